@@ -1,0 +1,325 @@
+"""The public streams: order books, trades, and the market summaries that carry funding."""
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_utils as utils,
+    paradex_perpetual_web_utils as web_utils,
+)
+from hummingbot.core.data_type.common import TradeType
+from hummingbot.core.data_type.funding_info import FundingInfo
+from hummingbot.core.data_type.order_book import OrderBook
+from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
+from hummingbot.core.data_type.perpetual_api_order_book_data_source import PerpetualAPIOrderBookDataSource
+from hummingbot.core.utils.async_utils import safe_ensure_future
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+
+if TYPE_CHECKING:
+    from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import (
+        ParadexPerpetualDerivative,
+    )
+
+
+class _BookFeed:
+    """What is known of one market's book stream."""
+
+    def __init__(self, trading_pair: str, market: str):
+        self.trading_pair = trading_pair
+        self.market = market
+        self.channel = CONSTANTS.ORDER_BOOK_DELTAS_CHANNEL.format(market=market)
+        self.seq: int | None = None  # of the last frame applied; None until a snapshot has come
+        self.gaps: deque[float] = deque(maxlen=CONSTANTS.MAX_BOOK_GAPS)
+        self.reseeding = False
+
+    def give_up_on_deltas(self, now: float) -> bool:
+        """Notes a gap. Whether there have been so many that the feed of whole books is the better one.
+
+        No source says that a market's numbers are consecutive for everybody; whole books are right either way.
+        """
+        self.gaps.append(now)
+        full = len(self.gaps) == CONSTANTS.MAX_BOOK_GAPS and now - self.gaps[0] < CONSTANTS.BOOK_GAP_WINDOW
+        if full:
+            self.channel = CONSTANTS.ORDER_BOOK_SNAPSHOT_CHANNEL.format(market=self.market)
+        return full
+
+
+class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
+    """Keeps the order books of the trading pairs.
+
+    Frames go straight into the framework's `OrderBook` objects as they arrive, in the order in which they arrive;
+    the tracker's queues would hold snapshots back behind the deltas that follow them.
+    """
+
+    # The framework would overwrite the books with an hourly REST snapshot, older than what the stream has brought.
+    FULL_ORDER_BOOK_RESET_DELTA_SECONDS = None  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        trading_pairs: list[str],
+        connector: "ParadexPerpetualDerivative",
+        api_factory: WebAssistantsFactory,
+        domain: str = CONSTANTS.DEFAULT_DOMAIN,
+    ):
+        super().__init__(trading_pairs)
+        self._connector = connector
+        self._api_factory = api_factory
+        self._domain = domain
+        self._books: dict[str, OrderBook] = {}
+        self._feeds: dict[str, _BookFeed] = {}  # by market
+        self._session: web_utils.RpcSession | None = None
+        self._unreadable_frames = 0
+
+    # === What the framework asks for over REST ===
+
+    async def get_last_traded_prices(self, trading_pairs: list[str], domain: str | None = None) -> dict[str, float]:
+        """:return: the last price by trading pair, in quote"""
+        return await self._connector.get_last_traded_prices(trading_pairs=trading_pairs)
+
+    async def get_new_order_book(self, trading_pair: str) -> OrderBook:
+        """The book of a pair, filled, and from then on kept up by the stream."""
+        market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
+        book = self._book(trading_pair)
+        if not self._is_live(market):
+            snapshot = await self._order_book_snapshot(trading_pair)
+            if not self._is_live(market):  # the stream may have come first
+                book.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.update_id)
+        return book
+
+    async def get_funding_info(self, trading_pair: str) -> FundingInfo:
+        """The pair's funding info from `GET /markets/summary`."""
+        market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
+        answer = await self._get(CONSTANTS.MARKETS_SUMMARY_PATH, {"market": market})
+        return utils.funding_info_from_summary(
+            answer["results"][0], trading_pair, self._connector.next_funding_timestamp(trading_pair)
+        )
+
+    async def _order_book_snapshot(self, trading_pair: str) -> OrderBookMessage:
+        """The book from `GET /orderbook/{market}`."""
+        market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
+        book = await self._get(
+            CONSTANTS.ORDER_BOOK_PATH.format(market=web_utils.quoted(market)),
+            {"depth": 20},
+            limit_id=CONSTANTS.ORDER_BOOK_PATH,
+        )
+        content = {
+            "trading_pair": trading_pair,
+            "update_id": int(book["seq_no"]),
+            "bids": book["bids"],
+            "asks": book["asks"],
+        }
+        return OrderBookMessage(
+            OrderBookMessageType.SNAPSHOT, content, timestamp=utils.seconds(book["last_updated_at"])
+        )
+
+    async def _get(self, path: str, params: dict[str, Any], limit_id: str | None = None) -> Any:
+        return await web_utils.api_request(
+            self._api_factory, path, domain=self._domain, params=params, limit_id=limit_id
+        )
+
+    # === The stream ===
+
+    async def listen_for_subscriptions(self) -> None:
+        """Keeps the public socket open: connects, subscribes, and starts again after pauses that grow."""
+        backoff = web_utils.Backoff()
+        while True:
+            try:
+                async with web_utils.RpcSession(self._api_factory, self._domain, self._on_message) as session:
+                    self._ws_assistant = session.assistant
+                    self._session = session
+                    await self._subscribe_all(session)
+                    backoff.reset()
+                    await session.closed()
+            except asyncio.CancelledError:
+                raise
+            except (ConnectionError, web_utils.ParadexError) as error:
+                self.logger().warning(f"The public stream of {self._domain} was interrupted ({error}). Reconnecting.")
+            except Exception:
+                self.logger().exception("Unexpected error in the public stream. Reconnecting.")
+            finally:
+                self._session = self._ws_assistant = None
+                self._forget_sequences()
+            await self._sleep(backoff.next())
+
+    async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:
+        """Adds a pair's channels to the open socket; without one, the next connection has them.
+
+        :return: whether the exchange acknowledged
+        """
+        self.add_trading_pair(trading_pair)
+        if self._session is None:
+            self.logger().warning(f"{trading_pair} will be subscribed to when the public stream is connected again.")
+            return True
+        try:
+            await self._subscribe(self._session, trading_pair)
+        except (ConnectionError, ValueError, web_utils.ParadexError) as error:
+            self.logger().error(f"Could not subscribe to {trading_pair}: {error}")
+            self.remove_trading_pair(trading_pair)
+            return False
+        return True
+
+    async def unsubscribe_from_trading_pair(self, trading_pair: str) -> bool:
+        """Takes a pair's channels off the open socket.
+
+        :return: whether the exchange acknowledged
+        """
+        self.remove_trading_pair(trading_pair)
+        self._books.pop(trading_pair, None)
+        market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
+        feed = self._feeds.pop(market, None)
+        if self._session is None or feed is None:
+            return True
+        try:
+            for channel in self._channels(feed):
+                await self._session.unsubscribe(channel)
+        except (ConnectionError, web_utils.ParadexError) as error:
+            self.logger().error(f"Could not unsubscribe from {trading_pair}: {error}")
+            return False
+        return True
+
+    async def _subscribe_all(self, session: web_utils.RpcSession) -> None:
+        for trading_pair in list(self._trading_pairs):
+            try:
+                await self._subscribe(session, trading_pair)
+            except (ValueError, web_utils.RpcError) as error:
+                # One pair that the exchange does not have must not keep the others from their data.
+                self.logger().error(f"Could not subscribe to {trading_pair}: {error}")
+        self.logger().info("Subscribed to the public order book, trade and market summary channels.")
+
+    async def _subscribe(self, session: web_utils.RpcSession, trading_pair: str) -> None:
+        market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
+        feed = self._feeds.setdefault(market, _BookFeed(trading_pair, market))
+        for channel in self._channels(feed):
+            await session.subscribe(channel)
+
+    @staticmethod
+    def _channels(feed: _BookFeed) -> tuple[str, ...]:
+        return (
+            feed.channel,
+            CONSTANTS.TRADES_CHANNEL.format(market=feed.market),
+            CONSTANTS.MARKET_SUMMARY_CHANNEL.format(market=feed.market),
+        )
+
+    def _on_message(self, message: Any) -> None:
+        """Takes one message of the socket: public channel data is binary."""
+        if not isinstance(message, bytes):
+            return
+        try:
+            frame = web_utils.decode_frame(message)
+        except web_utils.FrameError as error:
+            self._report_unreadable(error)
+            return
+        if isinstance(frame, web_utils.BookFrame):
+            self._apply_book(frame)
+        elif isinstance(frame, web_utils.TradeFrame):
+            self._message_queue[self._trade_messages_queue_key].put_nowait(frame)
+        elif isinstance(frame, web_utils.SummaryFrame):
+            self._message_queue[self._funding_info_messages_queue_key].put_nowait(frame)
+
+    def _apply_book(self, frame: web_utils.BookFrame) -> None:
+        feed = self._feeds.get(frame.market)
+        if feed is None:
+            return
+        if frame.is_snapshot:
+            if feed.seq is None or frame.seq > feed.seq:
+                self._book(feed.trading_pair).apply_snapshot(frame.bids, frame.asks, frame.seq)
+                feed.seq = frame.seq
+                feed.reseeding = False
+        elif feed.seq is None or frame.seq <= feed.seq:
+            return  # deltas of before the snapshot, or told twice
+        elif frame.seq == feed.seq + 1:
+            self._book(feed.trading_pair).apply_diffs(frame.bids, frame.asks, frame.seq)
+            feed.seq = frame.seq
+        else:
+            self._reseed(feed, frame.seq)
+
+    def _reseed(self, feed: _BookFeed, seq: int) -> None:
+        """Answers a gap: the channel is subscribed to again, and what comes before its snapshot does not count."""
+        if feed.reseeding:
+            return
+        expected, feed.seq, feed.reseeding = (feed.seq or 0) + 1, None, True
+        old_channel = feed.channel
+        self.logger().warning(f"{feed.market}: the book stream jumped from {expected} to {seq}; taking a new snapshot.")
+        if feed.give_up_on_deltas(time.monotonic()):
+            self.logger().warning(f"{feed.market}: too many gaps; using the feed of whole books from now on.")
+        safe_ensure_future(self._resubscribe(feed, old_channel))
+
+    async def _resubscribe(self, feed: _BookFeed, old_channel: str) -> None:
+        session = self._session
+        if session is None:
+            return
+        try:
+            await session.unsubscribe(old_channel)
+            await session.subscribe(feed.channel)
+        except (ConnectionError, web_utils.ParadexError) as error:
+            self.logger().warning(f"{feed.market}: no new snapshot ({error}); reconnecting.")
+            if session.assistant is not None:
+                await session.assistant.disconnect()
+
+    def _book(self, trading_pair: str) -> OrderBook:
+        if trading_pair not in self._books:
+            self._books[trading_pair] = self.order_book_create_function()
+        return self._books[trading_pair]
+
+    def _is_live(self, market: str) -> bool:
+        feed = self._feeds.get(market)
+        return feed is not None and feed.seq is not None
+
+    def _forget_sequences(self) -> None:
+        for feed in self._feeds.values():
+            feed.seq, feed.reseeding = None, False
+
+    def _report_unreadable(self, error: Exception) -> None:
+        """Once in a thousand: a server that sends such frames sends many."""
+        if self._unreadable_frames % 1000 == 0:
+            self.logger().warning(f"Skipped a message of the public stream: {error}")
+        self._unreadable_frames += 1
+
+    # === From frames to the framework's messages ===
+
+    async def _parse_trade_message(  # type: ignore[override]
+        self, raw_message: web_utils.TradeFrame, message_queue: asyncio.Queue[Any]
+    ) -> None:
+        feed = self._feeds.get(raw_message.market)
+        if feed is None:
+            return
+        side = TradeType.BUY if raw_message.is_buy else TradeType.SELL
+        content = {
+            "trading_pair": feed.trading_pair,
+            "trade_type": float(side.value),
+            "trade_id": raw_message.trade_id,
+            "update_id": raw_message.trade_id,
+            "price": raw_message.price,
+            "amount": raw_message.size,
+        }
+        message_queue.put_nowait(OrderBookMessage(OrderBookMessageType.TRADE, content, raw_message.timestamp))
+
+    async def _parse_order_book_snapshot_message(  # type: ignore[override]
+        self, raw_message: web_utils.BookFrame, message_queue: asyncio.Queue[Any]
+    ) -> None:
+        message_queue.put_nowait(await self._book_message(raw_message, OrderBookMessageType.SNAPSHOT))
+
+    async def _parse_order_book_diff_message(  # type: ignore[override]
+        self, raw_message: web_utils.BookFrame, message_queue: asyncio.Queue[Any]
+    ) -> None:
+        message_queue.put_nowait(await self._book_message(raw_message, OrderBookMessageType.DIFF))
+
+    async def _book_message(self, frame: web_utils.BookFrame, kind: OrderBookMessageType) -> OrderBookMessage:
+        content = {
+            "trading_pair": await self._connector.trading_pair_associated_to_exchange_symbol(frame.market),
+            "update_id": frame.seq,
+            "bids": [(row.price, row.amount) for row in frame.bids],
+            "asks": [(row.price, row.amount) for row in frame.asks],
+        }
+        return OrderBookMessage(kind, content, timestamp=frame.timestamp)
+
+    async def _parse_funding_info_message(  # type: ignore[override]
+        self, raw_message: web_utils.SummaryFrame, message_queue: asyncio.Queue[Any]
+    ) -> None:
+        trading_pair = await self._connector.trading_pair_associated_to_exchange_symbol(raw_message.market)
+        message_queue.put_nowait(
+            utils.funding_info_update(raw_message, trading_pair, self._connector.next_funding_timestamp(trading_pair))
+        )

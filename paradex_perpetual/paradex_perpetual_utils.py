@@ -1,0 +1,472 @@
+"""What Hummingbot reads before the connector exists (config maps, fees, domains) and the pure half of the connector:
+which markets are ours, and payload in, object out. Imported at every start of Hummingbot: keep it light.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
+from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
+from hummingbot.connector.derivative.position import Position
+from hummingbot.connector.trading_rule import TradingRule
+from hummingbot.core.data_type.common import PositionAction, PositionSide
+from hummingbot.core.data_type.funding_info import FundingInfo, FundingInfoUpdate
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
+from hummingbot.core.data_type.trade_fee import TokenAmount, TradeFeeBase, TradeFeeSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, create_model
+
+CENTRALIZED = True
+EXAMPLE_PAIR = "BTC-USDC"
+# Pro, lowest tier. The account's own rates replace them as soon as they are known.
+DEFAULT_FEES = TradeFeeSchema(
+    maker_percent_fee_decimal=Decimal("0.00003"),
+    taker_percent_fee_decimal=Decimal("0.00045"),
+)
+
+# Order of the Stark curve: a private key is below it. Prime of the Stark field: an address is below it.
+STARK_CURVE_ORDER = 0x800000000000010FFFFFFFFFFFFFFFFB781126DCAE7B2321E66A241ADC64D2F
+STARK_FIELD_PRIME = 2**251 + 17 * 2**192 + 1
+
+
+# === Credentials and config maps ===
+
+
+def normalized_felt(value: str, name: str, limit: int) -> str:
+    """One field element as it was pasted, checked.
+
+    :param value: hexadecimal, with or without 0x, blanks around it allowed
+    :param name: what it is, for the error
+    :param limit: what it must be below
+    :return: 0x and lower-case hexadecimal digits
+    :raises ValueError: one sentence that names the field and says what it should look like, never the value
+    """
+    shape = f"The {name} should be 0x followed by up to 64 hexadecimal digits"
+    text = value.strip().removeprefix("0x").removeprefix("0X")
+    if not text:
+        raise ValueError(f"{shape}; nothing was entered.")
+    if any(character not in "0123456789abcdefABCDEF" for character in text):
+        raise ValueError(f"{shape}; other characters were entered.")
+    number = int(text, 16)
+    if number == 0:
+        raise ValueError(f"{shape}; zero is not a valid one.")
+    if number >= limit:
+        raise ValueError(f"{shape}; this number is too large to be one, so part of something else may be in it.")
+    return hex(number)
+
+
+def normalized_api_secret(value: str) -> str:
+    return normalized_felt(value, "Paradex subkey's private key", STARK_CURVE_ORDER)
+
+
+def normalized_account_address(value: str) -> str:
+    return normalized_felt(value, "Paradex main account's address", STARK_FIELD_PRIME)
+
+
+def normalized_order_class(value: Any) -> str:
+    """:return: `pro` or `retail`; nothing entered means `pro`."""
+    text = str(value if value is not None else "").strip().lower() or CONSTANTS.ORDER_CLASS_PRO
+    if text not in CONSTANTS.ORDER_CLASSES:
+        raise ValueError(f"The order class is either pro or retail, not {text!r}.")
+    return text
+
+
+def _is_encrypted(value: str) -> bool:
+    """Whether this is a secret as Hummingbot stores it: its config map is first filled with the encrypted text."""
+    try:
+        return "crypto" in json.loads(bytes.fromhex(value))
+    except ValueError:
+        return False
+
+
+def _secret_validator(normalize: Callable[[str], str]) -> AfterValidator:
+    def validate(secret: SecretStr) -> SecretStr:
+        value = secret.get_secret_value()
+        return secret if _is_encrypted(value) else SecretStr(normalize(value))
+
+    return AfterValidator(validate)
+
+
+_ApiSecret = Annotated[SecretStr, _secret_validator(normalized_api_secret)]
+_AccountAddress = Annotated[SecretStr, _secret_validator(normalized_account_address)]
+_OrderClass = Annotated[str, BeforeValidator(normalized_order_class)]
+
+
+class _ParadexConfigMap(BaseConnectorConfigMap):
+    # A pydantic error prints the value that was refused unless told not to: here it may be a key.
+    model_config = ConfigDict(hide_input_in_errors=True)
+    # Makes Hummingbot hand the whole map to the connector: settings that nobody is prompted for arrive that way.
+    receive_connector_configuration: bool = Field(default=True, json_schema_extra={})
+
+
+def _config_map(domain: str, place: str) -> type[BaseConnectorConfigMap]:
+    """The config map of one domain; the fields begin with the domain's name, as Hummingbot expects of sub-domains."""
+    title = "".join(part.capitalize() for part in domain.split("_"))
+    secret = {"is_secure": True, "is_connect_key": True, "prompt_on_new": True}
+    fields: dict[str, Any] = {
+        "connector": (str, domain),
+        f"{domain}_api_secret": (
+            _ApiSecret,
+            Field(
+                default=...,
+                json_schema_extra={"prompt": f"Enter the private key of your {place} subkey (0x...)", **secret},
+            ),
+        ),
+        f"{domain}_account_address": (
+            _AccountAddress,
+            Field(
+                default=...,
+                json_schema_extra={
+                    "prompt": f"Enter the address of your {place} main account, not of the subkey (0x...)",
+                    **secret,
+                },
+            ),
+        ),
+        f"{domain}_order_class": (
+            _OrderClass,
+            Field(
+                default=CONSTANTS.ORDER_CLASS_PRO,
+                description="pro or retail. Retail orders cost no fees, wait 300 ms and are limited to 3 a second.",
+                json_schema_extra={"prompt": "Which class should your orders have (pro/retail)?"},
+            ),
+        ),
+    }
+    base = type(f"{title}Base", (_ParadexConfigMap,), {"model_config": ConfigDict(title=domain)})
+    return create_model(f"{title}ConfigMap", __base__=base, **fields)
+
+
+KEYS = _config_map(CONSTANTS.DEFAULT_DOMAIN, "Paradex").model_construct()
+
+OTHER_DOMAINS = [CONSTANTS.TESTNET_DOMAIN, CONSTANTS.SANDBOX_DOMAIN]
+OTHER_DOMAINS_PARAMETER = {domain: domain for domain in OTHER_DOMAINS}
+OTHER_DOMAINS_EXAMPLE_PAIR = dict.fromkeys(OTHER_DOMAINS, EXAMPLE_PAIR)
+OTHER_DOMAINS_DEFAULT_FEES = dict.fromkeys(OTHER_DOMAINS, DEFAULT_FEES)
+OTHER_DOMAINS_KEYS = {
+    CONSTANTS.TESTNET_DOMAIN: _config_map(CONSTANTS.TESTNET_DOMAIN, "Paradex testnet").model_construct(),
+    CONSTANTS.SANDBOX_DOMAIN: _config_map(CONSTANTS.SANDBOX_DOMAIN, "Paradex sandbox").model_construct(),
+}
+
+
+# === Numbers ===
+
+
+def decimal_from(payload: Mapping[str, Any], key: str) -> Decimal:
+    """A number that the exchange must send.
+
+    :raises ValueError: if it is missing or no finite number, with the key and the value
+    """
+    value = decimal_or_none(payload, key)
+    if value is None:
+        raise ValueError(f"{key} is missing in the exchange's answer")
+    return value
+
+
+def decimal_or_none(payload: Mapping[str, Any], key: str) -> Decimal | None:
+    """A number that the exchange may leave out, send as null or as an empty string.
+
+    :raises ValueError: if there is something that is no finite number
+    """
+    raw = payload.get(key)
+    if raw is None or raw == "":
+        return None
+    try:
+        value = Decimal(str(raw))
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise ValueError(f"{key} should be a number, the exchange sent {raw!r}")
+    return value
+
+
+def plain(value: Decimal) -> str:
+    """A price or size as the exchange and its signatures want it: no exponent, at most 8 decimals.
+
+    :raises ValueError: if there are more decimals than that; they would be cut off in the signature
+    """
+    if value != value.quantize(CONSTANTS.QUANTUM):
+        raise ValueError(f"{value} has more than {CONSTANTS.DECIMALS} decimals")
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def seconds(milliseconds: Any) -> float:
+    """:return: seconds, of a time that the exchange sends in milliseconds, as a number or as text"""
+    return int(milliseconds) * 1e-3
+
+
+# === Markets ===
+
+
+def is_exchange_information_valid(market: Mapping[str, Any]) -> bool:
+    """Whether a market of `GET /markets` is one that this connector trades: a perpetual settled in USDC that takes
+    orders on the book (testnet does not send `trading_mode`)."""
+    return (
+        market.get("asset_kind") == CONSTANTS.ASSET_KIND_PERPETUAL
+        and market.get("trading_mode", CONSTANTS.TRADING_MODE_STANDARD) in (CONSTANTS.TRADING_MODE_STANDARD, "", None)
+        and market.get("settlement_currency", CONSTANTS.COLLATERAL_TOKEN) == CONSTANTS.COLLATERAL_TOKEN
+    )
+
+
+def trading_pair_of_market(market: Mapping[str, Any]) -> str:
+    """`BTC-USDC` for BTC-USD-PERP: the quote is what is really paid, and its letters stay as they are (kPEPE)."""
+    return f"{market['base_currency']}-{CONSTANTS.COLLATERAL_TOKEN}"
+
+
+def trading_pair_advice(trading_pair: str, known: list[str]) -> str:
+    """One sentence for a trading pair that this connector does not have.
+
+    :param known: the pairs that it has; may be empty while the exchange has not been asked
+    """
+    base = trading_pair.split("-")[0]
+    right = f"{base}-{CONSTANTS.COLLATERAL_TOKEN}"
+    if trading_pair != right and (not known or right in known):
+        return f"Paradex perpetuals are quoted in {CONSTANTS.COLLATERAL_TOKEN}: use {right} instead of {trading_pair}."
+    alike = [pair for pair in known if base and pair.split("-")[0].lower() == base.lower()]
+    if alike:
+        return f"There is no {trading_pair} on Paradex: did you mean {alike[0]}? Letters count."
+    examples = ", ".join(sorted(known)[:5])
+    return f"There is no perpetual {trading_pair} on Paradex." + (f" There are {examples} and others." if known else "")
+
+
+def trading_rule_from_market(market: Mapping[str, Any]) -> TradingRule:
+    """A market of `GET /markets` as a trading rule; sizes in base, notional in USDC.
+
+    :raises ValueError: if a number is missing or none
+    """
+    step = decimal_from(market, "order_size_increment")
+    tick = decimal_from(market, "price_tick_size")
+    if step <= 0 or tick <= 0:
+        raise ValueError(f"order_size_increment {step} and price_tick_size {tick} must be positive")
+    optional = {}
+    maximum = decimal_or_none(market, "max_order_size")
+    if maximum:
+        optional["max_order_size"] = maximum
+    return TradingRule(
+        trading_pair=trading_pair_of_market(market),
+        min_order_size=step,
+        min_price_increment=tick,
+        min_base_amount_increment=step,
+        min_notional_size=decimal_or_none(market, "min_notional") or Decimal(0),
+        buy_order_collateral_token=CONSTANTS.COLLATERAL_TOKEN,
+        sell_order_collateral_token=CONSTANTS.COLLATERAL_TOKEN,
+        **optional,
+    )
+
+
+def funding_period_seconds(market: Mapping[str, Any]) -> int:
+    """:return: for how long the market's funding rate is meant"""
+    hours = decimal_or_none(market, "funding_period_hours") or Decimal(CONSTANTS.DEFAULT_FUNDING_PERIOD_HOURS)
+    return int(hours * 3600)
+
+
+def max_leverage(market: Mapping[str, Any]) -> int | None:
+    """:return: 1 / `imf_base`, or None where the market does not say"""
+    margin = decimal_or_none(market.get("delta1_cross_margin_params") or {}, "imf_base")
+    return int(1 / margin) if margin else None
+
+
+def next_funding_timestamp(now: float, period: int) -> int:
+    """The end of the running funding period. Paradex funds continuously; Hummingbot wants a time.
+
+    :param now: seconds since the epoch
+    :param period: seconds
+    """
+    return (int(now) // period + 1) * period
+
+
+def funding_info_from_summary(summary: Mapping[str, Any], trading_pair: str, next_funding: int) -> FundingInfo:
+    """A result of `GET /markets/summary` as funding info; the rate is for the market's own funding period."""
+    return FundingInfo(
+        trading_pair=trading_pair,
+        index_price=decimal_from(summary, "underlying_price"),
+        mark_price=decimal_from(summary, "mark_price"),
+        next_funding_utc_timestamp=next_funding,
+        rate=decimal_or_none(summary, "funding_rate") or Decimal(0),
+    )
+
+
+def funding_info_update(summary: Any, trading_pair: str, next_funding: int) -> FundingInfoUpdate:
+    """A decoded `markets_summary` frame as an update of the funding info."""
+    return FundingInfoUpdate(
+        trading_pair=trading_pair,
+        index_price=summary.underlying_price,
+        mark_price=summary.mark_price,
+        next_funding_utc_timestamp=next_funding,
+        rate=summary.funding_rate,
+    )
+
+
+# === Fees ===
+
+
+def market_fee_rates(market: Mapping[str, Any], order_class: str) -> tuple[Decimal | None, Decimal | None]:
+    """What a market's `fee_config` says of an order class.
+
+    :return: maker and taker rate as fractions of the notional, None where the market leaves it to the account's rates
+    """
+    config = market.get("fee_config") or {}
+    fees = config.get("interactive_fee" if order_class == CONSTANTS.ORDER_CLASS_RETAIL else "api_fee") or {}
+    return decimal_or_none(fees.get("maker_fee") or {}, "fee"), decimal_or_none(fees.get("taker_fee") or {}, "fee")
+
+
+def account_fee_rates(info: Mapping[str, Any]) -> tuple[Decimal | None, Decimal | None]:
+    """The maker and taker rate for perpetuals in `GET /account/info`; they are those of Pro orders."""
+    fees = info.get("fees") or {}
+    return decimal_or_none(fees, "maker_rate"), decimal_or_none(fees, "taker_rate")
+
+
+# === Orders and fills ===
+
+
+def is_retail(payload: Mapping[str, Any]) -> bool:
+    """Whether the exchange treats an order as Retail."""
+    return CONSTANTS.FLAG_INTERACTIVE in (payload.get("flags") or ())
+
+
+def order_state(payload: Mapping[str, Any], was_open: bool) -> OrderState:
+    """What an order's status, sizes and cancel reason say together; `status` alone only tells alive from closed.
+
+    :param payload: an order of REST or of the `orders` channel
+    :param was_open: whether the exchange has reported this order as OPEN or UNTRIGGERED before
+    :raises ValueError: if the status is none that is known, or a size is missing
+    """
+    status = payload.get("status")
+    size, remaining = decimal_from(payload, "size"), decimal_from(payload, "remaining_size")
+    if status in (CONSTANTS.STATUS_NEW, CONSTANTS.STATUS_UNTRIGGERED, CONSTANTS.STATUS_OPEN):
+        return OrderState.PARTIALLY_FILLED if remaining < size else OrderState.OPEN
+    if status != CONSTANTS.STATUS_CLOSED:
+        raise ValueError(f"order {payload.get('id')} has the unknown status {status!r}")
+    if remaining == 0:
+        return OrderState.FILLED
+    reason = str(payload.get("cancel_reason") or "")
+    if was_open or remaining < size or not reason or reason.startswith(CONSTANTS.CANCEL_REASON_PREFIXES):
+        return OrderState.CANCELED
+    return OrderState.FAILED
+
+
+def order_update_from_payload(payload: Mapping[str, Any], order: InFlightOrder, was_open: bool) -> OrderUpdate:
+    """An order of REST or of the `orders` channel as an update of the tracked order."""
+    state = order_state(payload, was_open)
+    misc = None
+    if state is OrderState.FAILED:
+        misc = {"error_type": "OrderRejected", "error_message": f"Paradex refused it: {payload['cancel_reason']}"}
+    updated_at = payload.get("last_updated_at") or payload.get("created_at")
+    return OrderUpdate(
+        trading_pair=order.trading_pair,
+        update_timestamp=seconds(updated_at) if updated_at else time.time(),
+        new_state=state,
+        client_order_id=order.client_order_id,
+        exchange_order_id=str(payload["id"]),
+        misc_updates=misc,
+    )
+
+
+def executed_size(payload: Mapping[str, Any]) -> Decimal:
+    """:return: how much of an order has been filled, in base"""
+    return decimal_from(payload, "size") - decimal_from(payload, "remaining_size")
+
+
+def fill_key(payload: Mapping[str, Any]) -> str:
+    """What makes a fill unique: its id is so only within its type. The same for REST and stream."""
+    return f"{payload.get('fill_type') or 'FILL'}-{payload['id']}"
+
+
+def trade_update_from_fill(payload: Mapping[str, Any], order: InFlightOrder) -> TradeUpdate:
+    """A fill of `GET /fills` or of the `fills` channel as a trade update.
+
+    The side is the tracked order's: the fill's own is documented as the taker's.
+
+    :raises ValueError: if a number is missing or none
+    """
+    price, size = decimal_from(payload, "price"), decimal_from(payload, "size")
+    token = payload.get("fee_currency") or CONSTANTS.COLLATERAL_TOKEN
+    fee = TradeFeeBase.new_perpetual_fee(
+        fee_schema=DEFAULT_FEES,
+        position_action=order.position,
+        percent_token=token,
+        flat_fees=[TokenAmount(token=token, amount=decimal_or_none(payload, "fee") or Decimal(0))],
+    )
+    return TradeUpdate(
+        trade_id=fill_key(payload),
+        client_order_id=order.client_order_id,
+        exchange_order_id=str(payload["order_id"]),
+        trading_pair=order.trading_pair,
+        fill_timestamp=seconds(payload["created_at"]),
+        fill_price=price,
+        fill_base_amount=size,
+        fill_quote_amount=size * price,
+        fee=fee,
+        is_taker=payload.get("liquidity") == "TAKER",
+    )
+
+
+def order_request(
+    *,
+    market: str,
+    side: str,
+    order_type: str,
+    size: Decimal,
+    price: Decimal | None,
+    instruction: str,
+    client_id: str,
+    position_action: PositionAction,
+    recv_window_ms: int,
+) -> dict[str, Any]:
+    """The body of `POST /orders`, without its signature.
+
+    :param size: base
+    :param price: quote; None for MARKET, whose signed price is 0
+    :raises ValueError: if a number has more decimals than the exchange signs
+    """
+    request: dict[str, Any] = {
+        "market": market,
+        "side": side,
+        "type": order_type,
+        "size": plain(size),
+        "instruction": instruction,
+        "client_id": client_id,
+        "recv_window": recv_window_ms,
+    }
+    if price is not None:
+        request["price"] = plain(price)
+    if position_action is PositionAction.CLOSE:
+        request["flags"] = [CONSTANTS.FLAG_REDUCE_ONLY]
+    return request
+
+
+# === Positions and balances ===
+
+
+def position_from_payload(payload: Mapping[str, Any], trading_pair: str, leverage: int) -> Position | None:
+    """A position of REST or of the `positions` channel; its size is signed there, as Hummingbot's amount is.
+
+    :param leverage: the leverage that is set for the market; the payload's own is what the position really uses
+    :return: None if the position is closed
+    """
+    size = decimal_from(payload, "size")
+    if size == 0 or payload.get("status") == "CLOSED":
+        return None
+    return Position(
+        trading_pair=trading_pair,
+        position_side=PositionSide.LONG if size > 0 else PositionSide.SHORT,
+        unrealized_pnl=decimal_or_none(payload, "unrealized_pnl") or Decimal(0),
+        entry_price=decimal_from(payload, "average_entry_price"),
+        amount=size,
+        leverage=Decimal(leverage),
+    )
+
+
+def balances_from_payloads(
+    balances: list[Mapping[str, Any]], account: Mapping[str, Any]
+) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """`GET /balance` and `GET /account` together.
+
+    :return: total and available by token. Of USDC, the free collateral is available; other tokens are as they are
+    """
+    total = {str(balance["token"]): decimal_from(balance, "size") for balance in balances}
+    available = dict(total)
+    if CONSTANTS.COLLATERAL_TOKEN in total:
+        available[CONSTANTS.COLLATERAL_TOKEN] = decimal_from(account, "free_collateral")
+    return total, available

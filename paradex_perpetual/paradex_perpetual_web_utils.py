@@ -1,0 +1,553 @@
+"""How the exchange is reached: addresses, requests, JSON-RPC sessions, and what binary frames say."""
+
+import asyncio
+import itertools
+import json
+import os
+import random
+import struct
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol, cast
+from urllib.parse import quote
+
+import aiohttp
+from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
+from hummingbot.connector.time_synchronizer import TimeSynchronizer
+from hummingbot.connector.utils import TimeSynchronizerRESTPreProcessor
+from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
+from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
+from hummingbot.core.data_type.order_book_row import OrderBookRow
+from hummingbot.core.web_assistant.auth import AuthBase
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod, WSJSONRequest
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+from hummingbot.core.web_assistant.ws_assistant import WSAssistant
+
+# === Addresses ===
+
+
+def public_rest_url(path_url: str, domain: str = CONSTANTS.DEFAULT_DOMAIN) -> str:
+    """:return: the whole address of a REST path"""
+    return _base_url(CONSTANTS.REST_URLS, domain) + path_url
+
+
+private_rest_url = public_rest_url
+
+
+def wss_url(domain: str = CONSTANTS.DEFAULT_DOMAIN, schema_version: int = CONSTANTS.SBE_SCHEMA_VERSIONS[0]) -> str:
+    """:return: the address of the socket, with the handshake for binary frames without which it is refused"""
+    base = _base_url(CONSTANTS.WS_URLS, domain).replace("http", "ws", 1)
+    return f"{base}?sbeSchemaId={CONSTANTS.SBE_SCHEMA_ID}&sbeSchemaVersion={schema_version}"
+
+
+def _base_url(urls: Mapping[str, str], domain: str) -> str:
+    if domain not in urls:
+        raise ValueError(f"{domain} is no domain of this connector: choose one of {', '.join(urls)}")
+    moved = os.environ.get(CONSTANTS.SANDBOX_URL_VARIABLE) if domain == CONSTANTS.SANDBOX_DOMAIN else None
+    if not moved:
+        return urls[domain]
+    if not moved.startswith(("http://", "https://")):
+        raise ValueError(f"{CONSTANTS.SANDBOX_URL_VARIABLE} should be like http://127.0.0.1:8790/v1, not {moved!r}")
+    moved = moved.rstrip("/")
+    return moved if moved.endswith("/v1") else f"{moved}/v1"
+
+
+# === Assistants ===
+
+
+def build_api_factory(
+    throttler: AsyncThrottlerBase | None = None,
+    time_synchronizer: TimeSynchronizer | None = None,
+    domain: str = CONSTANTS.DEFAULT_DOMAIN,
+    time_provider: Callable[[], Awaitable[float]] | None = None,
+    auth: AuthBase | None = None,
+) -> WebAssistantsFactory:
+    """The factory of the connector's assistants; none of its requests leaves before the server's time is known."""
+    throttler = throttler or create_throttler()
+    time_synchronizer = time_synchronizer or TimeSynchronizer()
+    time_provider = time_provider or (lambda: get_current_server_time(throttler=throttler, domain=domain))
+    factory = WebAssistantsFactory(
+        throttler=throttler,
+        auth=auth,
+        rest_pre_processors=[
+            TimeSynchronizerRESTPreProcessor(synchronizer=time_synchronizer, time_provider=time_provider)
+        ],
+    )
+    if auth is not None and hasattr(auth, "use"):
+        auth.use(factory)
+    return factory
+
+
+def build_api_factory_without_time_synchronizer_pre_processor(throttler: AsyncThrottlerBase) -> WebAssistantsFactory:
+    return WebAssistantsFactory(throttler=throttler)
+
+
+def create_throttler(order_class: str = CONSTANTS.ORDER_CLASS_PRO) -> AsyncThrottler:
+    return AsyncThrottler(CONSTANTS.RATE_LIMITS_BY_ORDER_CLASS[order_class])
+
+
+async def get_current_server_time(
+    throttler: AsyncThrottlerBase | None = None, domain: str = CONSTANTS.DEFAULT_DOMAIN
+) -> float:
+    """:return: the exchange's time in milliseconds since the epoch (`GET /system/time`)"""
+    factory = build_api_factory_without_time_synchronizer_pre_processor(throttler or create_throttler())
+    answer = await api_request(factory, CONSTANTS.SYSTEM_TIME_PATH, domain=domain)
+    return float(answer["server_time"])  # sent as text
+
+
+def local_time() -> float:
+    return time.time()
+
+
+# === Requests ===
+
+
+class TokenHolder(Protocol):
+    """An authenticator that can be told that the exchange refuses its token."""
+
+    token_generation: int
+
+    def token_refused(self, generation: int) -> None: ...
+
+
+def _token_holder(api_factory: WebAssistantsFactory) -> TokenHolder | None:
+    return cast("TokenHolder", api_factory.auth) if hasattr(api_factory.auth, "token_refused") else None
+
+
+class ParadexError(IOError):
+    """A request without the answer that was wanted."""
+
+
+class ApiError(ParadexError):
+    """The exchange refused the request: what was asked for has not happened."""
+
+    def __init__(self, status: int, code: str, message: str, request: str):
+        self.status = status
+        self.code = code
+        self.message = message
+        super().__init__(f"Paradex refused {request}: {code}{f', {message}' if message else ''} (HTTP {status})")
+
+
+class NotSentError(ParadexError):
+    """The request could not be made: nothing has happened."""
+
+
+class NoAnswerError(ParadexError):
+    """No answer came that says what became of the request: it may have been carried out."""
+
+
+async def api_request(
+    api_factory: WebAssistantsFactory,
+    path: str,
+    *,
+    domain: str,
+    method: RESTMethod = RESTMethod.GET,
+    params: Mapping[str, Any] | None = None,
+    data: Any = None,
+    headers: Mapping[str, str] | None = None,
+    is_auth_required: bool = False,
+    limit_id: str | None = None,
+    timeout: float = CONSTANTS.REQUEST_TIMEOUT,
+) -> Any:
+    """One request to the REST API; with a fresh token, once more if the exchange refuses the old one.
+
+    :param path: below the domain's base address, e.g. `/orders`
+    :param limit_id: what it counts as for the rate limiter, the path by default
+    :param timeout: seconds, without the time in which the rate limiter holds the request back
+    :return: the JSON answer; None where there is no body, as after a cancel
+    :raises ApiError: if the exchange refused it
+    :raises NoAnswerError: if it is not known what became of it
+    """
+    assistant = await api_factory.get_rest_assistant()
+    request = f"{method.value} {path}"
+    tokens = _token_holder(api_factory) if is_auth_required else None
+    while True:
+        generation = tokens.token_generation if tokens is not None else 0
+        try:
+            response = await assistant.execute_request_and_get_response(
+                url=public_rest_url(path, domain),
+                throttler_limit_id=limit_id or path,
+                method=method,
+                params=dict(params) if params else None,
+                data=data,
+                headers=dict(headers) if headers else None,
+                is_auth_required=is_auth_required,
+                return_err=True,
+                timeout=timeout,
+            )
+            async with asyncio.timeout(timeout):
+                text = await response.text()
+        except (TimeoutError, aiohttp.ClientError, UnicodeDecodeError) as error:
+            raise NoAnswerError(f"{request} was not answered: {type(error).__name__} {error}".rstrip()) from None
+        if response.status == 401 and tokens is not None:
+            tokens.token_refused(generation)
+            tokens = None
+            continue
+        return _answer(response.status, text, request)
+
+
+def _answer(status: int, text: str, request: str) -> Any:
+    try:
+        body = json.loads(text) if text.strip() else None
+    except ValueError:
+        # A page of a proxy, or JSON cut off: nobody knows whether the exchange got the request.
+        raise NoAnswerError(f"{request} was answered unreadably (HTTP {status})") from None
+    if status < 400:
+        return body
+    error = body if isinstance(body, dict) else {}
+    code, message = str(error.get("error") or f"HTTP_{status}"), str(error.get("message") or "")
+    if status >= 500 or status in (408, 429):
+        raise NoAnswerError(f"{request} was answered with HTTP {status} {code} {message}".rstrip())
+    raise ApiError(status, code, message, request)
+
+
+async def all_pages(
+    fetch: Callable[[dict[str, Any]], Awaitable[Any]], params: Mapping[str, Any], max_pages: int = 100
+) -> list[dict[str, Any]]:
+    """Every result of a paginated list, page by page.
+
+    :param fetch: asks for one page with the given query
+    :raises NoAnswerError: if there are more than `max_pages`: an incomplete list must not pass for a complete one
+    """
+    query: dict[str, Any] = {"page_size": CONSTANTS.PAGE_SIZE, **params}
+    results: list[dict[str, Any]] = []
+    for _ in range(max_pages):
+        page = await fetch(query)
+        results.extend(page["results"])
+        cursor = page.get("next")
+        if not cursor or not page["results"]:
+            return results
+        query = {**query, "cursor": cursor}
+    raise NoAnswerError(f"the list has more than {max_pages} pages")
+
+
+def quoted(part: str) -> str:
+    """A part of a path, such as a client id, so that it stays one part."""
+    return quote(part, safe="")
+
+
+# === JSON-RPC sessions ===
+
+
+class RpcError(ParadexError):
+    """A call over the socket that the exchange answered with an error."""
+
+    def __init__(self, method: str, error: Mapping[str, Any]):
+        self.code = error.get("code")
+        self.message = str(error.get("message") or "")
+        data = error.get("data")
+        super().__init__(f"Paradex refused {method}: {self.code} {self.message}{f' ({data})' if data else ''}")
+
+
+class Backoff:
+    """Pauses between attempts: exponential, with jitter, from the start again after a success."""
+
+    def __init__(self, initial: float = CONSTANTS.WS_BACKOFF_INITIAL, maximum: float = CONSTANTS.WS_BACKOFF_MAXIMUM):
+        self._initial, self._maximum, self._attempt = initial, maximum, 0
+
+    def next(self) -> float:
+        """:return: seconds to wait"""
+        pause = min(self._maximum, self._initial * 2 ** min(self._attempt, 16))
+        self._attempt += 1
+        return pause * random.uniform(0.5, 1.0)
+
+    def reset(self) -> None:
+        self._attempt = 0
+
+
+class RpcSession:
+    """One connected socket: calls that are answered or time out, and data handed to `on_message` as it comes.
+
+    Used as an asynchronous context manager.
+
+    :param on_message: gets what is no answer to a call: binary frames as bytes, JSON as a dict. It must not raise
+    :param authenticate: whether the socket is to be authenticated before anything else
+    :raises ConnectionError: on entering, if the exchange cannot be reached
+    """
+
+    def __init__(
+        self,
+        api_factory: WebAssistantsFactory,
+        domain: str,
+        on_message: Callable[[Any], None],
+        authenticate: bool = False,
+    ):
+        self._api_factory = api_factory
+        self._domain = domain
+        self._on_message = on_message
+        self._authenticate = authenticate
+        self._pending: dict[int, asyncio.Future[Any]] = {}
+        self._ids = itertools.count(1)
+        self._reader: asyncio.Task[None] | None = None
+        self.assistant: WSAssistant | None = None
+
+    async def __aenter__(self) -> "RpcSession":
+        self.assistant = await self._connected_assistant()
+        self._reader = asyncio.create_task(self._read(self.assistant))
+        try:
+            if self._authenticate:
+                await self._call_auth()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        if self.assistant is not None:
+            await self.assistant.disconnect()
+
+    async def closed(self) -> None:
+        """Returns never; raises what ended the connection.
+
+        :raises ConnectionError: when the socket is gone
+        """
+        assert self._reader is not None
+        await asyncio.shield(self._reader)
+
+    async def subscribe(self, channel: str) -> None:
+        """:raises RpcError: if the exchange refuses, :raises NoAnswerError: if it does not acknowledge"""
+        await self.call("subscribe", {"channel": channel})
+
+    async def unsubscribe(self, channel: str) -> None:
+        await self.call("unsubscribe", {"channel": channel})
+
+    async def call(self, method: str, params: Mapping[str, Any], is_auth_required: bool = False) -> Any:
+        """One JSON-RPC call.
+
+        :return: the answer's `result`
+        :raises RpcError: if the answer is an error
+        :raises NoAnswerError: if none comes in time
+        :raises ConnectionError: if the socket closes first
+        """
+        assert self.assistant is not None
+        call_id = next(self._ids)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._pending[call_id] = answer
+        payload = {"jsonrpc": "2.0", "method": method, "params": dict(params), "id": call_id}
+        try:
+            await self.assistant.send(WSJSONRequest(payload=payload, is_auth_required=is_auth_required))
+            async with asyncio.timeout(CONSTANTS.WS_CALL_TIMEOUT):
+                message = await answer
+        except TimeoutError:
+            raise NoAnswerError(f"{method} was not answered within {CONSTANTS.WS_CALL_TIMEOUT:g} s") from None
+        except RuntimeError as error:  # the assistant's word for a socket that is gone
+            raise ConnectionError(str(error)) from None
+        finally:
+            self._pending.pop(call_id, None)
+        if message.get("error"):
+            raise RpcError(method, message["error"])
+        return message.get("result")
+
+    async def _call_auth(self) -> None:
+        tokens = _token_holder(self._api_factory)
+        try:
+            await self.call("auth", {}, is_auth_required=True)
+        except RpcError:
+            if tokens is not None:
+                tokens.token_refused(tokens.token_generation)
+            raise
+
+    async def _connected_assistant(self) -> WSAssistant:
+        for version in CONSTANTS.SBE_SCHEMA_VERSIONS:
+            assistant = await self._api_factory.get_ws_assistant()
+            try:
+                async with self._api_factory.throttler.execute_task(CONSTANTS.WS_CONNECT_LIMIT):
+                    await assistant.connect(ws_url=wss_url(self._domain, version))
+                return assistant
+            except aiohttp.WSServerHandshakeError as error:
+                if error.status != 400 or version == CONSTANTS.SBE_SCHEMA_VERSIONS[-1]:
+                    raise ConnectionError(f"the socket was refused with HTTP {error.status}") from None
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise ConnectionError(f"{type(error).__name__} {error}".rstrip()) from None
+        raise AssertionError("unreachable: the last version returns or raises")
+
+    async def _read(self, assistant: WSAssistant) -> None:
+        try:
+            async for response in assistant.iter_messages():
+                message = response.data if response is not None else None
+                if isinstance(message, dict) and "id" in message and "method" not in message:
+                    answer = self._pending.get(message["id"])
+                    if answer is not None and not answer.done():
+                        answer.set_result(message)
+                elif message is not None:
+                    self._on_message(message)
+            raise ConnectionError("the socket was closed")
+        finally:
+            for answer in self._pending.values():
+                if not answer.done():
+                    answer.set_exception(ConnectionError("the socket closed before the answer"))
+
+
+# === Binary frames (SBE schema 1) ===
+
+NULL = -(2**63)
+_SCALE = 1e8
+_HEADER = struct.Struct("<HHHH")
+_GROUP = struct.Struct("<HH")
+_LEVEL = struct.Struct("<qq")
+_TRADE = struct.Struct("<qqqBqqqB")
+_BOOK = struct.Struct("<qqB")
+_SUMMARY = struct.Struct("<qqqqqqqq")
+_SUMMARY_PRECISE_RATE_OFFSET = 232
+
+TRADE_TEMPLATE = 1
+BOOK_TEMPLATE = 3
+SUMMARY_TEMPLATE = 4
+PRIVATE_TEMPLATES = (20, 21, 22, 23)
+
+
+class FrameError(ValueError):
+    """A binary frame that does not hold what it says."""
+
+
+class BookFrame(NamedTuple):
+    """`order_book`: a whole book or changes to it (an amount of 0 removes the level), ready to apply."""
+
+    market: str
+    seq: int
+    is_snapshot: bool
+    bids: list[OrderBookRow]
+    asks: list[OrderBookRow]
+    timestamp: float  # seconds
+
+
+class TradeFrame(NamedTuple):
+    """`trades`: one match; the side is the taker's."""
+
+    market: str
+    trade_id: str
+    is_buy: bool
+    price: float
+    size: float
+    timestamp: float  # seconds
+
+
+class SummaryFrame(NamedTuple):
+    """`markets_summary`; the rate is for the market's own funding period."""
+
+    market: str
+    mark_price: Decimal
+    underlying_price: Decimal
+    last_price: Decimal
+    funding_rate: Decimal
+    timestamp: float  # seconds
+
+
+def decode_frame(frame: bytes) -> BookFrame | TradeFrame | SummaryFrame | dict[str, Any] | None:
+    """What a binary frame says, by the block length that it states: appended fields are jumped over.
+
+    :return: None for templates that nobody here needs, heartbeats among them; private payloads come in the form of
+        their JSON, `{"channel": ..., "data": ...}`
+    :raises FrameError: if it is cut off or of another schema
+    """
+    try:
+        block_length, template, schema, _ = _HEADER.unpack_from(frame)
+        if schema != CONSTANTS.SBE_SCHEMA_ID:
+            raise FrameError(f"a frame of schema {schema}")
+        if template == BOOK_TEMPLATE:
+            return _decode_book(frame, block_length)
+        if template == TRADE_TEMPLATE:
+            return _decode_trade(frame, block_length)
+        if template == SUMMARY_TEMPLATE:
+            return _decode_summary(frame, block_length)
+        if template in PRIVATE_TEMPLATES:
+            return _decode_private(frame)
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise FrameError(f"a frame of {len(frame)} bytes that cannot be read: {error}") from None
+    return None
+
+
+def _decode_book(frame: bytes, block_length: int) -> BookFrame:
+    timestamp, seq, package = _block(_BOOK, frame, block_length)
+    bids, position = _rows(frame, 8 + block_length, seq)
+    asks, position = _rows(frame, position, seq)
+    market, _ = _string(frame, position)
+    return BookFrame(market, seq, package == 0, bids, asks, timestamp * 1e-6)
+
+
+def _rows(frame: bytes, position: int, seq: int) -> tuple[list[OrderBookRow], int]:
+    length, count = _GROUP.unpack_from(frame, position)
+    start, end = position + 4, position + 4 + length * count
+    if end > len(frame) or length < _LEVEL.size:
+        raise FrameError(f"a group of {count} levels of {length} bytes does not fit into its frame")
+    if length == _LEVEL.size:
+        levels = _LEVEL.iter_unpack(frame[start:end])
+        return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in levels], end
+    spread = (_LEVEL.unpack_from(frame, offset) for offset in range(start, end, length))
+    return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in spread], end
+
+
+def _decode_trade(frame: bytes, block_length: int) -> TradeFrame:
+    # The int64 id is cut off and wrong: the whole one follows the market since version 2.
+    _, _, cut_off_id, side, price, size, created_at, _ = _block(_TRADE, frame, block_length)
+    market, position = _string(frame, 8 + block_length)
+    trade_id = _string(frame, position)[0] if position < len(frame) else str(cut_off_id)
+    return TradeFrame(market, trade_id, side == 1, price / _SCALE, size / _SCALE, created_at * 1e-6)
+
+
+def _decode_summary(frame: bytes, block_length: int) -> SummaryFrame:
+    timestamp, _, mark, index, last, _, _, rate = _block(_SUMMARY, frame, block_length)
+    funding_rate = Decimal(rate).scaleb(-8)
+    if block_length >= _SUMMARY_PRECISE_RATE_OFFSET + 8:
+        (precise,) = struct.unpack_from("<q", frame, 8 + _SUMMARY_PRECISE_RATE_OFFSET)
+        if precise != NULL:
+            funding_rate = Decimal(precise).scaleb(-12)
+    market, _ = _string(frame, 8 + block_length)
+    return SummaryFrame(
+        market,
+        Decimal(mark).scaleb(-8),
+        Decimal(index).scaleb(-8),
+        Decimal(last).scaleb(-8),
+        funding_rate,
+        timestamp * 1e-6,
+    )
+
+
+def _block(layout: struct.Struct, frame: bytes, block_length: int) -> tuple[Any, ...]:
+    if block_length < layout.size:
+        raise FrameError(f"a block of {block_length} bytes where there should be {layout.size}")
+    return layout.unpack_from(frame, 8)
+
+
+def _string(frame: bytes, position: int) -> tuple[str, int]:
+    end = position + 1 + frame[position]
+    if end > len(frame):
+        raise FrameError("a text that is cut off")
+    return frame[position + 1 : end].decode(), end
+
+
+# The SDK's names in binary payloads, where they are not those of the JSON.
+_JSON_NAMES = {
+    "orders": {
+        "order_id": "id",
+        "client_order_id": "client_id",
+        "order_type": "type",
+        "time_in_force": "instruction",
+        "size_open": "remaining_size",
+        "updated_at": "last_updated_at",
+    },
+    "fills": {"fill_id": "id", "client_order_id": "client_id"},
+    "positions": {"avg_entry_price": "average_entry_price", "updated_at": "last_updated_at"},
+    "account": {
+        "initial_margin_req": "initial_margin_requirement",
+        "maintenance_margin_req": "maintenance_margin_requirement",
+    },
+}
+
+
+def _decode_private(frame: bytes) -> dict[str, Any]:
+    """Orders, fills, positions and account are rare enough for the SDK's codec; authentication has loaded it."""
+    from paradex_py.api.sbe.codec import SbeDecodeError, decode_frame as sdk_decode_frame
+
+    try:
+        channel, model = sdk_decode_frame(frame)
+    except SbeDecodeError as error:
+        raise FrameError(str(error)) from None
+    if channel is None or model is None:
+        raise FrameError("a private frame without a channel")
+    names = _JSON_NAMES[channel.split(".")[0]]
+    return {"channel": channel, "data": {names.get(name, name): value for name, value in model.model_dump().items()}}
