@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -82,6 +82,7 @@ class ParadexPerpetualAuth(AuthBase):
     :param domain: for the addresses of the exchange
     :param order_class: `pro` or `retail`; decides what kind of token is asked for
     :param time: the exchange's time in seconds since the epoch
+    :param resynchronize: measures that time again, when the exchange says that it is wrong
     """
 
     def __init__(
@@ -91,12 +92,14 @@ class ParadexPerpetualAuth(AuthBase):
         domain: str = CONSTANTS.DEFAULT_DOMAIN,
         order_class: str = CONSTANTS.ORDER_CLASS_PRO,
         time: Callable[[], float] | None = None,
+        resynchronize: Callable[[], Awaitable[None]] | None = None,
     ):
         self._api_secret = utils.normalized_api_secret(api_secret) if api_secret else ""
         self._account_address = utils.normalized_account_address(account_address) if account_address else ""
         self._domain = domain
         self._order_class = order_class
         self._time = time or web_utils.local_time
+        self._resynchronize = resynchronize
         self._api_factory: WebAssistantsFactory | None = None
         # One thread: signatures come back in the order in which they were asked for.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paradex-signer")
@@ -178,7 +181,13 @@ class ParadexPerpetualAuth(AuthBase):
 
     async def _renew(self) -> str:
         try:
-            token = await self._request_token()
+            try:
+                token = await self._request_token()
+            except web_utils.ApiError as error:
+                if error.code not in CONSTANTS.TIMESTAMP_ERRORS or self._resynchronize is None:
+                    raise
+                await self._resynchronize()
+                token = await self._request_token()
             issued_at, expires_at = token_lifetime(token)
         except Exception as error:
             # Kept for those who ask during the pause, so that a failing exchange is not hammered.

@@ -113,7 +113,6 @@ OUTCOME_MARGIN = 3.0  # from the end of that window until an order must be visib
 CLOCK_MARGIN = 300.0  # by which the bot's clock may differ from the exchange's in queries by time
 FILLS_OVERLAP = 60.0  # by which one list of fills begins before the end of the last
 RECONCILIATION_PAUSE = 1.0  # after a comparison with REST, before the next
-SUBMISSION_POLL = 0.02  # how often a cancel looks whether the submission that it waits for has been answered
 FILLS_PATIENCE = 1.0  # between the message that closes an order and the question where its fills are
 
 STATUS_NEW = "NEW"
@@ -191,6 +190,7 @@ RETAIL_DAY_POOL = "retail_day"
 
 # What a request counts as. `limit_id`s of the requests are the paths; submits and cancels share a path.
 SUBMIT_LIMIT = "submit"
+ADMITTED_LIMIT = "admitted"  # for what has passed the limiter already, before it was signed
 CANCEL_LIMIT = "cancel"
 AUTH_LIMIT = "auth"
 WS_CONNECT_LIMIT = "ws_connect"
@@ -227,6 +227,7 @@ _POOLS = [
     RateLimit(ORDERS_MINUTE_POOL, limit=17250, time_interval=MINUTE),
     RateLimit(AUTH_LIMIT, limit=600, time_interval=MINUTE),
     RateLimit(WS_CONNECT_LIMIT, limit=20, time_interval=SECOND),
+    RateLimit(ADMITTED_LIMIT, limit=1_000_000, time_interval=SECOND),
 ]
 _RETAIL_POOLS = [
     RateLimit(RETAIL_SECOND_POOL, limit=3, time_interval=SECOND),

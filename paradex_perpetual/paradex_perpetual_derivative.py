@@ -84,6 +84,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._trading_pairs = trading_pairs or []
         self._domain = domain
         self._markets: dict[str, Mapping[str, Any]] = {}  # by trading pair
+        self._trading_pairs_by_market: Mapping[str, str] = {}  # the base class keeps its own out of Python's sight
         self._account_fees: tuple[Decimal | None, Decimal | None] = (None, None)
         self._retail_lost = False
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
@@ -108,6 +109,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             domain=self._domain,
             order_class=self._order_class,
             time=self._time_synchronizer.time,
+            resynchronize=self._resynchronize_time,
         )
 
     @property
@@ -305,6 +307,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 self._markets[trading_pair] = market
         self._set_trading_pair_symbol_map(symbols)
 
+    def _set_trading_pair_symbol_map(self, trading_pair_and_symbol_map: bidict[str, str] | None) -> None:
+        super()._set_trading_pair_symbol_map(trading_pair_and_symbol_map)
+        self._trading_pairs_by_market = trading_pair_and_symbol_map or {}
+
     async def _format_trading_rules(self, exchange_info_dict: Mapping[str, Any]) -> list[TradingRule]:
         rules = []
         for market in filter(utils.is_exchange_information_valid, exchange_info_dict["results"]):
@@ -418,21 +424,28 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             except web_utils.ApiError as error:
                 if not self._is_request_exception_related_to_time_synchronizer(error):
                     raise
-                await self._update_time_synchronizer(pass_on_non_cancelled_error=True)
+                await self._resynchronize_time()
                 order = await self._submit(request)
         except web_utils.NoAnswerError as error:
             order = await self._find_submitted_order(order_id, error)
         return str(order["id"]), utils.seconds(order["created_at"])
 
     async def _submit(self, request: dict[str, Any]) -> Mapping[str, Any]:
-        request = {**request, "signature_timestamp": int(self._time_synchronizer.time() * 1e3)}
-        request["signature"] = await self._auth.sign_order(request)
-        answer = await self._api_post(
-            path_url=CONSTANTS.ORDERS_PATH, data=request, is_auth_required=True, limit_id=CONSTANTS.SUBMIT_LIMIT
-        )
+        async with self._throttler.execute_task(CONSTANTS.SUBMIT_LIMIT):
+            # Signed only now: the limiter may have held it back for longer than the signature is good for.
+            request = {**request, "signature_timestamp": int(self._time_synchronizer.time() * 1e3)}
+            request["signature"] = await self._auth.sign_order(request)
+            answer = await self._api_post(
+                path_url=CONSTANTS.ORDERS_PATH, data=request, is_auth_required=True, limit_id=CONSTANTS.ADMITTED_LIMIT
+            )
         if not isinstance(answer, dict) or not answer.get("id"):
             raise web_utils.NoAnswerError("POST /orders was answered without an order id")
         return answer
+
+    async def _resynchronize_time(self) -> None:
+        """Forgets what was measured of the exchange's clock and measures it again: it has been set."""
+        self._time_synchronizer.clear_time_offset_ms_samples()
+        await self._update_time_synchronizer(pass_on_non_cancelled_error=True)
 
     async def _find_submitted_order(self, client_order_id: str, cause: Exception) -> Mapping[str, Any]:
         """Finds out what became of an order whose submission was not answered.
@@ -485,8 +498,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if tracked_order.exchange_order_id is None:
             # Its submission is still in the air: a cancel that overtakes it would find nothing.
             async with asyncio.timeout(CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN):
-                while tracked_order.exchange_order_id is None and not tracked_order.is_done:
-                    await self._sleep(CONSTANTS.SUBMISSION_POLL)
+                await tracked_order.wait_until_processed_by_exchange()
             if tracked_order.is_done:
                 return False
         try:
@@ -686,7 +698,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :return: the trading pair, None if the market is none of ours
         """
-        trading_pair = (self._trading_pair_symbol_map or {}).get(payload["market"])
+        trading_pair = self._trading_pairs_by_market.get(payload["market"])
         if trading_pair is None:
             return None
         updated_at = int(payload.get("last_updated_at") or 0)
@@ -822,7 +834,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._account_balances[token] = balance
 
     def _process_funding_payment(self, data: Mapping[str, Any]) -> None:
-        trading_pair = (self._trading_pair_symbol_map or {}).get(data["market"])
+        trading_pair = self._trading_pairs_by_market.get(data["market"])
         if trading_pair is not None:
             timestamp, rate, payment = self._funding_payment(data, trading_pair)
             self._emit_funding_payment_event(trading_pair, timestamp, rate, payment, True)  # type: ignore[arg-type]

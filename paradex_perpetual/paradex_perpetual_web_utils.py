@@ -157,6 +157,7 @@ async def api_request(
     :param timeout: seconds, without the time in which the rate limiter holds the request back
     :return: the JSON answer; None where there is no body, as after a cancel
     :raises ApiError: if the exchange refused it
+    :raises NotSentError: if it did not leave
     :raises NoAnswerError: if it is not known what became of it
     """
     assistant = await api_factory.get_rest_assistant()
@@ -178,6 +179,8 @@ async def api_request(
             )
             async with asyncio.timeout(timeout):
                 text = await response.text()
+        except aiohttp.ClientConnectorError as error:
+            raise NotSentError(f"{request} was not sent: {error}") from None
         except (TimeoutError, aiohttp.ClientError, UnicodeDecodeError) as error:
             raise NoAnswerError(f"{request} was not answered: {type(error).__name__} {error}".rstrip()) from None
         if response.status == 401 and tokens is not None:
