@@ -27,11 +27,14 @@ STRATEGY_PACKAGES = ("scripts", "controllers")
 
 # A bot on the sandbox has no business with other exchanges, and their absence shall not fill its log with errors.
 # Hummingbot cannot do without a rate source, but CoinCap's asks nobody as long as the global token is not USD (it
-# warns, now and then), and USDC, in which everything is counted there, is worth one USDC.
+# warns, now and then), and USDC, in which everything is counted there, is worth one USDC. The exchanges of paper trade
+# would be asked for their pairs.
 OFFLINE_CLIENT_CONFIG = """\
 anonymized_metrics_mode: anonymized_metrics_disabled
 fetch_pairs_from_all_exchanges: false
 send_error_logs: false
+paper_trade:
+  paper_trade_exchanges: []
 rate_oracle_source: coin_cap
 global_token:
   global_token_name: USDC

@@ -7,7 +7,6 @@ everything that is computed with it.
 
 import asyncio
 import base64
-import binascii
 import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from paradex_py.account.subkey_account import SubkeyAccount
 
 
-class ParadexAuthenticationError(IOError):
+class ParadexAuthenticationError(web_utils.ParadexError):
     """The exchange does not accept the credentials; the text says what may be wrong with them."""
 
 
@@ -63,15 +62,15 @@ def _order_signature(account: "SubkeyAccount", request: Mapping[str, Any]) -> st
 def token_lifetime(token: str) -> tuple[float, float]:
     """When a JWT was issued and when it expires, in seconds since the epoch by the exchange's clock.
 
-    :raises ValueError: if the token does not say when it expires
+    :raises ParadexAuthenticationError: if the token does not say when it expires
     """
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return float(claims.get("iat") or 0), float(claims["exp"])
-    except (binascii.Error, IndexError, KeyError, TypeError, UnicodeDecodeError, ValueError, AttributeError) as error:
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError):
         # Neither the token nor what is in it: the cause would carry both into a log.
-        raise ValueError("the exchange's token does not say when it expires") from type(error)()
+        raise ParadexAuthenticationError("The token that Paradex gave does not say when it expires.") from None
 
 
 class ParadexPerpetualAuth(AuthBase):
@@ -129,16 +128,20 @@ class ParadexPerpetualAuth(AuthBase):
 
     async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:
         """Adds the bearer token to a REST request."""
-        request.headers = {**(request.headers or {}), "Authorization": f"Bearer {await self._token_to_send()}"}
+        request.headers = {**(request.headers or {}), "Authorization": f"Bearer {await self.token_to_send()}"}
         return request
 
     async def ws_authenticate(self, request: WSRequest) -> WSRequest:
         """Puts the bearer token into the `auth` call of a socket."""
         assert isinstance(request, WSJSONRequest)
-        request.payload = {**request.payload, "params": {"bearer": await self._token_to_send()}}
+        request.payload = {**request.payload, "params": {"bearer": await self.token_to_send()}}
         return request
 
-    async def _token_to_send(self) -> str:
+    async def token_to_send(self) -> str:
+        """:meth:`token`, for a request that has not left without it.
+
+        :raises web_utils.NotSentError: if nobody answers for the token
+        """
         try:
             return await self.token()
         except web_utils.NoAnswerError as error:
@@ -228,14 +231,15 @@ class ParadexPerpetualAuth(AuthBase):
                 limit_id=CONSTANTS.AUTH_LIMIT,
             )
         except web_utils.ApiError as error:
+            # Without the exchange's own sentence: it may repeat the address, which is the key if they were swapped.
             if error.code in CONSTANTS.CREDENTIAL_ERRORS or error.status in (401, 403):
                 raise ParadexAuthenticationError(
-                    f"Paradex does not accept these credentials ({error.code}: {error.message}). Either the subkey's "
-                    "private key and the main account's address are swapped, or the address is not that of the main "
-                    "account under which the subkey is registered, or the subkey has been revoked, or both belong to "
-                    f"another environment than {self._domain}."
+                    f"Paradex does not accept these credentials ({error.code}). Either the subkey's private key and "
+                    "the main account's address are swapped, or the address is not that of the main account under "
+                    "which the subkey is registered, or the subkey has been revoked, or both belong to another "
+                    f"environment than {self._domain}."
                 ) from None
-            raise
+            raise web_utils.ApiError(error.status, error.code, "", "the request for a token") from None
         token = answer.get("jwt_token") if isinstance(answer, dict) else None
         if not isinstance(token, str):
             raise ParadexAuthenticationError("Paradex answered the request for a token without one.")

@@ -76,9 +76,10 @@ def normalized_order_class(value: Any) -> str:
 def _is_encrypted(value: str) -> bool:
     """Whether this is a secret as Hummingbot stores it: its config map is first filled with the encrypted text."""
     try:
-        return "crypto" in json.loads(bytes.fromhex(value))
+        stored = json.loads(bytes.fromhex(value))
     except ValueError:
         return False
+    return isinstance(stored, dict) and "crypto" in stored
 
 
 def _secret_validator(normalize: Callable[[str], str]) -> AfterValidator:
@@ -312,7 +313,7 @@ def market_fee_rates(market: Mapping[str, Any], order_class: str) -> tuple[Decim
 
 
 def account_fee_rates(info: Mapping[str, Any]) -> tuple[Decimal | None, Decimal | None]:
-    """The maker and taker rate for perpetuals in `GET /account/info`; they are those of Pro orders."""
+    """The maker and taker rate for perpetuals in an entry of `GET /account/info`; they are those of Pro orders."""
     fees = info.get("fees") or {}
     return decimal_or_none(fees, "maker_rate"), decimal_or_none(fees, "taker_rate")
 

@@ -108,6 +108,8 @@ class TokenHolder(Protocol):
 
     token_generation: int
 
+    async def token_to_send(self) -> str: ...
+
     def token_refused(self, generation: int) -> None: ...
 
 
@@ -164,7 +166,10 @@ async def api_request(
     request = f"{method.value} {path}"
     tokens = _token_holder(api_factory) if is_auth_required else None
     while True:
-        generation = tokens.token_generation if tokens is not None else 0
+        generation = 0
+        if tokens is not None:
+            await tokens.token_to_send()  # before the generation is read: it is to be that of the token that is sent
+            generation = tokens.token_generation
         try:
             response = await assistant.execute_request_and_get_response(
                 url=public_rest_url(path, domain),

@@ -1,0 +1,1 @@
+"""What clients see: REST, WebSocket, SBE encoding, authentication, errors. Knows no matching."""

@@ -1,0 +1,111 @@
+"""Assembly of the server: one port, REST and WebSocket under /v1, the control surface under /sandbox."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from paradex_sandbox.api.auth import TokenService, new_key_pem
+from paradex_sandbox.api.control import PREFIX as CONTROL_PREFIX, ControlApi, local_only_middleware
+from paradex_sandbox.api.errors import error_middleware
+from paradex_sandbox.api.order_entry import OrderEntry
+from paradex_sandbox.api.params import Cursors
+from paradex_sandbox.api.rest_private import PrivateApi
+from paradex_sandbox.api.rest_public import PublicApi
+from paradex_sandbox.api.runtime import Runtime
+from paradex_sandbox.api.ws import SocketServer, SocketTimes
+from paradex_sandbox.storage import Storage
+
+API_PREFIX = "/v1"
+
+_MAX_BODY_BYTES = 1024 * 1024
+_SHUTDOWN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What must outlive a restart so that tokens and cursors stay valid: the tokens' key and the cursors' secret."""
+
+    token_key_pem: str = field(default_factory=new_key_pem, repr=False)
+    cursor_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+
+    @classmethod
+    def stored(cls, storage: Storage) -> "Secrets":
+        """The secrets of this storage, made at the first time."""
+        pem, cursor = storage.get_meta("token_key_pem"), storage.get_meta("cursor_secret")
+        if pem is not None and cursor is not None:
+            return cls(pem, cursor)
+        made = cls()
+        storage.set_meta("token_key_pem", made.token_key_pem)
+        storage.set_meta("cursor_secret", made.cursor_secret)
+        return made
+
+
+class Server:
+    """A sandbox that listens. `port` 0 takes any free one; `url` tells which, once started."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        control: bool = True,
+        keys: Secrets | None = None,
+        times: SocketTimes | None = None,
+    ):
+        self.runtime = runtime
+        self.host = host
+        self.port = port
+        self._control = control
+        self._keys = keys or Secrets()
+        self._times = times or SocketTimes()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """REST address, up to and with /v1; the WebSocket has the same with ws://."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}{API_PREFIX}"
+
+    async def start(self) -> None:
+        """Listens, then starts the exchange. Raises OSError if the address cannot be had."""
+        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.host, self.port).start()
+        self.port = self._runner.addresses[0][1]
+        await self.runtime.start()
+
+    async def stop(self) -> None:
+        """Closes all connections, then the exchange and its storage."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.runtime.stop()
+
+    def _app(self) -> web.Application:
+        runtime = self.runtime
+        tokens = TokenService(runtime.clock.now_us, self._keys.token_key_pem)
+        cursors = Cursors(bytes.fromhex(self._keys.cursor_secret))
+        order_entry = OrderEntry(runtime)
+        sockets = SocketServer(runtime, tokens, order_entry, self._times)
+        public = PublicApi(runtime, tokens, cursors)
+        private = PrivateApi(runtime, tokens, cursors, order_entry)
+
+        app = web.Application(middlewares=[error_middleware, local_only_middleware], client_max_size=_MAX_BODY_BYTES)
+        app.router.add_get(API_PREFIX, sockets.handle)
+        app.router.add_get("/jwks.json", public.jwks)
+        _add_routes(app, API_PREFIX, [*public.routes(), *private.routes()])
+        if self._control:
+            _add_routes(app, CONTROL_PREFIX, ControlApi(runtime, sockets).routes())
+
+        async def on_shutdown(_: web.Application) -> None:
+            await sockets.close()
+            order_entry.close()
+
+        app.on_shutdown.append(on_shutdown)
+        return app
+
+
+def _add_routes(app: web.Application, prefix: str, routes: list[web.RouteDef]) -> None:
+    for route in routes:
+        app.router.add_route(route.method, prefix + route.path, route.handler)

@@ -1,0 +1,261 @@
+"""The control surface at /sandbox: what no exchange offers. Only for callers on this machine.
+
+| request | body | answer |
+| --- | --- | --- |
+| POST /sandbox/accounts | optional {"usdc": "100000"} | keys of a new, funded account with a registered subkey |
+| POST /sandbox/accounts/{address}/deposit | {"amount": "100", "token": "USDC"} | the new balance |
+| POST /sandbox/accounts/{address}/subkeys | optional {"name": …, "public_key": …} | the subkey, its secret if made |
+| DELETE /sandbox/accounts/{address}/subkeys/{public_key} | | 204, the subkey is revoked |
+| GET, POST /sandbox/clock | {"advance_ms": 1000, "freeze": true or false} | {"now": ms, "frozen": …} |
+| POST /sandbox/mark_price | {"market": …, "price": "60000" or null to let go} | the market's summary |
+| GET, POST, DELETE /sandbox/faults[/{id}] | see paradex_sandbox.faults | the armed faults |
+| GET, POST /sandbox/settings | {"private_encoding": "json" or "sbe", "system_status": "ok"} | the settings |
+| GET /sandbox/state | | markets, and accounts with balances, positions, open orders |
+"""
+
+import ipaddress
+import re
+import secrets
+from decimal import Decimal
+from typing import Any
+
+from aiohttp import web
+
+from paradex_sandbox.api import params, render, stark
+from paradex_sandbox.api.errors import ApiError, Handler
+from paradex_sandbox.api.rest_public import ACCOUNT_CLASS_HASH, ACCOUNT_PROXY_CLASS_HASH
+from paradex_sandbox.api.runtime import Runtime
+from paradex_sandbox.api.ws import SocketServer
+from paradex_sandbox.exchange.model import SETTLEMENT_TOKEN, Account, SystemStatus
+from paradex_sandbox.faults import FaultKind
+
+PREFIX = "/sandbox"
+
+_DEFAULT_FUNDS = Decimal(100_000)
+_AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,8})?")
+_HEX = re.compile(r"0x[0-9a-fA-F]{1,64}")
+_MAX_STEP_MS = 30 * 24 * 3600 * 1000
+
+
+class ControlApi:
+    """Handlers of /sandbox/*."""
+
+    def __init__(self, runtime: Runtime, sockets: SocketServer):
+        self._runtime = runtime
+        self._exchange = runtime.exchange
+        self._sockets = sockets
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes, relative to PREFIX."""
+        return [
+            web.post("/accounts", self.create_account),
+            web.post("/accounts/{address}/deposit", self.deposit),
+            web.post("/accounts/{address}/subkeys", self.register_subkey),
+            web.delete("/accounts/{address}/subkeys/{public_key}", self.revoke_subkey),
+            web.get("/clock", self.clock),
+            web.post("/clock", self.set_clock),
+            web.post("/mark_price", self.set_mark_price),
+            web.get("/faults", self.faults),
+            web.post("/faults", self.arm_fault),
+            web.delete("/faults", self.disarm_faults),
+            web.delete("/faults/{id}", self.disarm_fault),
+            web.get("/settings", self.settings),
+            web.post("/settings", self.change_settings),
+            web.get("/state", self.state),
+        ]
+
+    async def create_account(self, request: web.Request) -> web.Response:
+        """POST /sandbox/accounts: a new account with `usdc` (100 000 by default) and one subkey; 201."""
+        body = await params.read_object(request, optional=True)
+        funds = _amount(body, "usdc", _DEFAULT_FUNDS)
+        if funds < 0:
+            raise ApiError("VALIDATION_ERROR", "usdc must not be negative")
+        private_key, public_key = _new_key()
+        subkey_private, subkey_public = _new_key()
+        address = hex(
+            stark.account_address(
+                public_key, account_class_hash=ACCOUNT_CLASS_HASH, proxy_class_hash=ACCOUNT_PROXY_CLASS_HASH
+            )
+        )
+        self._runtime.sync()
+        self._exchange.create_account(address, hex(public_key), {SETTLEMENT_TOKEN: funds})
+        self._exchange.register_subkey(address, hex(subkey_public), "sandbox")
+        self._runtime.commit()
+        return web.json_response(
+            {
+                "account_address": address,
+                "private_key": hex(private_key),
+                "public_key": hex(public_key),
+                "api_secret": hex(subkey_private),
+                "api_public_key": hex(subkey_public),
+            },
+            status=201,
+        )
+
+    async def deposit(self, request: web.Request) -> web.Response:
+        """POST /sandbox/accounts/{address}/deposit: adds `amount` (negative takes away) of `token`."""
+        body = await params.read_object(request)
+        token = body.get("token", SETTLEMENT_TOKEN)
+        if not isinstance(token, str) or not re.fullmatch(r"[A-Za-z0-9]{1,16}", token):
+            raise ApiError("VALIDATION_ERROR", "token must be a token's name")
+        self._runtime.sync()
+        balance = self._exchange.deposit(request.match_info["address"], _amount(body, "amount", None), token)
+        self._runtime.commit()
+        return web.json_response(render.balance(balance))
+
+    async def register_subkey(self, request: web.Request) -> web.Response:
+        """POST /sandbox/accounts/{address}/subkeys: registers `public_key`, or a new key and tells its secret; 201."""
+        body = await params.read_object(request, optional=True)
+        name, public_key = body.get("name", ""), body.get("public_key")
+        if not isinstance(name, str):
+            raise ApiError("BINDING_ERROR", "name must be a string")
+        answer: dict[str, Any] = {}
+        if public_key is None:
+            private, public = _new_key()
+            answer["api_secret"] = hex(private)
+        elif isinstance(public_key, str) and _HEX.fullmatch(public_key) and stark.is_public_key(int(public_key, 16)):
+            public = int(public_key, 16)
+        else:
+            raise ApiError("PUBLIC_KEY_INVALID", "public_key must be the hexadecimal x coordinate of a Stark key")
+        self._runtime.sync()
+        self._exchange.register_subkey(request.match_info["address"], hex(public), name)
+        self._runtime.commit()
+        return web.json_response({**answer, "api_public_key": hex(public)}, status=201)
+
+    async def revoke_subkey(self, request: web.Request) -> web.Response:
+        """DELETE /sandbox/accounts/{address}/subkeys/{public_key}: its tokens are void at once; 204."""
+        self._runtime.sync()
+        self._exchange.revoke_subkey(request.match_info["address"], request.match_info["public_key"])
+        self._runtime.commit()
+        return web.Response(status=204)
+
+    async def clock(self, request: web.Request) -> web.Response:
+        """GET /sandbox/clock: time in ms, and whether it stands still."""
+        clock = self._runtime.clock
+        return web.json_response({"now": render.millis(clock.now_us()), "frozen": clock.frozen})
+
+    async def set_clock(self, request: web.Request) -> web.Response:
+        """POST /sandbox/clock: freezes or lets go, and lives through `advance_ms`; answers when that is done."""
+        body = await params.read_object(request)
+        advance, freeze = body.get("advance_ms", 0), body.get("freeze")
+        if type(advance) is not int or not 0 <= advance <= _MAX_STEP_MS:
+            raise ApiError("VALIDATION_ERROR", f"advance_ms must be an integer from 0 to {_MAX_STEP_MS}")
+        if freeze not in (None, True, False):
+            raise ApiError("VALIDATION_ERROR", "freeze must be true or false")
+        if freeze is True:
+            self._runtime.clock.freeze()
+        await self._runtime.step(advance * 1000)
+        if freeze is False:
+            self._runtime.clock.unfreeze()
+        return await self.clock(request)
+
+    async def set_mark_price(self, request: web.Request) -> web.Response:
+        """POST /sandbox/mark_price: holds the mark price at `price`, or with null lets it move again."""
+        body = await params.read_object(request)
+        market, price = body.get("market"), body.get("price")
+        if not isinstance(market, str) or "price" not in body:
+            raise ApiError("VALIDATION_ERROR", "give market, and price as a string or null")
+        self._runtime.sync()
+        if price is None:
+            self._exchange.release_mark_price(market)
+        else:
+            value = _amount(body, "price", None)
+            if value <= 0:
+                raise ApiError("VALIDATION_ERROR", "price must be positive")
+            self._exchange.set_mark_price(market, value)
+        self._runtime.commit()
+        return web.json_response(render.market_summary(self._exchange.market_summary(market)))
+
+    async def faults(self, request: web.Request) -> web.Response:
+        """GET /sandbox/faults"""
+        return web.json_response({"results": [fault.to_json() for fault in self._runtime.faults.list()]})
+
+    async def arm_fault(self, request: web.Request) -> web.Response:
+        """POST /sandbox/faults: arms one; 201."""
+        body = await params.read_object(request)
+        try:
+            fault = self._runtime.faults.arm(body)
+        except ValueError as error:
+            raise ApiError("VALIDATION_ERROR", str(error)) from None
+        if fault.kind is FaultKind.DROP_SOCKETS:
+            self._sockets.drop_all()
+        return web.json_response(fault.to_json(), status=201)
+
+    async def disarm_faults(self, request: web.Request) -> web.Response:
+        """DELETE /sandbox/faults: all of them; 204."""
+        self._runtime.faults.disarm()
+        return web.Response(status=204)
+
+    async def disarm_fault(self, request: web.Request) -> web.Response:
+        """DELETE /sandbox/faults/{id}; 204."""
+        if not self._runtime.faults.disarm(request.match_info["id"]):
+            raise ApiError("NOT_FOUND", "no such fault")
+        return web.Response(status=204)
+
+    async def settings(self, request: web.Request) -> web.Response:
+        """GET /sandbox/settings"""
+        encoding = "sbe" if self._runtime.hub.private_binary else "json"
+        status = self._exchange.system_status.value
+        return web.json_response({"private_encoding": encoding, "system_status": status})
+
+    async def change_settings(self, request: web.Request) -> web.Response:
+        """POST /sandbox/settings: any of `private_encoding` and `system_status`."""
+        body = await params.read_object(request)
+        encoding, status = body.get("private_encoding"), body.get("system_status")
+        if encoding not in (None, "json", "sbe"):
+            raise ApiError("VALIDATION_ERROR", "private_encoding must be json or sbe")
+        if status is not None and (not isinstance(status, str) or status not in SystemStatus):
+            raise ApiError("VALIDATION_ERROR", f"system_status must be one of {', '.join(SystemStatus)}")
+        if encoding is not None:
+            self._runtime.hub.private_binary = encoding == "sbe"
+        if status is not None:
+            self._exchange.system_status = SystemStatus(status)
+        return await self.settings(request)
+
+    async def state(self, request: web.Request) -> web.Response:
+        """GET /sandbox/state: the whole picture, in the forms of the REST API."""
+        exchange = self._exchange
+        return web.json_response(
+            {
+                "now": render.millis(self._runtime.clock.now_us()),
+                "frozen": self._runtime.clock.frozen,
+                "markets": [render.market_summary(exchange.market_summary(symbol)) for symbol in exchange.markets],
+                "accounts": [self._account_state(account) for account in exchange.accounts()],
+            }
+        )
+
+    def _account_state(self, account: Account) -> dict[str, Any]:
+        exchange, address = self._exchange, account.address
+        return {
+            "account": render.account_summary(exchange.account_summary(address)),
+            "subkeys": [render.subkey(account, key) for key in account.subkeys.values()],
+            "balances": [render.balance(balance) for balance in exchange.balances(address)],
+            "positions": [render.position(position) for position in exchange.positions(address)],
+            "open_orders": [render.order(order) for order in exchange.open_orders(address)],
+        }
+
+
+@web.middleware
+async def local_only_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuses /sandbox/* to peers that are not on this machine."""
+    if request.path == PREFIX or request.path.startswith(PREFIX + "/"):
+        peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+        if not peer or not ipaddress.ip_address(peer[0]).is_loopback:
+            raise ApiError("REQUEST_NOT_ALLOWED", "/sandbox is for callers on the same machine", status=403)
+    return await handler(request)
+
+
+def _new_key() -> tuple[int, int]:
+    private = 1 + secrets.randbelow(stark.CURVE_ORDER - 1)
+    return private, stark.public_key(private)
+
+
+def _amount(body: dict[str, Any], name: str, default: Decimal | None) -> Decimal:
+    value = body.get(name)
+    if value is None and default is not None:
+        return default
+    if type(value) is int:
+        value = str(value)
+    if not isinstance(value, str) or not _AMOUNT.fullmatch(value):
+        raise ApiError("VALIDATION_ERROR", f"{name} must be a plain decimal number, as a string")
+    return Decimal(value)

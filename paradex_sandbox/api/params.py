@@ -1,0 +1,127 @@
+"""Query parameters and request bodies, and the opaque cursors of paginated lists."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from aiohttp import web
+
+from paradex_sandbox.api.errors import ApiError
+from paradex_sandbox.exchange.model import Page
+
+DEFAULT_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 5000
+_MAX_TIME_MS = 2**53
+#: How many pages a cursor can lead back.
+_MAX_TRAIL = 50
+
+
+async def read_json(request: web.Request) -> object:
+    """The request's body as JSON; raises ApiError BINDING_ERROR if it is none."""
+    body = await request.read()
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiError("BINDING_ERROR", "the request body is not valid JSON") from None
+
+
+async def read_object(request: web.Request, *, optional: bool = False) -> dict[str, Any]:
+    """The request's body as a JSON object; with `optional`, {} where there is none."""
+    if optional and not await request.read():
+        return {}
+    body = await read_json(request)
+    if not isinstance(body, dict):
+        raise ApiError("BINDING_ERROR", "the request body must be a JSON object")
+    return body
+
+
+def integer(query: Mapping[str, str], name: str, *, minimum: int, maximum: int) -> int | None:
+    """An integer parameter within bounds, None where it is absent or empty."""
+    value = query.get(name, "")
+    if not value:
+        return None
+    if not value.isdecimal() or not value.isascii() or len(value) > 18 or not minimum <= int(value) <= maximum:
+        raise ApiError("INVALID_REQUEST_PARAMETER", f"{name} must be an integer from {minimum} to {maximum}")
+    return int(value)
+
+
+def member[E: StrEnum](query: Mapping[str, str], name: str, members: type[E]) -> E | None:
+    """A parameter that is one of an enumeration, None where it is absent or empty."""
+    value = query.get(name, "")
+    if not value:
+        return None
+    try:
+        return members(value)
+    except ValueError:
+        raise ApiError("INVALID_REQUEST_PARAMETER", f"{name} must be one of {', '.join(members)}") from None
+
+
+def required(query: Mapping[str, str], name: str) -> str:
+    """A parameter that must be there."""
+    value = query.get(name, "")
+    if not value:
+        raise ApiError("INVALID_REQUEST_PARAMETER", f"{name} is required")
+    return value
+
+
+class Cursors:
+    """Signed cursors: each carries the whole query, so that it goes on with the same list whatever else is sent."""
+
+    def __init__(self, secret: bytes):
+        self._secret = secret
+
+    def paginate[T](
+        self,
+        request: web.Request,
+        fetch: Callable[[Mapping[str, str], str | None, int], Page[T]],
+        render: Callable[[T], dict[str, Any]],
+        max_page_size: int = MAX_PAGE_SIZE,
+    ) -> dict[str, Any]:
+        """One page of a list as responses.PaginatedAPIResults.
+
+        `fetch` gets the query (the first page's, when a cursor is given), where to go on, and the page's size.
+        """
+        cursor = request.query.get("cursor", "")
+        if cursor:
+            query, trail = self._open(request.path, cursor)
+        else:
+            query, trail = {name: value for name, value in request.query.items() if name != "cursor"}, []
+        size = integer(query, "page_size", minimum=1, maximum=max_page_size) or DEFAULT_PAGE_SIZE
+        page = fetch(query, trail[-1] if trail else None, size)
+        following = None if page.next is None else self._seal(request.path, query, [*trail, page.next])
+        previous = self._seal(request.path, query, trail[:-1]) if trail else None
+        return {"results": [render(item) for item in page.items], "next": following, "prev": previous}
+
+    def _seal(self, path: str, query: Mapping[str, str], trail: Sequence[str]) -> str:
+        payload = json.dumps([path, query, list(trail[-_MAX_TRAIL:])], separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(self._sign(payload) + payload).decode()
+
+    def _open(self, path: str, cursor: str) -> tuple[dict[str, str], list[str]]:
+        try:
+            sealed = base64.urlsafe_b64decode(cursor)
+        except ValueError:
+            sealed = b""
+        signature, payload = sealed[:16], sealed[16:]
+        if not payload or not hmac.compare_digest(signature, self._sign(payload)):
+            raise ApiError("INVALID_REQUEST_PARAMETER", "the cursor is not one of ours")
+        origin, query, trail = json.loads(payload)
+        if origin != path:
+            raise ApiError("INVALID_REQUEST_PARAMETER", f"the cursor belongs to {origin}")
+        return query, trail
+
+    def _sign(self, payload: bytes) -> bytes:
+        return hmac.digest(self._secret, payload, hashlib.sha256)[:16]
+
+
+def time_range(query: Mapping[str, str]) -> dict[str, int | None]:
+    """`start_at` and `end_at` (milliseconds, both included) as the exchange's keyword arguments in µs."""
+    start = integer(query, "start_at", minimum=0, maximum=_MAX_TIME_MS)
+    end = integer(query, "end_at", minimum=0, maximum=_MAX_TIME_MS)
+    return {
+        "start_at": None if start is None else start * 1000,
+        "end_at": None if end is None else end * 1000 + 999,
+    }

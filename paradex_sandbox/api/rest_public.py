@@ -1,0 +1,226 @@
+"""Public REST: system, markets and market data."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from aiohttp import web
+
+from paradex_sandbox.api import params, render
+from paradex_sandbox.api.auth import CHAIN_ID_NAME, TokenService, authenticate
+from paradex_sandbox.api.book_feed import group_levels
+from paradex_sandbox.api.errors import ApiError
+from paradex_sandbox.api.runtime import Runtime
+from paradex_sandbox.exchange.model import BookView, FundingData, OrderClass, Page, Side, Trade
+
+#: Class hashes of the testnet's account contracts: addresses are derived from them as the SDK does it.
+ACCOUNT_CLASS_HASH = 0x41CB0280EBADAA75F996D8D92C6F265F6D040BB3BA442E5F86A554F1765244E
+ACCOUNT_PROXY_CLASS_HASH = 0x3530CC4759D78042F1B543BF797F5F3D647CDE0388C33734CF91B7F7B9314A9
+
+_DEFAULT_DEPTH = 20
+_MAX_DEPTH = 1000
+_MAX_TRADES_PAGE = 1000
+_MAX_KLINES = 1500
+_PRICE_TICK = re.compile(r"[0-9]{1,7}([._][0-9]{1,12})?")
+_RESOLUTIONS_MINUTES = ("1", "3", "5", "15", "30", "60")
+
+#: There is no chain behind the sandbox: addresses of contracts are zero, except those from which others are derived.
+_ZERO_ADDRESS = "0x0"
+_SYSTEM_CONFIG: dict[str, Any] = {
+    "environment": "sandbox",
+    "starknet_gateway_url": "",
+    "starknet_fullnode_rpc_url": "http://127.0.0.1:1/rpc/v0_10",
+    "starknet_fullnode_rpc_base_url": "http://127.0.0.1:1",
+    "starknet_chain_id": CHAIN_ID_NAME,
+    "block_explorer_url": "http://127.0.0.1:1/",
+    "paraclear_address": _ZERO_ADDRESS,
+    "paraclear_decimals": 8,
+    "paraclear_account_proxy_hash": hex(ACCOUNT_PROXY_CLASS_HASH),
+    "paraclear_account_hash": hex(ACCOUNT_CLASS_HASH),
+    "paraclear_evm_account_hash": _ZERO_ADDRESS,
+    "oracle_address": _ZERO_ADDRESS,
+    "bridged_tokens": [
+        {
+            "name": "Sandbox USDC",
+            "symbol": "USDC",
+            "decimals": 6,
+            "l1_token_address": _ZERO_ADDRESS,
+            "l1_bridge_address": _ZERO_ADDRESS,
+            "l2_token_address": render.USDC_ADDRESS,
+            "l2_bridge_address": _ZERO_ADDRESS,
+        }
+    ],
+    "l1_core_contract_address": _ZERO_ADDRESS,
+    "l1_operator_address": _ZERO_ADDRESS,
+    "l1_relayer_address": _ZERO_ADDRESS,
+    "l2_relayer_address": _ZERO_ADDRESS,
+    "l1_chain_id": "11155111",
+    "liquidation_fee": "0.2",
+    "partial_liquidation_buffer": "0.2",
+    "partial_liquidation_share_increment": "0.05",
+    "universal_deployer_address": _ZERO_ADDRESS,
+    "dime_staking_contract_address": _ZERO_ADDRESS,
+    "assets_limit_per_account": 550,
+}
+
+
+class PublicApi:
+    """Handlers of everything that needs no token, and of the request for one."""
+
+    def __init__(self, runtime: Runtime, tokens: TokenService, cursors: params.Cursors):
+        self._runtime = runtime
+        self._exchange = runtime.exchange
+        self._tokens = tokens
+        self._cursors = cursors
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes, relative to /v1."""
+        return [
+            web.get("/system/config", self.system_config),
+            web.get("/system/time", self.system_time),
+            web.get("/system/state", self.system_state),
+            web.get("/jwks.json", self.jwks),
+            web.post("/auth", self.auth),
+            web.post("/auth/{public_key}", self.auth),
+            web.get("/markets", self.markets),
+            web.get("/markets/summary", self.markets_summary),
+            web.get("/markets/klines", self.klines),
+            web.get("/orderbook/{market}", self.order_book),
+            web.get("/orderbook/{market}/interactive", self.order_book),
+            web.get("/bbo/{market}", self.bbo),
+            web.get("/bbo/{market}/interactive", self.bbo),
+            web.get("/trades", self.trades),
+            web.get("/funding/data", self.funding_data),
+        ]
+
+    async def system_config(self, request: web.Request) -> web.Response:
+        """GET /system/config"""
+        return web.json_response(_SYSTEM_CONFIG)
+
+    async def system_time(self, request: web.Request) -> web.Response:
+        """GET /system/time: milliseconds as a string."""
+        return web.json_response({"server_time": str(render.millis(self._runtime.clock.now_us()))})
+
+    async def system_state(self, request: web.Request) -> web.Response:
+        """GET /system/state"""
+        return web.json_response({"status": self._exchange.system_status.value})
+
+    async def jwks(self, request: web.Request) -> web.Response:
+        """GET /jwks.json"""
+        return web.json_response(self._tokens.jwks())
+
+    async def auth(self, request: web.Request) -> web.Response:
+        """POST /auth and /auth/{public_key}, `?token_usage=interactive` for Retail orders."""
+        usage = request.query.get("token_usage", "")
+        if usage not in ("", "interactive"):
+            raise ApiError("INVALID_REQUEST_PARAMETER", "token_usage can be interactive, or absent")
+        account, key = authenticate(
+            self._exchange, request.headers, request.match_info.get("public_key"), self._runtime.clock.now_us()
+        )
+        order_class = OrderClass.INTERACTIVE if usage else OrderClass.PRO
+        return web.json_response({"jwt_token": self._tokens.issue(account, key, order_class)})
+
+    async def markets(self, request: web.Request) -> web.Response:
+        """GET /markets, all or `?market=`"""
+        symbol = request.query.get("market", "")
+        markets = [self._exchange.market(symbol)] if symbol else self._exchange.markets.values()
+        return web.json_response({"results": [render.market(market) for market in markets]})
+
+    async def markets_summary(self, request: web.Request) -> web.Response:
+        """GET /markets/summary?market=, one or ALL"""
+        symbol = params.required(request.query, "market")
+        symbols = list(self._exchange.markets) if symbol == "ALL" else [symbol]
+        summaries = [self._exchange.market_summary(symbol) for symbol in symbols]
+        return web.json_response({"results": [render.market_summary(summary) for summary in summaries]})
+
+    async def order_book(self, request: web.Request) -> web.Response:
+        """GET /orderbook/{market} and …/interactive, `?depth=` levels a side, grouped by `?price_tick=`"""
+        market = request.match_info["market"]
+        depth = params.integer(request.query, "depth", minimum=1, maximum=_MAX_DEPTH) or _DEFAULT_DEPTH
+        tick = _price_tick(request.query)
+        view = self._exchange.levels(market, None if tick else depth)
+        if tick is not None:
+            view = _grouped(view, tick, depth)
+        return web.json_response(render.order_book(view, self._exchange.bbo(market)))
+
+    async def bbo(self, request: web.Request) -> web.Response:
+        """GET /bbo/{market} and …/interactive"""
+        return web.json_response(render.bbo(self._exchange.bbo(request.match_info["market"])))
+
+    async def trades(self, request: web.Request) -> web.Response:
+        """GET /trades?market=, newest first"""
+
+        def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[Trade]:
+            market = params.required(query, "market")
+            return self._exchange.trades(market, before=before, limit=limit, **params.time_range(query))
+
+        return web.json_response(self._cursors.paginate(request, fetch, render.trade, _MAX_TRADES_PAGE))
+
+    async def funding_data(self, request: web.Request) -> web.Response:
+        """GET /funding/data?market=, newest first"""
+
+        def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[FundingData]:
+            market = params.required(query, "market")
+            return self._exchange.funding_history(market, before=before, limit=limit, **params.time_range(query))
+
+        return web.json_response(self._cursors.paginate(request, fetch, render.funding_data))
+
+    async def klines(self, request: web.Request) -> web.Response:
+        """GET /markets/klines: `[[start ms, open, high, low, close, volume in base], …]` from the trades, oldest first.
+
+        The schema of the answer is not published; a bar without trades is left out. Only last prices are kept, so
+        `price_kind` mark and underlying are refused.
+        """
+        query = request.query
+        market = self._exchange.market(params.required(query, "symbol"))
+        if query.get("price_kind", "last") != "last":
+            raise ApiError("INVALID_REQUEST_PARAMETER", "the sandbox has klines of last prices only")
+        resolution = params.required(query, "resolution")
+        if resolution not in _RESOLUTIONS_MINUTES:
+            raise ApiError("INVALID_REQUEST_PARAMETER", f"resolution must be one of {', '.join(_RESOLUTIONS_MINUTES)}")
+        params.required(query, "start_at")
+        params.required(query, "end_at")
+        times = params.time_range(query)
+        start, end = times["start_at"] or 0, times["end_at"] or 0
+        width = int(resolution) * 60_000_000
+        start = max(start - start % width, end - _MAX_KLINES * width)
+        bars: dict[int, list[Decimal]] = {}
+        before: str | None = None
+        while True:
+            page = self._exchange.trades(market.symbol, start_at=start, end_at=end, before=before, limit=1000)
+            for trade in page.items:  # newest first: the last seen trade of a bar is its first
+                bar = bars.setdefault(
+                    trade.created_at - trade.created_at % width,
+                    [trade.price, trade.price, trade.price, trade.price, Decimal(0)],
+                )
+                bar[0] = trade.price
+                bar[1] = max(bar[1], trade.price)
+                bar[2] = min(bar[2], trade.price)
+                bar[4] += trade.size
+            before = page.next
+            if before is None:
+                break
+        results = [[render.millis(at), *(float(value) for value in bars[at])] for at in sorted(bars)]
+        return web.json_response({"results": results})
+
+
+def _price_tick(query: Mapping[str, str]) -> Decimal | None:
+    value = query.get("price_tick", "")
+    if not value:
+        return None
+    if not _PRICE_TICK.fullmatch(value) or not Decimal(value.replace("_", ".")):
+        raise ApiError("INVALID_REQUEST_PARAMETER", "price_tick must be a positive decimal number")
+    return Decimal(value.replace("_", "."))
+
+
+def _grouped(view: BookView, tick: Decimal, depth: int) -> BookView:
+    bids = group_levels(view.bids, Side.BUY, tick)
+    asks = group_levels(view.asks, Side.SELL, tick)
+    return BookView(
+        market=view.market,
+        seq=view.seq,
+        bids=tuple(bids.items())[:depth],
+        asks=tuple(asks.items())[:depth],
+        last_updated_at=view.last_updated_at,
+    )

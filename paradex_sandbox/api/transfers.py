@@ -1,0 +1,70 @@
+"""Deposits and withdrawals as a list: what `GET /transfers` and the `transfers` channel show."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+
+from paradex_sandbox.exchange.events import AccountCreated, BalanceChanged, BalanceChangeKind, Event
+from paradex_sandbox.exchange.model import Page
+from paradex_sandbox.storage import Storage
+
+_META_KEY = "transfers"
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money that came in from outside, or with a negative `amount` went out; `created_at` in µs."""
+
+    id: str
+    account: str
+    token: str
+    amount: Decimal
+    created_at: int
+
+
+class TransferLog:
+    """All transfers, the oldest first, read off the exchange's events; kept in `storage` where there is one."""
+
+    def __init__(self, storage: Storage | None = None):
+        self._storage = storage
+        self._transfers: list[Transfer] = []
+        stored = None if storage is None else storage.get_meta(_META_KEY)
+        for item in json.loads(stored) if stored else []:
+            self._transfers.append(Transfer(**{**item, "amount": Decimal(item["amount"])}))
+
+    def record(self, events: Sequence[Event]) -> list[Transfer]:
+        """Keeps the transfers among `events`, and returns them."""
+        new: list[Transfer] = []
+        for event in events:
+            if isinstance(event, AccountCreated):
+                for token, amount in event.created.balances.items():
+                    new.append(self._transfer(event.account, token, amount, event.ts, len(new)))
+            elif isinstance(event, BalanceChanged) and event.kind is BalanceChangeKind.DEPOSIT:
+                amount = event.after - event.before
+                new.append(self._transfer(event.account, event.token, amount, event.ts, len(new)))
+        if new:
+            self._transfers += new
+            if self._storage is not None:
+                items = [{**asdict(transfer), "amount": str(transfer.amount)} for transfer in self._transfers]
+                self._storage.set_meta(_META_KEY, json.dumps(items))
+        return new
+
+    def page(
+        self, account: str, *, start_at: int | None, end_at: int | None, before: str | None, limit: int
+    ) -> Page[Transfer]:
+        """An account's transfers, newest first, created within `start_at` and `end_at` (µs), before id `before`."""
+        found = [
+            transfer
+            for transfer in reversed(self._transfers)
+            if transfer.account == account
+            and (start_at is None or transfer.created_at >= start_at)
+            and (end_at is None or transfer.created_at <= end_at)
+            and (before is None or int(transfer.id) < int(before))
+        ]
+        return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+
+    def _transfer(self, account: str, token: str, amount: Decimal, created_at: int, offset: int) -> Transfer:
+        # Counted, and so in order, whatever the clock does.
+        number = len(self._transfers) + offset + 1
+        return Transfer(f"{1_000_000_000 + number}", account, token, amount, created_at)

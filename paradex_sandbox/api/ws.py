@@ -1,0 +1,391 @@
+"""The WebSocket at /v1: SBE handshake, JSON-RPC 2.0 requests and answers as text, channel data as binary frames."""
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from paradex_sandbox.api import render, sbe
+from paradex_sandbox.api.auth import Credentials, TokenService, key_is_valid
+from paradex_sandbox.api.channels import Channel, parse_channel
+from paradex_sandbox.api.errors import ApiError
+from paradex_sandbox.api.order_entry import AnswerLostError, OrderEntry
+from paradex_sandbox.api.runtime import Runtime
+from paradex_sandbox.exchange.errors import ExchangeError
+
+_log = logging.getLogger(__name__)
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+METHOD_ERROR = 100
+MALFORMED_TOKEN = 40110
+INVALID_TOKEN = 40111
+NOT_AUTHENTICATED = 40300
+
+_MAX_REQUEST_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SocketTimes:
+    """Seconds of real time: heartbeat on an idle connection, ping interval, and how long the pong may take."""
+
+    heartbeat: float = 20.0
+    ping: float = 55.0
+    pong: float = 5.0
+
+
+#: A client with this many unread messages is cut off.
+MAX_UNREAD = 2000
+
+
+class RpcError(Exception):
+    """A request that is answered with a JSON-RPC error."""
+
+    def __init__(self, code: int, message: str, data: object = None):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class SocketServer:
+    """All WebSocket sessions."""
+
+    def __init__(self, runtime: Runtime, tokens: TokenService, order_entry: OrderEntry, times: SocketTimes):
+        self.runtime = runtime
+        self.tokens = tokens
+        self.order_entry = order_entry
+        self.times = times
+        self.node_id = secrets.token_hex(8)
+        self._sessions: set[Session] = set()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """GET /v1: the handshake, then the session until it ends. Refuses a wrong handshake with HTTP 400."""
+        version = _negotiate(request)
+        # Pings are answered and pongs are watched by the session itself; compressing every frame per client is waste.
+        socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=_MAX_REQUEST_BYTES)
+        if not socket.can_prepare(request).ok:
+            raise ApiError("INVALID_REQUEST_PARAMETER", "this address speaks WebSocket; REST paths are below it")
+        await socket.prepare(request)
+        session = Session(self, socket, request, version)
+        self._sessions.add(session)
+        try:
+            await session.run()
+        finally:
+            self._sessions.discard(session)
+        return socket
+
+    def drop_all(self) -> None:
+        """Cuts every connection without a closing handshake."""
+        for session in list(self._sessions):
+            session.cut()
+
+    async def close(self) -> None:
+        """Closes every connection properly, as a server that shuts down does."""
+        await asyncio.gather(*(session.close() for session in list(self._sessions)))
+
+
+class Session:
+    """One connection: its subscriptions, its account once authenticated, and its queue of unsent messages."""
+
+    def __init__(self, server: SocketServer, socket: web.WebSocketResponse, request: web.Request, version: int):
+        self.version = version
+        self.credentials: Credentials | None = None
+        self._server = server
+        self._socket = socket
+        self._transport = request.transport
+        self._channels: dict[str, Channel] = {}
+        self._ended = False
+        self._queue: deque[bytes | str] = deque()
+        self._queued = asyncio.Event()
+        self._pong = asyncio.Event()
+        self._last_sent = time.monotonic()
+
+    @property
+    def account(self) -> str | None:
+        """Address of the authenticated account."""
+        return None if self.credentials is None else self.credentials.account
+
+    @property
+    def backlog(self) -> int:
+        """How many messages are queued and not sent."""
+        return len(self._queue)
+
+    def send(self, message: bytes | str) -> None:
+        """Queues a message; cuts the connection when the client leaves too many unread."""
+        if self._ended:
+            return
+        if len(self._queue) >= MAX_UNREAD:
+            _log.warning("client left %d messages unread, connection cut", MAX_UNREAD)
+            self.cut()
+            return
+        self._queue.append(message)
+        self._queued.set()
+
+    def cut(self) -> None:
+        """Ends the connection at once, without a closing handshake."""
+        self._ended = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def close(self) -> None:
+        """Ends the connection with a closing handshake (1001, going away)."""
+        with suppress(ConnectionError):
+            await self._socket.close(code=1001)
+
+    async def run(self) -> None:
+        """Serves the connection until it ends."""
+        helpers = [asyncio.create_task(task()) for task in (self._write, self._heartbeat, self._ping)]
+        try:
+            await self._read()
+        finally:
+            for channel in self._channels.values():
+                self._server.runtime.hub.remove(self, channel)
+            for helper in helpers:
+                helper.cancel()
+            # A helper may have ended with the connection; what it says of that adds nothing.
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            if message.type is WSMsgType.TEXT:
+                await self._answer(message.data)
+            elif message.type is WSMsgType.PING:
+                await self._socket.pong(message.data)
+            elif message.type is WSMsgType.PONG:
+                self._pong.set()
+            elif message.type is WSMsgType.BINARY:
+                self._send_error(None, RpcError(INVALID_REQUEST, "requests are JSON text frames"), _now_us())
+
+    async def _write(self) -> None:
+        with suppress(ConnectionError):
+            while True:
+                await self._queued.wait()
+                self._queued.clear()
+                while self._queue:
+                    message = self._queue.popleft()
+                    if isinstance(message, bytes):
+                        await self._socket.send_bytes(message)
+                    else:
+                        await self._socket.send_str(message)
+                    self._last_sent = time.monotonic()
+
+    async def _heartbeat(self) -> None:
+        interval = self._server.times.heartbeat
+        count = 0
+        while True:
+            await asyncio.sleep(max(self._last_sent + interval - time.monotonic(), interval / 100))
+            if time.monotonic() - self._last_sent >= interval and not self._queue:
+                count += 1
+                self.send(sbe.heartbeat(self.version, ts=self._server.runtime.clock.now_us(), seq=count))
+                self._last_sent = time.monotonic()
+
+    async def _ping(self) -> None:
+        times = self._server.times
+        with suppress(ConnectionError):
+            while True:
+                await asyncio.sleep(times.ping)
+                self._pong.clear()
+                await self._socket.ping()
+                try:
+                    await asyncio.wait_for(self._pong.wait(), times.pong)
+                except TimeoutError:
+                    _log.warning("no pong within %s s, connection cut", times.pong)
+                    self.cut()
+                    return
+
+    # -- JSON-RPC -----------------------------------------------------------------------------------------------------
+
+    async def _answer(self, text: str) -> None:
+        received = _now_us()
+        request_id: int | str | None = None
+        try:
+            request = _parse_request(text)
+            request_id = _request_id(request)
+            method, params = _method(request)
+            await method(self, params, lambda result: self._send_result(request_id, result, received))
+        except RpcError as error:
+            self._send_error(request_id, error, received)
+        except ApiError as error:
+            self._send_error(request_id, RpcError(METHOD_ERROR, error.message, {"error": error.code}), received)
+        except ExchangeError as error:
+            self._send_error(request_id, RpcError(METHOD_ERROR, error.message, {"error": error.code}), received)
+        except AnswerLostError:
+            self.cut()
+        except Exception:  # a bug of the sandbox must neither kill the session nor look like a bug of the client
+            _log.exception("WebSocket request failed")
+            self._send_error(request_id, RpcError(INTERNAL_ERROR, "Internal error"), received)
+
+    def _send_result(self, request_id: int | str | None, result: object, received: int) -> None:
+        self._send_envelope({"result": result}, request_id, received)
+
+    def _send_error(self, request_id: int | str | None, error: RpcError, received: int) -> None:
+        body = {"code": error.code, "message": error.message}
+        if error.data is not None:
+            body["data"] = error.data
+        self._send_envelope({"error": body}, request_id, received)
+
+    def _send_envelope(self, outcome: dict[str, object], request_id: int | str | None, received: int) -> None:
+        sent = _now_us()
+        envelope = {
+            "jsonrpc": "2.0",
+            **outcome,
+            "id": request_id,
+            "usIn": received,
+            "usOut": sent,
+            "usDiff": sent - received,
+        }
+        self.send(json.dumps(envelope, separators=(",", ":")))
+
+    async def _auth(self, params: dict[str, Any], reply: "Reply") -> None:
+        bearer = params.get("bearer")
+        if not isinstance(bearer, str) or bearer.count(".") != 2:
+            raise RpcError(MALFORMED_TOKEN, "Malformed bearer token")
+        try:
+            credentials = self._server.tokens.check(bearer)
+        except ApiError as error:
+            raise RpcError(INVALID_TOKEN, "Invalid bearer token", error.message) from None
+        if not key_is_valid(self._server.runtime.exchange, credentials.account, credentials.public_key):
+            raise RpcError(INVALID_TOKEN, "Invalid bearer token", "the key of this token was revoked")
+        if self.credentials is not None and self.credentials.account != credentials.account:
+            raise RpcError(METHOD_ERROR, "Method error", "the connection belongs to another account")
+        self.credentials = credentials
+        reply({"node_id": self._server.node_id})
+
+    async def _subscribe(self, params: dict[str, Any], reply: "Reply") -> None:
+        channel = self._channel(params)
+        if channel.name in self._channels:
+            raise RpcError(METHOD_ERROR, "Method error", f"already subscribed to {channel.name}")
+        self._channels[channel.name] = channel
+        # The acknowledgement goes out before the first message of the channel.
+        reply({"channel": channel.name})
+        self._server.runtime.hub.add(self, channel)
+
+    async def _unsubscribe(self, params: dict[str, Any], reply: "Reply") -> None:
+        channel = self._channel(params)
+        if self._channels.pop(channel.name, None) is None:
+            raise RpcError(METHOD_ERROR, "Method error", f"not subscribed to {channel.name}")
+        self._server.runtime.hub.remove(self, channel)
+        reply({"channel": channel.name})
+
+    async def _order_create(self, params: dict[str, Any], reply: "Reply") -> None:
+        received_at = self._server.runtime.clock.now_us()
+        # The SDK and the OpenRPC file send the order's fields as the parameters; some clients nest them under `order`.
+        order = await self._server.order_entry.create(self._require_credentials(), params.get("order", params))
+        reply(
+            {
+                "order": render.order(order),
+                "created_at": render.millis(order.created_at),
+                "received_at": received_at * 1000,
+            }
+        )
+
+    async def _order_cancel(self, params: dict[str, Any], reply: "Reply") -> None:
+        credentials = self._require_credentials()
+        order_id, client_id, market = (_optional_string(params, name) for name in ("id", "client_id", "market"))
+        if not order_id and not (client_id and market):
+            raise RpcError(INVALID_PARAMS, "Invalid method parameters", "give id, or client_id and market")
+        order = await self._server.order_entry.cancel(
+            credentials,
+            order_id=order_id or None,
+            client_id=None if order_id else client_id,
+            market=None if order_id else market,
+        )
+        reply({"order_id": order.id, "status": "QUEUED_FOR_CANCELLATION"})
+
+    async def _order_cancel_all(self, params: dict[str, Any], reply: "Reply") -> None:
+        await self._server.order_entry.cancel_all(self._require_credentials(), _optional_string(params, "market"))
+        reply({"status": "ok"})
+
+    def _channel(self, params: dict[str, Any]) -> Channel:
+        name = params.get("channel")
+        if not isinstance(name, str):
+            raise RpcError(INVALID_PARAMS, "Invalid method parameters", "channel must be a string")
+        try:
+            channel = parse_channel(name, self._server.runtime.exchange.markets)
+        except ValueError as error:
+            raise RpcError(INVALID_PARAMS, "Invalid method parameters", str(error)) from None
+        if channel.private:
+            self._require_credentials()
+        return channel
+
+    def _require_credentials(self) -> Credentials:
+        if self.credentials is None:
+            raise RpcError(NOT_AUTHENTICATED, "Unauthorized", "call auth first")
+        return self.credentials
+
+
+Reply = Callable[[object], None]
+Method = Callable[[Session, dict[str, Any], Reply], Awaitable[None]]
+
+_METHODS: dict[str, Method] = {
+    "auth": Session._auth,
+    "subscribe": Session._subscribe,
+    "unsubscribe": Session._unsubscribe,
+    "order.create": Session._order_create,
+    "order.cancel": Session._order_cancel,
+    "order.cancel_all": Session._order_cancel_all,
+}
+
+
+def _negotiate(request: web.Request) -> int:
+    schema, version = request.query.get("sbeSchemaId"), request.query.get("sbeSchemaVersion")
+    if schema is None or version is None:
+        raise ApiError("INVALID_REQUEST_PARAMETER", "the URL must carry sbeSchemaId and sbeSchemaVersion")
+    if schema != str(sbe.SCHEMA_ID) or version not in map(str, sbe.VERSIONS):
+        served = ", ".join(f"{sbe.SCHEMA_ID}:{version}" for version in sbe.VERSIONS)
+        raise ApiError("INVALID_REQUEST_PARAMETER", f"SBE schema {schema}:{version} is not served, only {served}")
+    return int(version)
+
+
+def _parse_request(text: str) -> dict[str, Any]:
+    try:
+        request = json.loads(text)
+    except (ValueError, RecursionError):
+        raise RpcError(PARSE_ERROR, "Parse error") from None
+    if not isinstance(request, dict):
+        raise RpcError(INVALID_REQUEST, "Invalid request", "a request is a JSON object")
+    return request
+
+
+def _request_id(request: dict[str, Any]) -> int | str:
+    request_id = request.get("id")
+    if isinstance(request_id, str) or type(request_id) is int:
+        return request_id
+    raise RpcError(INVALID_REQUEST, "Invalid request", "id must be a number or a string")
+
+
+def _method(request: dict[str, Any]) -> tuple[Method, dict[str, Any]]:
+    if request.get("jsonrpc") != "2.0":
+        raise RpcError(INVALID_REQUEST, "Invalid request", 'jsonrpc must be "2.0"')
+    name = request.get("method")
+    if not isinstance(name, str):
+        raise RpcError(INVALID_REQUEST, "Invalid request", "method must be a string")
+    if name not in _METHODS:
+        raise RpcError(METHOD_NOT_FOUND, "Method not found", name[:64])
+    params = request.get("params", {})
+    if not isinstance(params, dict):
+        raise RpcError(INVALID_PARAMS, "Invalid method parameters", "params must be an object")
+    return _METHODS[name], params
+
+
+def _optional_string(params: dict[str, Any], name: str) -> str | None:
+    value = params.get(name)
+    if value is not None and not isinstance(value, str):
+        raise RpcError(INVALID_PARAMS, "Invalid method parameters", f"{name} must be a string")
+    return value
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,215 @@
+"""The command `paradex-sandbox`: `serve` runs a sandbox, `account` makes a funded account on a running one."""
+
+import argparse
+import asyncio
+import fcntl
+import http.client
+import json
+import logging
+import os
+import signal
+import sqlite3
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from paradex_sandbox.exchange.errors import MarketsFileError
+
+DEFAULT_PORT = 8790
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}/v1"
+URL_VARIABLE = "PARADEX_SANDBOX_URL"
+
+_USAGE_ERROR = 2
+_ACCOUNT_TIMEOUT_S = 30
+
+
+class CommandError(Exception):
+    """What the command cannot do; the message is one line for the user."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit code: 0 for success, 2 for whatever the user has to put right."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if arguments.command == "serve":
+            return _serve(arguments)
+        print(json.dumps(create_account(arguments.url, arguments.usdc)))
+    except CommandError as error:
+        print(f"paradex-sandbox: {error}", file=sys.stderr)
+        return _USAGE_ERROR
+    return 0
+
+
+def create_account(url: str, usdc: Decimal | None = None) -> dict[str, str]:
+    """A funded account with a registered subkey on the sandbox at `url` (with or without /v1).
+
+    Returns account_address, private_key, public_key, api_secret and api_public_key. Raises CommandError.
+    """
+    base = url.rstrip("/").removesuffix("/v1")
+    body = {} if usdc is None else {"usdc": format(usdc, "f")}
+    try:
+        request = urllib.request.Request(
+            f"{base}/sandbox/accounts",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            method="POST",
+        )
+        if request.type not in ("http", "https"):
+            raise CommandError(f"{url} is not an http address")
+        # The sandbox is on this machine: no proxy is ever meant.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=_ACCOUNT_TIMEOUT_S) as response:
+            account = json.load(response)
+    except urllib.error.HTTPError as error:
+        raise CommandError(f"the server at {base} refused: HTTP {error.code}{_reason(error)}") from None
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise CommandError(f"no sandbox answers at {base}: {reason}") from None
+    except ValueError as error:
+        raise CommandError(f"{url} is not the address of a sandbox: {error}") from None
+    if not isinstance(account, dict) or "account_address" not in account:
+        raise CommandError(f"the server at {base} is not a sandbox")
+    return account
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    with suppress(ValueError, OSError):
+        body = json.load(error)
+        if isinstance(body, dict) and body.get("message"):
+            return f", {body['message']}"
+    return ""
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        return asyncio.run(_run_server(arguments))
+    except MarketsFileError as error:
+        raise CommandError(str(error)) from None
+    except sqlite3.Error as error:
+        raise CommandError(f"the data cannot be kept, the sandbox has stopped: {error}") from None
+
+
+async def _run_server(arguments: argparse.Namespace) -> int:
+    # Imported here, so that `account` and `--help` answer at once.
+    from paradex_sandbox.api.app import Secrets, Server
+    from paradex_sandbox.api.clock import SandboxClock
+    from paradex_sandbox.api.runtime import Runtime
+    from paradex_sandbox.exchange.exchange import Exchange
+    from paradex_sandbox.exchange.markets import load_markets
+    from paradex_sandbox.liquidity import SyntheticTraders
+    from paradex_sandbox.storage import Storage, StorageError
+
+    markets = load_markets(arguments.markets)
+    clock = SandboxClock()
+    exchange = Exchange(markets, arguments.seed, clock.now_us())
+    storage = None
+    keys = None
+    if arguments.data is not None:
+        try:
+            _lock_directory(arguments.data)
+            storage = Storage(arguments.data / "sandbox.sqlite")
+            if storage.restore(exchange):
+                # What was stored may be ahead of real time, where the clock had been stepped.
+                clock = SandboxClock(max(clock.now_us(), exchange.now))
+                exchange.resume(clock.now_us())
+            keys = Secrets.stored(storage)
+        except (OSError, sqlite3.Error, StorageError) as error:
+            raise CommandError(f"cannot use --data {arguments.data}: {error}") from None
+    runtime = Runtime(
+        exchange,
+        SyntheticTraders(exchange, arguments.seed),
+        clock,
+        storage=storage,
+        private_binary=arguments.private_encoding == "sbe",
+    )
+    server = Server(runtime, host=arguments.host, port=arguments.port, control=not arguments.no_control, keys=keys)
+    try:
+        await server.start()
+    except OSError as error:
+        await server.stop()
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise CommandError(f"cannot listen on {arguments.host} port {arguments.port}: {reason}") from None
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    print(f"ready {server.url}", flush=True)
+    stopped, failed = asyncio.create_task(stop.wait()), asyncio.create_task(runtime.failure())
+    try:
+        await asyncio.wait({stopped, failed}, return_when=asyncio.FIRST_COMPLETED)
+        if failed.done():
+            failed.result()
+    finally:
+        for task in (stopped, failed):
+            task.cancel()
+        await asyncio.gather(stopped, failed, return_exceptions=True)
+        await server.stop()
+    return 0
+
+
+def _lock_directory(directory: Path) -> None:
+    """Keeps a second sandbox out of `directory` for as long as this process lives."""
+    directory.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(directory / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise CommandError(f"another sandbox is using --data {directory}") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="paradex-sandbox",
+        description="A local Paradex: the same REST, WebSocket, binary frames and signatures, on your own machine.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser(
+        "serve",
+        help="run a sandbox until Ctrl-C",
+        description="Runs a sandbox. Prints `ready http://HOST:PORT/v1` on standard output as soon as it answers.",
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    serve.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free one (default %(default)s)")
+    serve.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same market (default %(default)s)")
+    serve.add_argument("--markets", type=Path, metavar="FILE", help="markets to list, instead of the built-in ones")
+    serve.add_argument("--data", type=Path, metavar="DIR", help="keep everything there across restarts")
+    serve.add_argument("--no-control", action="store_true", help="no control surface at /sandbox")
+    serve.add_argument(
+        "--private-encoding",
+        choices=("json", "sbe"),
+        default="json",
+        help="how orders, fills, positions and account are streamed (default %(default)s)",
+    )
+
+    account = commands.add_parser(
+        "account",
+        help="create a funded account on a running sandbox",
+        description="Creates a funded account with a registered subkey and prints its keys as one JSON object.",
+    )
+    account.add_argument(
+        "--url",
+        default=os.environ.get(URL_VARIABLE) or DEFAULT_URL,
+        help=f"address of the sandbox, with or without /v1 (default ${URL_VARIABLE}, or {DEFAULT_URL})",
+    )
+    account.add_argument("--usdc", type=_usdc, metavar="AMOUNT", help="how much it is funded with (default 100000)")
+    return parser
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+
+
+def _usdc(text: str) -> Decimal:
+    with suppress(InvalidOperation):
+        amount = Decimal(text)
+        if amount.is_finite() and amount >= 0:
+            return amount
+    raise argparse.ArgumentTypeError(f"{text!r} is not an amount")

@@ -1,0 +1,111 @@
+"""An account with everything that hangs on it."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+from paradex_sandbox.exchange.book import RestingOrder
+from paradex_sandbox.exchange.model import (
+    SETTLEMENT_TOKEN,
+    ZERO,
+    Account,
+    Balance,
+    Fill,
+    FundingPayment,
+    MarginConfig,
+    Market,
+    Order,
+    OrderStatus,
+)
+from paradex_sandbox.exchange.positions import PositionState
+
+#: How many orders, fills and payments of an account are kept in memory.
+HISTORY_LENGTH = 10_000
+
+
+class AccountState:
+    """`info` is what others see; orders are kept by id in the order of their creation, which is that of their ids."""
+
+    def __init__(self, info: Account) -> None:
+        self.info = info
+        self.address = info.address
+        self.balance_updated_at: dict[str, int] = dict.fromkeys(info.balances, info.created_at)
+        self.orders: dict[str, Order] = {}
+        self.live: dict[str, dict[str, Order]] = {}
+        self.live_client_ids: dict[str, str] = {}
+        self.resting: dict[str, RestingOrder] = {}
+        self.positions: dict[str, PositionState] = {}
+        self.fills: deque[Fill] = deque(maxlen=HISTORY_LENGTH)
+        self.funding_payments: deque[FundingPayment] = deque(maxlen=HISTORY_LENGTH)
+        # Of the last published account summary.
+        self.summary_seq = 0
+        self.summary_at = info.created_at
+
+    @property
+    def collateral(self) -> Decimal:
+        """The balance of the settlement token, which is all that counts as collateral."""
+        return self.info.balances.get(SETTLEMENT_TOKEN, ZERO)
+
+    def change_balance(self, token: str, amount: Decimal, now: int) -> tuple[Decimal, Decimal]:
+        """Adds a signed `amount`; returns the balance before and after."""
+        before = self.info.balances.get(token, ZERO)
+        after = before + amount
+        self.info.balances[token] = after
+        self.balance_updated_at[token] = now
+        return before, after
+
+    def balances(self) -> list[Balance]:
+        return [Balance(token, size, self.balance_updated_at[token]) for token, size in self.info.balances.items()]
+
+    def position_size(self, market: str) -> Decimal:
+        position = self.positions.get(market)
+        return position.size if position is not None else ZERO
+
+    def leverage(self, market: Market) -> int:
+        return self.info.leverage.get(market.symbol, market.max_leverage)
+
+    def margin_config(self, market: Market) -> MarginConfig:
+        return MarginConfig(market.symbol, self.leverage(market))
+
+    # -- orders -------------------------------------------------------------------------------------------------------
+
+    def add_order(self, order: Order) -> None:
+        self.orders[order.id] = order
+        if order.is_live:
+            self.live.setdefault(order.market, {})[order.id] = order
+            if order.client_id:
+                self.live_client_ids[order.client_id] = order.id
+        if len(self.orders) > HISTORY_LENGTH:
+            self._forget_oldest_closed()
+
+    def _forget_oldest_closed(self) -> None:
+        oldest = next((order for order in self.orders.values() if not order.is_live), None)
+        if oldest is not None:
+            del self.orders[oldest.id]
+
+    def order_closed(self, order: Order) -> None:
+        """Takes a closed order out of the live ones; it stays in `orders`."""
+        self.live.get(order.market, {}).pop(order.id, None)
+        if self.live_client_ids.get(order.client_id) == order.id:
+            del self.live_client_ids[order.client_id]
+
+    def live_orders(self, market: str | None = None) -> list[Order]:
+        """Oldest first."""
+        if market is not None:
+            return list(self.live.get(market, {}).values())
+        return sorted((o for orders in self.live.values() for o in orders.values()), key=lambda o: o.id)
+
+    def open_orders(self, market: str) -> Iterator[Order]:
+        """Those that have passed the risk check."""
+        return (o for o in self.live.get(market, {}).values() if o.status is OrderStatus.OPEN)
+
+
+def copy_account(info: Account) -> Account:
+    """A copy that later changes do not touch."""
+    return replace(
+        info,
+        subkeys={key: replace(subkey) for key, subkey in info.subkeys.items()},
+        balances=dict(info.balances),
+        leverage=dict(info.leverage),
+    )

@@ -1,0 +1,191 @@
+"""What happened, in order: the only way out of the exchange.
+
+Streams are rendered from these and the storage is written from these. `ts` is microseconds. Every event is a snapshot:
+nothing that happens later changes it.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from paradex_sandbox.exchange.model import (
+    Account,
+    AccountSummary,
+    Bbo,
+    Fill,
+    FundingData,
+    FundingPayment,
+    MarketSummary,
+    Order,
+    Position,
+    Side,
+    Subkey,
+    Trade,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketEvent(Event):
+    """Public: about a market."""
+
+    market: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEvent(Event):
+    """Private: `account` is the address that may see it."""
+
+    account: str
+
+
+class RequestKind(StrEnum):
+    CREATE = "CREATE"
+    CANCEL = "CANCEL"
+    CANCEL_ALL = "CANCEL_ALL"
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRequest:
+    """A request that was acknowledged and waits for the matching queue. `seq` is its place, `ready_at` its time.
+
+    For CANCEL_ALL `order_id` is the newest order it reaches (what is submitted after it lives on), and `market` may be
+    None: every market.
+    """
+
+    seq: int
+    kind: RequestKind
+    account: str
+    order_id: str
+    market: str | None
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestQueued(AccountEvent):
+    """For the storage: an acknowledged request that has not acted yet."""
+
+    request: QueuedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDone(AccountEvent):
+    """For the storage: the request with this `seq` has acted."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class TradePrinted(MarketEvent):
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True)
+class BookChanged(MarketEvent):
+    """The book moved from `seq` - 1 to `seq`: per changed level its side, price and new total size, 0 when gone.
+
+    One event per market and batch (`process()` or one step of the other traders), bids before asks, each best first.
+    """
+
+    seq: int
+    changes: tuple[tuple[Side, Decimal, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BboChanged(MarketEvent):
+    """Best price or size changed; follows the BookChanged of the same `bbo.seq`."""
+
+    bbo: Bbo
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSummaryChanged(MarketEvent):
+    """Mark, last price, best prices or volume changed; at most one per market and batch."""
+
+    summary: MarketSummary
+
+
+@dataclass(frozen=True, slots=True)
+class FundingDataChanged(MarketEvent):
+    """Funding was recomputed; once a second, or once per `advance()` when it steps over more."""
+
+    data: FundingData
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdated(AccountEvent):
+    """`order` is a copy; it starts with the NEW of the acknowledgement."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Filled(AccountEvent):
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class PositionChanged(AccountEvent):
+    """A position was changed by a fill; at most one per position and batch."""
+
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanged(AccountEvent):
+    """Collateral or margin changed; at most one per account and batch."""
+
+    summary: AccountSummary
+
+
+class BalanceChangeKind(StrEnum):
+    FILL = "TRANSACTION_FILL"
+    DEPOSIT = "DEPOSIT"
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceChanged(AccountEvent):
+    """A token balance went from `before` to `after`; the fields from `market` on are empty unless a fill did it.
+
+    `after` = `before` + `realized_pnl` + `realized_funding` - `fees` for a fill.
+    """
+
+    kind: BalanceChangeKind
+    token: str
+    before: Decimal
+    after: Decimal
+    market: str
+    fill_id: str
+    fees: Decimal
+    realized_pnl: Decimal
+    realized_funding: Decimal
+    funding_index: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPaid(AccountEvent):
+    payment: FundingPayment
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCreated(AccountEvent):
+    """`created` is a copy, with its deposits and no subkeys."""
+
+    created: Account
+
+
+@dataclass(frozen=True, slots=True)
+class SubkeyChanged(AccountEvent):
+    """A subkey was registered or revoked; `subkey` is a copy."""
+
+    subkey: Subkey
+
+
+@dataclass(frozen=True, slots=True)
+class LeverageChanged(AccountEvent):
+    market: str
+    leverage: int

@@ -1,0 +1,377 @@
+"""What survives a restart: one SQLite file."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from paradex_sandbox.exchange.accounts import HISTORY_LENGTH
+from paradex_sandbox.exchange.events import (
+    AccountChanged,
+    AccountCreated,
+    BalanceChanged,
+    Event,
+    Filled,
+    FundingPaid,
+    LeverageChanged,
+    MarketEvent,
+    OrderUpdated,
+    PositionChanged,
+    QueuedRequest,
+    RequestDone,
+    RequestQueued,
+    SubkeyChanged,
+    TradePrinted,
+)
+from paradex_sandbox.exchange.exchange import Exchange
+from paradex_sandbox.exchange.funding import FUNDING_HISTORY
+from paradex_sandbox.exchange.model import (
+    Account,
+    AccountFees,
+    Balance,
+    Fill,
+    FundingData,
+    FundingPayment,
+    Order,
+    Position,
+    Subkey,
+    Trade,
+)
+from paradex_sandbox.exchange.positions import PositionState
+from paradex_sandbox.exchange.records import AccountRecord, CoreRecord, ExchangeRecord, MarketHistory, MarketRecord
+from paradex_sandbox.exchange.state import TRADE_HISTORY
+from paradex_sandbox.exchange.stats import WINDOW_MINUTES, MinuteBucket
+from paradex_sandbox.rows import SqlValue, Table
+
+#: Grows when the tables change; a file of another version is refused.
+_SCHEMA_VERSION = 1
+_BUSY_TIMEOUT_SECONDS = 5.0
+#: Old trades are deleted once in so many new ones.
+_PRUNE_EVERY = 20_000
+
+
+class StorageError(Exception):
+    """The data file cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AccountRow:
+    address: str
+    public_key: str
+    created_at: int
+    fees: AccountFees
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
+class _SummaryRow:
+    seq: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _LeverageRow:
+    market: str
+    leverage: int
+
+
+_CORE = Table("core", CoreRecord, ["id"], owner=["id"])
+_MARKETS = Table("markets", MarketRecord, ["symbol"])
+_MINUTES = Table("minutes", MinuteBucket, ["market", "start"], owner=["market"])
+_TRADES = Table("trades", Trade, ["market", "id"])
+_FUNDING = Table("funding_history", FundingData, ["market", "created_at"])
+_ACCOUNTS = Table("accounts", _AccountRow, ["address"])
+_SUMMARIES = Table("account_summaries", _SummaryRow, ["account"], owner=["account"])
+_SUBKEYS = Table("subkeys", Subkey, ["account", "public_key"], owner=["account"])
+_BALANCES = Table("balances", Balance, ["account", "token"], owner=["account"])
+_LEVERAGE = Table("leverage", _LeverageRow, ["account", "market"], owner=["account"])
+_POSITIONS = Table("positions", PositionState, ["account", "market"], owner=["account", "market"])
+_ORDERS = Table("orders", Order, ["id"])
+_FILLS = Table("fills", Fill, ["account", "id"])
+_PAYMENTS = Table("funding_payments", FundingPayment, ["account", "id"])
+_REQUESTS = Table("requests", QueuedRequest, ["seq"])
+
+_TABLES: tuple[Table[Any], ...] = (
+    _CORE,
+    _MARKETS,
+    _MINUTES,
+    _TRADES,
+    _FUNDING,
+    _ACCOUNTS,
+    _SUMMARIES,
+    _SUBKEYS,
+    _BALANCES,
+    _LEVERAGE,
+    _POSITIONS,
+    _ORDERS,
+    _FILLS,
+    _PAYMENTS,
+    _REQUESTS,
+)
+
+
+class Storage:
+    """`write` what `Exchange.drain_events` returned before it is answered or published, and nothing of it is lost.
+
+    A killed process loses nothing that was written; a transaction is either there or not. One process at a time may
+    have the file open.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        """Opens or creates the database file; ":memory:" keeps it in memory. Raises StorageError."""
+        try:
+            # Autocommit, so that a transaction is exactly what `write` says it is.
+            self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None)
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._create_tables(path)
+        except sqlite3.Error as error:
+            raise StorageError(f"cannot use {path}: {error}") from error
+        self._has_written_markets = False
+        self._minutes_since: dict[str, int] = {}
+        self._funding_after: dict[str, int] = {}
+        self._trades_until_prune = _PRUNE_EVERY
+
+    def _create_tables(self, path: Path | str) -> None:
+        with _Transaction(self._db):
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version not in (0, _SCHEMA_VERSION):
+                raise StorageError(f"{path} was written by another version of the sandbox; move it away to start anew")
+            for table in _TABLES:
+                self._db.execute(table.create_sql)
+            self._db.execute("CREATE TABLE IF NOT EXISTS meta (key PRIMARY KEY, value)")
+            self._db.execute("CREATE INDEX IF NOT EXISTS orders_by_account ON orders (account, status, id)")
+            self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        self._db.close()
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def write(self, exchange: Exchange, events: Sequence[Event]) -> None:
+        """Commits what the events say in one transaction.
+
+        Call it right after draining them: state that no event carries is read from the exchange. A sqlite3.Error (a
+        full disk) leaves the file as it was before; whoever gets one should stop.
+        """
+        if not events:
+            return
+        batch = _Batch()
+        for event in events:
+            batch.add(event)
+        symbols = batch.markets if self._has_written_markets else dict.fromkeys(exchange.markets)
+        for symbol in symbols:
+            self._add_market(batch, exchange, symbol)
+        batch.put(_CORE, 0, exchange.records.core(), 0)
+        with _Transaction(self._db):
+            for table, rows in batch.rows.items():
+                self._db.executemany(table.upsert_sql, rows.values())
+            self._db.executemany("DELETE FROM requests WHERE seq = ?", batch.requests_done)
+            self._prune_trades(len(batch.rows[_TRADES]))
+        self._has_written_markets = True
+
+    def _add_market(self, batch: "_Batch", exchange: Exchange, symbol: str) -> None:
+        records = exchange.records
+        batch.put(_MARKETS, symbol, records.market(symbol))
+        for bucket in records.minutes(symbol, self._minutes_since.get(symbol, 0)):
+            batch.put(_MINUTES, (symbol, bucket.start), bucket, symbol)
+            self._minutes_since[symbol] = bucket.start
+        for data in records.funding_history(symbol, self._funding_after.get(symbol, -1)):
+            batch.put(_FUNDING, (symbol, data.created_at), data)
+            self._funding_after[symbol] = data.created_at
+
+    def _prune_trades(self, added: int) -> None:
+        self._trades_until_prune -= added
+        if self._trades_until_prune > 0:
+            return
+        self._trades_until_prune = _PRUNE_EVERY
+        self._db.execute(
+            "DELETE FROM trades WHERE rowid IN (SELECT rowid FROM"
+            " (SELECT rowid, row_number() OVER (PARTITION BY market ORDER BY id DESC) AS place FROM trades)"
+            " WHERE place > ?)",
+            (TRADE_HISTORY,),
+        )
+
+    # -- the caller's own values --------------------------------------------------------------------------------------
+
+    def get_meta(self, key: str) -> str | None:
+        """What `set_meta` stored under `key`."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row is not None else None
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Stores a value of the caller's under `key`, committed at once."""
+        self._db.execute(
+            "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def restore(self, exchange: Exchange) -> bool:
+        """Fills a new exchange with what is stored; False if nothing is.
+
+        Call `exchange.resume(now)` afterwards. Raises MarketsFileError where the exchange lacks a market in use.
+        """
+        core = _CORE.decode_all(self._db.execute("SELECT * FROM core"))
+        if not core:
+            return False
+        markets = {market.symbol: market for market in _MARKETS.decode_all(self._db.execute("SELECT * FROM markets"))}
+        exchange.records.restore(
+            ExchangeRecord(
+                core=core[0],
+                markets=markets,
+                histories={symbol: self._history(symbol) for symbol in markets},
+                accounts=self._accounts(),
+                requests=tuple(_REQUESTS.decode_all(self._db.execute("SELECT * FROM requests ORDER BY seq"))),
+            )
+        )
+        return True
+
+    def _history(self, symbol: str) -> MarketHistory:
+        minutes = self._db.execute(
+            "SELECT * FROM minutes WHERE market = ? ORDER BY start DESC LIMIT ?", (symbol, WINDOW_MINUTES + 1)
+        )
+        trades = self._db.execute(
+            "SELECT * FROM trades WHERE market = ? ORDER BY id DESC LIMIT ?", (symbol, TRADE_HISTORY)
+        )
+        funding = self._db.execute(
+            "SELECT * FROM funding_history WHERE market = ? ORDER BY created_at DESC LIMIT ?",
+            (symbol, FUNDING_HISTORY),
+        )
+        return MarketHistory(
+            minutes=_MINUTES.decode_all(minutes)[::-1],
+            trades=_TRADES.decode_all(trades)[::-1],
+            funding=_FUNDING.decode_all(funding)[::-1],
+        )
+
+    def _accounts(self) -> list[AccountRecord]:
+        return [
+            self._account(row)
+            for row in _ACCOUNTS.decode_all(self._db.execute("SELECT * FROM accounts ORDER BY rowid"))
+        ]
+
+    def _account(self, row: _AccountRow) -> AccountRecord:
+        address = row.address
+        info = Account(address, row.public_key, row.created_at, row.fees, row.parent)
+        for subkey in self._of_account(_SUBKEYS, address):
+            info.subkeys[subkey.public_key] = subkey
+        for leverage in self._of_account(_LEVERAGE, address):
+            info.leverage[leverage.market] = leverage.leverage
+        summary = next(iter(self._of_account(_SUMMARIES, address)), _SummaryRow(0, row.created_at))
+        record = AccountRecord(info, summary.seq, summary.updated_at)
+        for balance in self._of_account(_BALANCES, address):
+            info.balances[balance.token] = balance.size
+            record.balance_updated_at[balance.token] = balance.last_updated_at
+        for values in self._db.execute("SELECT * FROM positions WHERE account = ? ORDER BY rowid", (address,)):
+            record.positions[values[1]] = _POSITIONS.decode(values)
+        live = self._db.execute("SELECT * FROM orders WHERE account = ? AND status != 'CLOSED'", (address,))
+        closed = self._db.execute(
+            "SELECT * FROM orders WHERE account = ? AND status = 'CLOSED' ORDER BY id DESC LIMIT ?",
+            (address, HISTORY_LENGTH),
+        )
+        record.orders = sorted(_ORDERS.decode_all((*live, *closed)), key=lambda order: order.id)[-HISTORY_LENGTH:]
+        record.fills = self._newest(_FILLS, address)
+        record.funding_payments = self._newest(_PAYMENTS, address)
+        return record
+
+    def _of_account[T](self, table: Table[T], address: str) -> list[T]:
+        return table.decode_all(
+            self._db.execute(f"SELECT * FROM {table.name} WHERE account = ? ORDER BY rowid", (address,))
+        )
+
+    def _newest[T](self, table: Table[T], address: str) -> list[T]:
+        """As many as an account keeps in memory, oldest first."""
+        rows = self._db.execute(
+            f"SELECT * FROM {table.name} WHERE account = ? ORDER BY id DESC LIMIT ?", (address, HISTORY_LENGTH)
+        )
+        return table.decode_all(rows)[::-1]
+
+
+class _Transaction:
+    """All or nothing, taken for writing from the start."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+class _Batch:
+    """The rows that a run of events leads to; of several for one key the last one counts."""
+
+    def __init__(self) -> None:
+        self.rows: defaultdict[Table[Any], dict[object, tuple[SqlValue, ...]]] = defaultdict(dict)
+        self.markets: dict[str, None] = {}
+        self.requests_done: list[tuple[int]] = []
+
+    def put[T](self, table: Table[T], key: object, row: T, *owner: SqlValue) -> None:
+        self.rows[table][key] = table.encode(row, *owner)
+
+    def add(self, event: Event) -> None:
+        match event:
+            case TradePrinted():
+                self.put(_TRADES, event.trade.id, event.trade)
+                self.markets[event.market] = None
+            case MarketEvent():
+                self.markets[event.market] = None
+            case OrderUpdated():
+                self.put(_ORDERS, event.order.id, event.order)
+            case Filled():
+                self.put(_FILLS, (event.account, event.fill.id), event.fill)
+            case PositionChanged():
+                position = event.position
+                kept = _position_state(position)
+                self.put(_POSITIONS, (event.account, position.market), kept, event.account, position.market)
+            case BalanceChanged():
+                balance = Balance(event.token, event.after, event.ts)
+                self.put(_BALANCES, (event.account, event.token), balance, event.account)
+            case AccountChanged():
+                summary = _SummaryRow(event.summary.seq_no, event.summary.updated_at)
+                self.put(_SUMMARIES, event.account, summary, event.account)
+            case FundingPaid():
+                self.put(_PAYMENTS, (event.account, event.payment.id), event.payment)
+            case RequestQueued():
+                self.put(_REQUESTS, event.request.seq, event.request)
+            case RequestDone():
+                if self.rows[_REQUESTS].pop(event.seq, None) is None:
+                    self.requests_done.append((event.seq,))
+            case SubkeyChanged():
+                self.put(_SUBKEYS, (event.account, event.subkey.public_key), event.subkey, event.account)
+            case LeverageChanged():
+                row = _LeverageRow(event.market, event.leverage)
+                self.put(_LEVERAGE, (event.account, event.market), row, event.account)
+            case AccountCreated():
+                self._add_account(event)
+
+    def _add_account(self, event: AccountCreated) -> None:
+        created = event.created
+        values = {field.name: getattr(created, field.name) for field in fields(_AccountRow)}
+        self.put(_ACCOUNTS, created.address, _AccountRow(**values))
+        for token, size in created.balances.items():
+            self.put(_BALANCES, (event.account, token), Balance(token, size, event.ts), event.account)
+
+
+def _position_state(position: Position) -> PositionState:
+    return PositionState(
+        id=position.id,
+        size=position.size,
+        cost=position.cost,
+        cached_funding_index=position.cached_funding_index,
+        realized_pnl=position.realized_positional_pnl,
+        realized_funding=position.realized_positional_funding_pnl,
+        exit_size=position.exit_size,
+        exit_value=position.exit_value,
+        last_fill_id=position.last_fill_id,
+        seq_no=position.seq_no,
+        created_at=position.created_at,
+        last_updated_at=position.last_updated_at,
+        closed_at=position.closed_at,
+    )

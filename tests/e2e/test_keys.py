@@ -1,0 +1,44 @@
+"""What Hummingbot says to keys that are not right."""
+
+import json
+
+import pytest
+
+from demo.bot import CONNECTOR, Bot
+from demo.errors import DemoError
+from demo.sandbox import Account, Sandbox
+
+SECRET_FIELD = f"{CONNECTOR}_api_secret"
+ADDRESS_FIELD = f"{CONNECTOR}_account_address"
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    ["not-hex", "0x0", "0x" + "f" * 64, "0x" + "a" * 80, ""],
+    ids=["letters", "zero", "beyond the curve's order", "too long", "empty"],
+)
+def test_a_malformed_key_is_refused_in_a_clear_sentence(bot: Bot, mistake: str) -> None:
+    keys = {SECRET_FIELD: mistake, ADDRESS_FIELD: "0x1234"}
+
+    refused = bot.hbot("connect", CONNECTOR, "--keys-stdin", stdin=json.dumps(keys))
+
+    assert refused.returncode != 0
+    said = refused.stdout + refused.stderr
+    assert "The Paradex subkey's private key should be 0x followed by up to 64 hexadecimal digits" in said
+    assert len(mistake) < 4 or mistake not in said
+    assert not (bot.home.conf / "connectors" / f"{CONNECTOR}.yml").exists()
+
+
+@pytest.mark.parametrize("swapped", [True, False], ids=["swapped", "of another account"])
+def test_wrong_keys_are_refused_by_the_connection_test_with_a_hint(sandbox: Sandbox, bot: Bot, swapped: bool) -> None:
+    account = sandbox.create_account()
+    secret = account.address if swapped else sandbox.create_account().api_secret
+    bot.connect(Account(address=account.api_secret if swapped else account.address, api_secret=secret))
+
+    with pytest.raises(DemoError, match="the exchange does not take the bot's keys") as refusal:
+        bot.test_connection()
+
+    hint = str(refusal.value)
+    assert "swapped" in hint
+    assert "subkey" in hint
+    assert secret not in hint

@@ -1,0 +1,122 @@
+"""A sandbox in the test's own process, on a free port, with its clock standing still unless asked otherwise."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from paradex_sandbox.api.app import Secrets, Server
+from paradex_sandbox.api.clock import SandboxClock
+from paradex_sandbox.api.runtime import Runtime
+from paradex_sandbox.exchange.exchange import Exchange
+from paradex_sandbox.exchange.markets import load_markets
+from paradex_sandbox.liquidity import SyntheticTraders
+from paradex_sandbox.storage import Storage
+from tests.sandbox.client import MARKET, Answer, Rest, Socket, Trader, system_config
+
+
+class Sandbox:
+    """A running sandbox and whoever the test connects to it."""
+
+    def __init__(self, server: Server, session: aiohttp.ClientSession):
+        self.server = server
+        self.runtime = server.runtime
+        self.session = session
+        self.rest = Rest(session, server.url)
+        self._sockets: list[Socket] = []
+
+    async def trader(self, usdc: str | None = None, *, interactive: bool = False) -> Trader:
+        """A funded account, logged in."""
+        keys = await self.rest.control("POST", "/accounts", None if usdc is None else {"usdc": usdc})
+        trader = Trader(self.session, self.server.url, keys, await system_config(self.rest))
+        await trader.login(interactive=interactive)
+        return trader
+
+    async def socket(self, version: int = 2, trader: Trader | None = None) -> Socket:
+        """A connection, authenticated if a trader is given."""
+        url = f"{self.server.url}?sbeSchemaId=1&sbeSchemaVersion={version}"
+        socket = Socket(await self.session.ws_connect(url, autoping=True), version)
+        self._sockets.append(socket)
+        if trader is not None:
+            assert trader.token is not None
+            await socket.auth(trader.token)
+        return socket
+
+    async def advance(self, ms: int) -> None:
+        """Steps the clock."""
+        await self.rest.control("POST", "/clock", {"advance_ms": ms})
+
+    async def mark(self, price: str, market: str = MARKET) -> None:
+        """Holds the mark price."""
+        await self.rest.control("POST", "/mark_price", {"market": market, "price": price})
+
+    async def summary(self, market: str = MARKET) -> dict[str, Any]:
+        """The market's summary."""
+        answer: Answer = await self.rest.get("/markets/summary", market=market)
+        return answer.json["results"][0]
+
+    async def close(self) -> None:
+        for socket in self._sockets:
+            await socket.close()
+        await self.session.close()
+        await self.server.stop()
+
+
+class Starter:
+    """Starts sandboxes, and stops them after the test."""
+
+    def __init__(self) -> None:
+        self.running: list[Sandbox] = []
+
+    async def __call__(
+        self,
+        *,
+        traders: bool = False,
+        frozen: bool = True,
+        data: Path | None = None,
+        private_binary: bool = False,
+        **options: Any,
+    ) -> Sandbox:
+        clock = SandboxClock(frozen=frozen)
+        exchange = Exchange(load_markets(), 7, clock.now_us())
+        storage = keys = None
+        if data is not None:
+            storage = Storage(data / "sandbox.sqlite")
+            if storage.restore(exchange):
+                clock = SandboxClock(max(clock.now_us(), exchange.now), frozen=frozen)
+                exchange.resume(clock.now_us())
+            keys = Secrets.stored(storage)
+        others = SyntheticTraders(exchange, 7) if traders else None
+        runtime = Runtime(exchange, others, clock, storage=storage, private_binary=private_binary)
+        server = Server(runtime, keys=keys, **options)
+        await server.start()
+        sandbox = Sandbox(server, aiohttp.ClientSession())
+        self.running.append(sandbox)
+        return sandbox
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Starter]:
+    """Starts sandboxes: `await start(traders=…, frozen=…, data=…, private_binary=…, times=…, control=…)`."""
+    starter = Starter()
+    yield starter
+    for sandbox in starter.running:
+        await sandbox.close()
+
+
+@pytest.fixture
+async def sandbox(start: Starter) -> Sandbox:
+    """A sandbox with nobody else in it and its clock standing still; BTC is held at 60 000."""
+    sandbox = await start()
+    await sandbox.mark("60000")
+    return sandbox
+
+
+@pytest.fixture
+async def busy_sandbox(start: Starter) -> Sandbox:
+    """A sandbox whose other traders have been at work for ten seconds; its clock stands still."""
+    sandbox = await start(traders=True)
+    await sandbox.advance(10_000)
+    return sandbox

@@ -1,0 +1,396 @@
+"""What becomes of orders: by the stream and by lists, late, twice and out of order."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_web_utils as web_utils,
+)
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
+from hummingbot.core.data_type.in_flight_order import OrderState
+from hummingbot.core.data_type.trade_fee import TokenAmount
+
+from tests.unit.connector import frames, payloads
+from tests.unit.connector.clock import Clock
+from tests.unit.connector.payloads import NOW, NOW_MS, Payload
+from tests.unit.connector.trader import Trader, eventually, settle
+from tests.unit.connector.venue import Answer, Venue, refusal
+
+ORDERS, FILLS = "orders.BTC-USD-PERP", "fills.BTC-USD-PERP"
+
+
+def closed(reason: str = "", remaining: str = "0.5", client_id: str = "mine", **changes: Any) -> Payload:
+    return payloads.order(client_id, "CLOSED", cancel_reason=reason, remaining_size=remaining, **changes)
+
+
+class Lists:
+    """What the venue's lists say."""
+
+    def __init__(self, venue: Venue):
+        self.venue = venue
+        self.show()
+
+    def show(self, fills: Any = (), open_orders: Any = (), history: Any = ()) -> None:
+        self.venue.on("GET", "/fills", payloads.page(*fills))
+        self.venue.on("GET", "/orders", payloads.page(*open_orders))
+        self.venue.on("GET", "/orders-history", payloads.page(*history))
+
+
+@pytest.fixture
+def lists(venue: Venue) -> Lists:
+    return Lists(venue)
+
+
+class TestStream:
+    async def test_an_order_that_is_open_partly_filled_and_cancelled(self, trader: Trader) -> None:
+        order = trader.track()
+        await trader.hear(ORDERS, payloads.order("mine", "NEW"), payloads.order("mine", "OPEN"))
+        assert order.current_state is OrderState.OPEN
+        assert [event.order_id for event in trader.created()] == ["mine"]
+        await trader.hear(FILLS, payloads.fill("mine", size="0.2"))
+        await trader.hear(ORDERS, payloads.order("mine", "OPEN", remaining_size="0.3"))
+        assert order.current_state is OrderState.PARTIALLY_FILLED
+        await trader.hear(ORDERS, closed("USER_CANCELED", "0.3"))
+        assert order.is_cancelled
+        assert order.executed_amount_base == Decimal("0.2")
+        assert [event.order_id for event in trader.cancelled()] == ["mine"]
+        assert trader.completed() == trader.failed() == []
+
+    async def test_a_fill_has_the_orders_side_and_the_fee_that_was_paid(self, trader: Trader) -> None:
+        trader.exchange._perpetual_trading.set_leverage(payloads.PAIR, 5)
+        trader.track()
+        await trader.hear(FILLS, payloads.fill("mine", side="SELL", fee="0.36"))
+        (fill,) = trader.filled()
+        assert fill.trade_type.name == "BUY"
+        assert (fill.price, fill.amount) == (Decimal("60000"), Decimal("0.2"))
+        assert fill.trade_fee.flat_fees == [TokenAmount("USDC", Decimal("0.36"))]
+        assert fill.exchange_trade_id == "FILL-8615262148007718462"
+        assert (fill.leverage, fill.position) == (5, "OPEN")
+
+    async def test_a_fill_told_twice_counts_once(self, trader: Trader) -> None:
+        order = trader.track()
+        await trader.hear(FILLS, payloads.fill("mine"), payloads.fill("mine"))
+        assert order.executed_amount_base == Decimal("0.2")
+        assert len(trader.filled()) == 1
+
+    async def test_fills_of_one_number_but_two_types_are_two(self, trader: Trader) -> None:
+        order = trader.track()
+        await trader.hear(FILLS, payloads.fill("mine"), payloads.fill("mine", fill_type="RPI"))
+        assert order.executed_amount_base == Decimal("0.4")
+
+    async def test_a_fill_without_a_client_id_is_known_by_the_exchanges(self, trader: Trader) -> None:
+        order = trader.track()
+        await trader.hear(FILLS, payloads.fill(""))
+        assert order.executed_amount_base == Decimal("0.2")
+
+    async def test_orders_and_fills_of_others_are_passed_over(self, trader: Trader) -> None:
+        order = trader.track()
+        await trader.hear(ORDERS, payloads.order("", id="7"), closed(client_id="of another bot", id="7"))
+        await trader.hear(FILLS, payloads.fill("", order_id="7"), payloads.fill("of another bot", order_id="8"))
+        assert order.current_state is OrderState.PENDING_CREATE
+        assert trader.filled() == []
+
+    @pytest.mark.parametrize("fill_first", [True, False])
+    async def test_a_filled_order_is_complete_whichever_message_comes_first(
+        self, trader: Trader, fill_first: bool
+    ) -> None:
+        order = trader.track()
+        if fill_first:
+            await trader.hear(FILLS, payloads.fill("mine", size="0.5"))
+            await trader.hear(ORDERS, closed(remaining="0"))
+        else:
+            await trader.hear(ORDERS, closed(remaining="0"))
+            assert trader.completed() == []
+            await trader.hear(FILLS, payloads.fill("mine", size="0.5"))
+        await eventually(lambda: trader.completed())
+        assert order.is_filled
+        assert trader.completed()[0].base_asset_amount == Decimal("0.5")
+        assert len(trader.filled()) == 1
+
+    async def test_fills_that_the_stream_owes_are_asked_for_when_the_order_is_closed(
+        self, trader: Trader, lists: Lists, clock: Clock
+    ) -> None:
+        lists.show(fills=[payloads.fill("mine", size="0.3"), payloads.fill("another", id="2")])
+        order = trader.track()
+        await trader.hear(ORDERS, closed("USER_CANCELED", "0.2"))
+        await eventually(lambda: trader.filled())
+        assert order.is_cancelled
+        assert order.executed_amount_base == Decimal("0.3")
+        assert clock.pauses == [CONSTANTS.FILLS_PATIENCE]
+        await trader.hear(FILLS, payloads.fill("mine", size="0.3"))  # and now the stream tells too
+        assert order.executed_amount_base == Decimal("0.3")
+        assert len(trader.filled()) == 1
+
+    async def test_fills_that_have_all_come_are_not_asked_for(self, trader: Trader, lists: Lists) -> None:
+        trader.track()
+        await trader.hear(FILLS, payloads.fill("mine", size="0.5"))
+        await trader.hear(ORDERS, closed(remaining="0"))
+        await settle()
+        assert lists.venue.requests == []
+
+    async def test_binary_and_json_messages_of_one_fill_count_once(self, trader: Trader) -> None:
+        order = trader.track()
+        binary = web_utils.decode_frame(frames.fill("mine"))
+        assert isinstance(binary, dict)
+        await trader.hear(binary["channel"], binary["data"])
+        await trader.hear(FILLS, payloads.fill("mine"))
+        assert order.executed_amount_base == Decimal("0.2")
+
+
+class TestFinality:
+    @pytest.mark.parametrize(
+        ("last", "state"),
+        [
+            (closed("USER_CANCELED"), OrderState.CANCELED),
+            (closed("NOT_ENOUGH_MARGIN"), OrderState.FAILED),
+            (closed(remaining="0"), OrderState.FILLED),
+        ],
+    )
+    async def test_a_closed_order_never_opens_again(self, trader: Trader, last: Payload, state: OrderState) -> None:
+        order = trader.track()
+        if state is OrderState.FILLED:
+            await trader.hear(FILLS, payloads.fill("mine", size="0.5"))
+        await trader.hear(ORDERS, last)
+        assert order.current_state is state
+        count = [len(trader.cancelled()), len(trader.failed()), len(trader.completed())]
+        assert sum(count) == 1
+        await trader.hear(ORDERS, payloads.order("mine", "OPEN"), payloads.order("mine", "NEW"), closed("USER_CANCELED"))
+        update = trader.exchange._order_update(payloads.order("mine", "OPEN"), order)
+        await trader.exchange._order_tracker._process_order_update(update)
+        assert order.current_state is state
+        assert [len(trader.cancelled()), len(trader.failed()), len(trader.completed())] == count
+        assert trader.exchange.in_flight_orders == {}
+
+    async def test_the_answer_to_the_submission_may_come_after_the_end(self, trader: Trader) -> None:
+        def closed_before_the_answer(request: Any) -> Payload:
+            client_id = request.body["client_id"]
+            trader.exchange._process_user_event(ORDERS, closed("POST_ONLY_WOULD_CROSS", client_id=client_id))
+            return payloads.order(client_id, "NEW")
+
+        trader.venue.on("POST", "/orders", closed_before_the_answer)
+        trader.submit()
+        await eventually(lambda: trader.failed())
+        await eventually(lambda: not trader.exchange._submitting)
+        await settle()
+        assert trader.exchange.in_flight_orders == {}
+        assert trader.created() == []
+
+    async def test_a_rejection_after_the_201_has_failed_with_the_exchanges_reason(
+        self, trader: Trader, log: pytest.LogCaptureFixture
+    ) -> None:
+        order = trader.track()
+        await trader.hear(ORDERS, payloads.order("mine", "NEW"), closed("NOT_ENOUGH_MARGIN"))
+        assert order.is_failure
+        (failure,) = trader.failed()
+        assert failure.error_message == "Paradex refused it: NOT_ENOUGH_MARGIN"
+        assert "refused mine after taking it: NOT_ENOUGH_MARGIN" in log.text
+
+    async def test_an_order_that_was_on_the_book_was_cancelled_whatever_the_reason(self, trader: Trader) -> None:
+        order = trader.track()
+        await trader.hear(ORDERS, payloads.order("mine", "OPEN"), closed("NOT_ENOUGH_MARGIN"))
+        assert order.is_cancelled
+
+    async def test_a_new_order_of_the_same_id_knows_nothing_of_the_old_one(self, trader: Trader) -> None:
+        trader.track()
+        await trader.hear(ORDERS, payloads.order("mine", "OPEN"), closed("USER_CANCELED"))
+        order = trader.track()
+        await trader.hear(ORDERS, closed("NOT_ENOUGH_MARGIN"))
+        assert order.is_failure
+
+
+class TestLists:
+    async def test_two_requests_tell_the_state_of_all_open_orders(self, trader: Trader, lists: Lists) -> None:
+        orders = [trader.track(f"order-{number}", str(number)) for number in range(50)]
+        lists.show(
+            open_orders=[payloads.order(order.client_order_id, id=order.exchange_order_id) for order in orders],
+            fills=[payloads.fill("order-7", order_id="7")],
+        )
+        await trader.exchange._update_order_status()
+        await settle()
+        assert [request.path for request in lists.venue.requests if request.path.startswith(("/f", "/o"))] == [
+            "/fills",
+            "/orders",
+        ]
+        assert all(order.current_state is OrderState.OPEN for order in orders)
+        assert orders[7].executed_amount_base == Decimal("0.2")
+
+    async def test_what_is_not_open_any_more_is_in_the_history(self, trader: Trader, lists: Lists) -> None:
+        gone, alive = trader.track("gone", "1"), trader.track("alive", "2")
+        lists.show(
+            open_orders=[payloads.order("alive", id="2")],
+            history=[
+                closed("USER_CANCELED", client_id="gone", id="1"),
+                closed("USER_CANCELED", client_id="alive", id="0"),  # an older one of that client id
+            ],
+        )
+        await trader.exchange._update_order_status()
+        await settle()
+        assert gone.is_cancelled
+        assert alive.current_state is OrderState.OPEN
+        (request,) = lists.venue.asked("GET", "/orders-history")
+        assert int(request.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
+
+    async def test_the_history_is_read_to_its_end(self, trader: Trader, lists: Lists) -> None:
+        order = trader.track()
+        lists.venue.on(
+            "GET",
+            "/orders-history",
+            payloads.page(closed("USER_CANCELED", client_id="another", id="1"), cursor="more"),
+            payloads.page(closed("USER_CANCELED")),
+        )
+        await trader.exchange._update_order_status()
+        await settle()
+        assert order.is_cancelled
+        assert lists.venue.asked("GET", "/orders-history")[1].query["cursor"] == "more"
+
+    async def test_a_fill_that_stream_and_list_tell_counts_once(self, trader: Trader, lists: Lists) -> None:
+        order = trader.track()
+        lists.show(fills=[payloads.fill("mine")], open_orders=[payloads.order("mine", remaining_size="0.3")])
+        await trader.hear(FILLS, payloads.fill("mine"))
+        await trader.exchange._update_order_status()
+        await trader.hear(FILLS, payloads.fill("mine"))
+        await trader.exchange._update_order_status()
+        assert order.executed_amount_base == Decimal("0.2")
+        assert len(trader.filled()) == 1
+
+    async def test_fills_are_asked_for_from_a_minute_before_the_last_one_on(
+        self, trader: Trader, lists: Lists, clock: Clock
+    ) -> None:
+        trader.track()
+        newest = NOW_MS + 3_600_000
+        lists.show(fills=[payloads.fill("mine", created_at=newest)], open_orders=[payloads.order("mine")])
+        await trader.exchange._update_order_status()
+        await trader.exchange._update_order_status()
+        starts = [int(request.query["start_at"]) for request in lists.venue.asked("GET", "/fills")]
+        assert starts == [
+            NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000),
+            newest - int(CONSTANTS.FILLS_OVERLAP * 1000),
+        ]
+
+    async def test_fills_that_could_not_be_had_are_asked_for_again_from_the_same_time_on(
+        self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
+    ) -> None:
+        order = trader.track()
+        lists.show(open_orders=[payloads.order("mine")])
+        lists.venue.on(
+            "GET", "/fills", refusal("SERVICE_UNAVAILABLE", 503), payloads.page(payloads.fill("mine"))
+        )
+        await trader.exchange._update_order_status()
+        assert order.current_state is OrderState.OPEN  # the rest was updated all the same
+        await trader.exchange._update_order_status()
+        first, second = lists.venue.asked("GET", "/fills")
+        assert first.query == second.query
+        assert order.executed_amount_base == Decimal("0.2")
+        assert "Failed to fetch the fills" in log.text
+
+    async def test_without_orders_nothing_is_asked(self, trader: Trader, lists: Lists) -> None:
+        await trader.exchange._update_order_status()
+        assert lists.venue.requests == []
+
+    async def test_only_a_real_not_found_counts_and_the_fourth_makes_an_order_lost(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        order = trader.track()
+        for answer in (refusal("SERVICE_UNAVAILABLE", 503), Answer(400), Answer(200, text="<html>")):
+            for path in ("/orders", "/orders-history"):
+                lists.show()
+                lists.venue.on("GET", path, answer)
+                with pytest.raises(web_utils.ParadexError):
+                    await trader.exchange._update_order_status()
+        assert trader.exchange._order_tracker._order_not_found_records["mine"] == 0
+        lists.show()
+        for _ in range(3):
+            await trader.exchange._update_order_status()
+        assert order.is_open
+        await trader.exchange._update_order_status()
+        assert order.is_failure
+        assert "mine" in trader.exchange._order_tracker.lost_orders
+
+    async def test_an_order_still_on_its_way_is_not_looked_for(
+        self, trader: Trader, lists: Lists, clock: Clock
+    ) -> None:
+        trader.track(exchange_order_id=None)
+        for _ in range(5):
+            await trader.exchange._update_order_status()
+        assert trader.exchange._order_tracker._order_not_found_records["mine"] == 0
+        clock.now += CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN + 1
+        await trader.exchange._update_order_status()
+        assert trader.exchange._order_tracker._order_not_found_records["mine"] == 1
+
+    async def test_the_status_of_one_order_is_found_open_or_closed(self, trader: Trader, lists: Lists) -> None:
+        order = trader.track()
+        by_client_id = "/orders/by_client_id/mine"
+        lists.venue.on("GET", by_client_id, payloads.order("mine"))
+        assert (await trader.exchange._request_order_status(order)).new_state is OrderState.OPEN
+        lists.venue.on("GET", by_client_id, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+        lists.show(history=[closed("USER_CANCELED")])
+        assert (await trader.exchange._request_order_status(order)).new_state is OrderState.CANCELED
+        lists.show()
+        with pytest.raises(web_utils.ParadexError, match="does not know mine") as unknown:
+            await trader.exchange._request_order_status(order)
+        assert trader.exchange._is_order_not_found_during_status_update_error(unknown.value)
+        lists.venue.on("GET", by_client_id, refusal("SERVICE_UNAVAILABLE", 503))
+        with pytest.raises(web_utils.NoAnswerError) as silence:
+            await trader.exchange._request_order_status(order)
+        assert not trader.exchange._is_order_not_found_during_status_update_error(silence.value)
+
+
+class TestRestart:
+    async def test_orders_of_before_the_restart_are_found_with_what_happened_meanwhile(
+        self, trader: Trader, lists: Lists, make_exchange: Any
+    ) -> None:
+        trader.track("filled", "1")
+        trader.track("open", "2")
+        await trader.hear(ORDERS, payloads.order("filled", id="1"), payloads.order("open", id="2"))
+        await trader.hear(FILLS, payloads.fill("filled", order_id="1", size="0.2"))
+        saved = trader.exchange.tracking_states
+
+        after: ParadexPerpetualDerivative = make_exchange()
+        again = Trader(after, lists.venue)
+        after.restore_tracking_states(saved)
+        lists.show(
+            fills=[
+                payloads.fill("filled", order_id="1", size="0.2"),
+                payloads.fill("filled", order_id="1", id="2", size="0.3"),
+            ],
+            open_orders=[payloads.order("open", id="2")],
+            history=[closed(client_id="filled", id="1", remaining="0")],
+        )
+        await again.hear(CONSTANTS.STREAM_RESUMED, {})
+        await eventually(lambda: again.completed())
+        assert [(fill.order_id, fill.amount) for fill in again.filled()] == [("filled", Decimal("0.3"))]
+        assert set(after.in_flight_orders) == {"open"}
+        assert int(lists.venue.asked("GET", "/fills")[0].query["start_at"]) <= NOW * 1000
+
+
+class TestReconciliation:
+    async def test_a_stream_that_was_interrupted_has_everything_compared_with_rest(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        await trader.hear(CONSTANTS.STREAM_RESUMED, {})
+        await lists.venue.until(
+            lambda: {"/positions", "/balance", "/account"} <= {request.path for request in lists.venue.requests}
+        )
+
+    async def test_reasons_that_come_together_share_a_pass(self, trader: Trader, lists: Lists) -> None:
+        for _ in range(100):
+            trader.exchange._process_user_event(CONSTANTS.STREAM_RESUMED, {})
+        assert trader.exchange._reconciliation is not None
+        await trader.exchange._reconciliation
+        assert len(lists.venue.asked("GET", "/positions")) == 1
+
+    async def test_a_reason_that_comes_during_a_pass_has_another_one_follow(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        def again(_: Any) -> Payload:
+            if len(lists.venue.asked("GET", "/positions")) == 1:
+                trader.exchange._reconcile_soon()
+            return payloads.page()
+
+        lists.venue.on("GET", "/positions", again)
+        trader.exchange._reconcile_soon()
+        assert trader.exchange._reconciliation is not None
+        await trader.exchange._reconciliation
+        assert len(lists.venue.asked("GET", "/positions")) == 2

@@ -1,0 +1,31 @@
+"""Waiting for what is to happen, with an end and with a sentence for when it does not."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+
+TIMEOUT = 20.0  # seconds; a venue that is far away and busy needs some
+
+
+async def until[T](
+    condition: Callable[[], T | Awaitable[T]], what: str, *, timeout: float = TIMEOUT, pause: float = 0.02
+) -> T:
+    """Asks until the answer is true, for what no event tells.
+
+    :param condition: a function or coroutine function
+    :param what: the state that is waited for, for the error
+    :param pause: seconds between two questions
+    :return: the answer that was true
+    :raises AssertionError: if that takes longer than `timeout`, with the last answer
+    """
+    answer: T | None = None
+    try:
+        async with asyncio.timeout(timeout):
+            while True:
+                result = condition()
+                answer = await result if inspect.isawaitable(result) else result
+                if answer:
+                    return answer
+                await asyncio.sleep(pause)
+    except TimeoutError:
+        raise AssertionError(f"after {timeout:g} s it is not so that {what}; last answer: {answer!r}") from None
