@@ -93,7 +93,8 @@ class Exchange:
         self._market = market
         self._fills: dict[str, Fill] = {}
         self._sides: dict[str, str] = {}  # by order id
-        self._client = _authenticated_client(url, account)
+        self.client = _authenticated_client(url, account)
+        """The SDK's, authenticated."""
 
     def snapshot(self) -> Snapshot:
         """Asks for everything. Raises DemoError if the exchange does not answer."""
@@ -102,17 +103,8 @@ class Exchange:
         except (ValueError, httpx.HTTPError) as error:
             raise DemoError(f"the exchange does not answer as it should: {error}") from error
 
-    def order_history(self) -> list[Mapping[str, Any]]:
-        """Every closed order as the exchange reports it."""
-        return list(self._pages(self._client.fetch_orders_history))
-
-    def leverage(self) -> int:
-        """The leverage that is set for the market."""
-        margin = self._client.get(self._client.api_url, "account/margin", params={"market": self._market})
-        return next(int(entry["leverage"]) for entry in margin["configs"] if entry["market"] == self._market)
-
     def _snapshot(self) -> Snapshot:
-        client = self._client
+        client = self.client
         market = {"market": self._market}
         summary = client.fetch_markets_summary(market)["results"][0]
         orders = client.fetch_orders(market)["results"]
@@ -144,11 +136,11 @@ class Exchange:
         start = max((fill.created_at for fill in self._fills.values()), default=0)
         payloads = [
             payload
-            for payload in self._pages(self._client.fetch_fills, start_at=max(0, start - 1))
+            for payload in self.pages(self.client.fetch_fills, start_at=max(0, start - 1))
             if _fill_key(payload) not in self._fills
         ]
         if any(payload["order_id"] not in self._sides for payload in payloads):
-            self._note_sides(self._pages(self._client.fetch_orders_history))
+            self._note_sides(self.pages(self.client.fetch_orders_history))
         for payload in payloads:
             self._fills[_fill_key(payload)] = self._fill(payload)
 
@@ -170,7 +162,8 @@ class Exchange:
     def _note_sides(self, orders: Iterable[Mapping[str, Any]]) -> None:
         self._sides.update((order["id"], order["side"]) for order in orders)
 
-    def _pages(self, fetch: Any, **params: Any) -> Iterable[Mapping[str, Any]]:
+    def pages(self, fetch: Any, **params: Any) -> Iterable[Mapping[str, Any]]:
+        """Every entry of a paginated list of the market, page by page."""
         query = {"market": self._market, "page_size": _PAGE_SIZE, **params}
         while True:
             page = fetch(query)

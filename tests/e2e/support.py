@@ -3,11 +3,14 @@
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import yaml
+from paradex_py.common.order import Order, OrderSide, OrderType
 
 from demo.bot import TEMPLATES, Bot
 from demo.exchange import Exchange, Snapshot
@@ -54,6 +57,15 @@ class Venture:
         (self.bot.home.conf / "scripts" / config).write_text(f"script_file_name: {name}\n", encoding="utf-8")
         return config
 
+    def wait_for_quotes(self, timeout: float = 30.0) -> Snapshot:
+        """Waits until the bot has orders on both sides."""
+
+        def look() -> Snapshot | None:
+            snapshot = self.exchange.snapshot()
+            return snapshot if snapshot.orders_of("BUY") and snapshot.orders_of("SELL") else None
+
+        return wait_until(look, "quotes on both sides", timeout)
+
     def trade_until_filled(self, timeout: float = 60.0, after: Snapshot | None = None) -> Snapshot:
         """Waits for fills on both sides; only those after `after` count."""
         known = {fill.key for fill in after.fills} if after is not None else set()
@@ -64,6 +76,23 @@ class Venture:
             return snapshot if sides == {"BUY", "SELL"} else None
 
         return wait_until(look, "fills on both sides", timeout)
+
+    def trade_by_hand(self, side: str, size: Decimal) -> None:
+        """Sends a market order of the account that the bot knows nothing of, and waits for its fill."""
+        order = Order(MARKET, OrderType.Market, OrderSide(side), size)
+        before = len(self.exchange.snapshot().fills)
+        self.exchange.client.submit_order(order)
+        wait_until(lambda: len(self.exchange.snapshot().fills) > before, "the market order is filled", 10)
+
+    def order_history(self) -> list[Mapping[str, Any]]:
+        """Every order that the account has had, as the exchange reports it."""
+        return list(self.exchange.pages(self.exchange.client.fetch_orders_history))
+
+    def leverage(self) -> int:
+        """The leverage that is set on the exchange."""
+        client = self.exchange.client
+        margin = client.get(client.api_url, "account/margin", params={"market": MARKET})
+        return next(int(entry["leverage"]) for entry in margin["configs"] if entry["market"] == MARKET)
 
     def recorded_fills(self) -> list[str]:
         """The ids of the fills in the bot's database, from which `hbot history` is computed."""

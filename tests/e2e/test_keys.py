@@ -14,8 +14,8 @@ ADDRESS_FIELD = f"{CONNECTOR}_account_address"
 
 @pytest.mark.parametrize(
     "mistake",
-    ["not-hex", "0x0", "0x" + "f" * 64, "0x" + "a" * 80, ""],
-    ids=["letters", "zero", "beyond the curve's order", "too long", "empty"],
+    ["some-words", "0x" + "f" * 64, ""],
+    ids=["words", "beyond the curve's order", "nothing"],
 )
 def test_a_malformed_key_is_refused_in_a_clear_sentence(bot: Bot, mistake: str) -> None:
     keys = {SECRET_FIELD: mistake, ADDRESS_FIELD: "0x1234"}
@@ -25,7 +25,7 @@ def test_a_malformed_key_is_refused_in_a_clear_sentence(bot: Bot, mistake: str) 
     assert refused.returncode != 0
     said = refused.stdout + refused.stderr
     assert "The Paradex subkey's private key should be 0x followed by up to 64 hexadecimal digits" in said
-    assert len(mistake) < 4 or mistake not in said
+    assert not mistake or mistake not in said
     assert not (bot.home.conf / "connectors" / f"{CONNECTOR}.yml").exists()
 
 

@@ -6,38 +6,29 @@ from decimal import Decimal
 import pytest
 
 from demo.exchange import Fill
-from tests.e2e.support import CONFIG, Venture, wait_until
+from tests.e2e.support import CONFIG, Venture
 
 pytestmark = pytest.mark.timeout(150)
 
 ORDER_AMOUNT = Decimal("0.01")
 MAX_POSITION = Decimal("0.015")
 LEVELS = 2
+BPS = Decimal("1e-4")
 
 
 def running_position(fills: list[Fill]) -> list[Decimal]:
     return list(itertools.accumulate(fill.size if fill.side == "BUY" else -fill.size for fill in fills))
 
 
-def test_it_quotes_both_sides_within_its_limits_and_closes_its_position(venture: Venture) -> None:
-    venture.configure(
-        order_amount=str(ORDER_AMOUNT),
-        order_levels=LEVELS,
-        max_position=str(MAX_POSITION),
-        leverage=7,
-        close_position_on_stop=True,
-    )
+def test_it_quotes_both_sides_within_its_limits(venture: Venture) -> None:
+    venture.configure(order_amount=str(ORDER_AMOUNT), order_levels=LEVELS, max_position=str(MAX_POSITION), leverage=7)
     venture.bot.start(CONFIG)
-    quoted = wait_until(
-        lambda: (snapshot := venture.exchange.snapshot()).orders_of("BUY") and snapshot.orders_of("SELL") and snapshot,
-        "quotes on both sides",
-        30,
-    )
+    quoted = venture.wait_for_quotes()
     assert quoted.mid is not None
     assert all(order.price < quoted.mid for order in quoted.orders_of("BUY"))
     assert all(order.price > quoted.mid for order in quoted.orders_of("SELL"))
 
-    for _ in range(3):  # rounds in which both sides are filled
+    for _ in range(2):  # rounds in which both sides are filled
         quoted = venture.trade_until_filled(after=quoted)
         for side in ("BUY", "SELL"):
             assert len(quoted.orders_of(side)) <= LEVELS
@@ -48,14 +39,31 @@ def test_it_quotes_both_sides_within_its_limits_and_closes_its_position(venture:
 
     venture.bot.stop()
     last = venture.assert_nothing_is_lost()
-    assert last.position == 0
     assert max(map(abs, running_position(last.fills))) <= MAX_POSITION
-    closing = [fill for fill in last.fills if not fill.is_maker]
-    assert {fill.order_id for fill in last.fills if fill.is_maker}.isdisjoint(fill.order_id for fill in closing)
-    orders = {order["id"]: order for order in venture.exchange.order_history()}
-    assert all("REDUCE_ONLY" in orders[fill.order_id]["flags"] for fill in closing)
-    assert {order["instruction"] for order in orders.values() if order["type"] == "LIMIT"} == {"POST_ONLY"}
-    assert venture.exchange.leverage() == 7
+    assert all(fill.is_maker for fill in last.fills)
+    assert {order["instruction"] for order in venture.order_history()} == {"POST_ONLY"}
+    assert venture.leverage() == 7
+    assert venture.bot.problems() == []
+
+
+def test_it_quotes_on_with_a_position_and_closes_it_on_stop(venture: Venture) -> None:
+    # So far from the market that nothing is filled: the position stays what it is.
+    venture.configure(spread_bps=200, order_max_deviation_bps=100, close_position_on_stop=True)
+    venture.trade_by_hand("BUY", Decimal("0.05"))
+    venture.bot.start(CONFIG)
+    quoted = venture.wait_for_quotes()
+    assert quoted.position == Decimal("0.05")
+    mark, skewed = quoted.mark_price, Decimal("1.5") * BPS
+    bid, ask = quoted.orders_of("BUY")[0].price, quoted.orders_of("SELL")[0].price
+    # Half of the largest position shifts both by half of skew_bps; the market moves a little between the looks.
+    assert abs((bid + ask) / 2 / mark - 1 + skewed) < skewed * 2
+
+    venture.bot.stop()
+    last = venture.exchange.snapshot()
+    assert last.position == 0
+    assert last.orders == []
+    closing = {order["id"]: order for order in venture.order_history()}[last.fills[-1].order_id]
+    assert (closing["side"], closing["type"], closing["flags"]) == ("SELL", "MARKET", ["REDUCE_ONLY"])
     assert venture.bot.problems() == []
 
 

@@ -112,7 +112,7 @@ class TestStream:
     async def test_fills_that_the_stream_owes_are_asked_for_when_the_order_is_closed(
         self, trader: Trader, lists: Lists, clock: Clock
     ) -> None:
-        lists.show(fills=[payloads.fill("mine", size="0.3"), payloads.fill("another", id="2")])
+        lists.show(fills=[payloads.fill("mine", size="0.3"), payloads.fill("another", id="2", order_id="7")])
         order = trader.track()
         await trader.hear(ORDERS, closed("USER_CANCELED", "0.2"))
         await eventually(lambda: trader.filled())
@@ -192,12 +192,12 @@ class TestFinality:
         await trader.hear(ORDERS, payloads.order("mine", "OPEN"), closed("NOT_ENOUGH_MARGIN"))
         assert order.is_cancelled
 
-    async def test_a_new_order_of_the_same_id_knows_nothing_of_the_old_one(self, trader: Trader) -> None:
+    async def test_what_was_known_of_an_order_is_forgotten_with_it(self, trader: Trader) -> None:
         trader.track()
-        await trader.hear(ORDERS, payloads.order("mine", "OPEN"), closed("USER_CANCELED"))
-        order = trader.track()
-        await trader.hear(ORDERS, closed("NOT_ENOUGH_MARGIN"))
-        assert order.is_failure
+        await trader.hear(ORDERS, payloads.order("mine", "OPEN"))
+        assert trader.exchange._seen_open == {"mine"}
+        await trader.hear(ORDERS, closed("USER_CANCELED"), payloads.order("mine", "OPEN"))
+        assert trader.exchange._seen_open == set()
 
 
 class TestLists:
@@ -278,6 +278,7 @@ class TestLists:
             "GET", "/fills", refusal("SERVICE_UNAVAILABLE", 503), payloads.page(payloads.fill("mine"))
         )
         await trader.exchange._update_order_status()
+        await settle()
         assert order.current_state is OrderState.OPEN  # the rest was updated all the same
         await trader.exchange._update_order_status()
         first, second = lists.venue.asked("GET", "/fills")

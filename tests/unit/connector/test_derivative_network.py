@@ -1,0 +1,360 @@
+"""The connector as a whole: markets and pairs, starting and stopping, polling, and messages that make no sense."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_web_utils as web_utils,
+)
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
+from hummingbot.core.network_iterator import NetworkStatus
+
+from tests.unit.connector import frames, payloads
+from tests.unit.connector.payloads import ETH_MARKET, ETH_PAIR, MARKET, PAIR
+from tests.unit.connector.trader import Trader, eventually, settle
+from tests.unit.connector.venue import Answer, Request, Venue, refusal
+
+Make = Callable[..., ParadexPerpetualDerivative]
+
+
+def quiet(venue: Venue) -> None:
+    """Everything that a connector asks for is there, and there are no orders, fills or positions."""
+    venue.on("GET", "/system/state", {"status": "ok"})
+    venue.on("GET", "/markets/summary", lambda request: payloads.page(payloads.summary(request.query["market"])))
+    venue.on("GET", "/orderbook/*", lambda request: payloads.order_book(request.path.split("/")[-1]))
+    venue.on("GET", "/account/info", payloads.page(payloads.account_info()))
+    venue.on("GET", "/account/margin", lambda request: payloads.margin(5, symbol=request.query["market"]))
+    venue.on("GET", "/account", payloads.account("10"))
+    venue.on("GET", "/balance", payloads.page(payloads.balance()))
+    for path in ("/positions", "/fills", "/orders", "/orders-history", "/funding/payments"):
+        venue.on("GET", path, payloads.page())
+
+
+class TestMarkets:
+    async def test_only_perpetuals_are_pairs(self, venue: Venue, make_exchange: Make) -> None:
+        exchange = make_exchange()
+        exchange._set_trading_pair_symbol_map(None)
+        venue.on(
+            "GET",
+            "/markets",
+            payloads.page(
+                payloads.market(),
+                payloads.market("kPEPE-USD-PERP"),
+                payloads.market("ETH-USD", asset_kind="SPOT"),
+                payloads.market("BTC-USD-100000-C", asset_kind="OPTION"),
+                payloads.market("ETH-USD-PERP", trading_mode="RFQ_ONLY"),
+            ),
+        )
+        assert await exchange.all_trading_pairs() == [PAIR, "kPEPE-USDC"]
+        assert await exchange.exchange_symbol_associated_to_pair("kPEPE-USDC") == "kPEPE-USD-PERP"
+        assert await exchange.trading_pair_associated_to_exchange_symbol(MARKET) == PAIR
+
+    async def test_a_pair_that_does_not_exist_is_answered_with_the_right_one(
+        self, exchange: ParadexPerpetualDerivative
+    ) -> None:
+        with pytest.raises(ValueError, match="use BTC-USDC instead of BTC-USD"):
+            await exchange.exchange_symbol_associated_to_pair("BTC-USD")
+        with pytest.raises(ValueError, match="There are BTC-USDC, ETH-USDC and others"):
+            await exchange.exchange_symbol_associated_to_pair("DOGE-USDC")
+
+    @pytest.mark.parametrize("pair", ["BTC-USD", "BTC-USDT"])
+    async def test_a_bot_is_not_even_started_with_a_pair_in_another_quote(self, make_exchange: Make, pair: str) -> None:
+        with pytest.raises(ValueError, match=f"use BTC-USDC instead of {pair}"):
+            make_exchange(trading_pairs=[pair])
+
+    async def test_markets_that_could_not_be_read_are_no_reason_to_call_a_pair_wrong(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative
+    ) -> None:
+        exchange._set_trading_pair_symbol_map(None)
+        venue.on("GET", "/markets", refusal("SERVICE_UNAVAILABLE", 503))
+        with pytest.raises(web_utils.NoAnswerError, match="could not be read yet"):
+            await exchange.exchange_symbol_associated_to_pair(PAIR)
+
+    async def test_one_market_that_makes_no_sense_does_not_take_the_others_with_it(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative, log: pytest.LogCaptureFixture
+    ) -> None:
+        broken = payloads.market(ETH_MARKET, order_size_increment="lots")
+        venue.on("GET", "/markets", payloads.page(broken, payloads.market()))
+        await exchange._update_trading_rules()
+        assert set(exchange.trading_rules) == {PAIR}
+        assert "Error parsing the trading rule of ETH-USD-PERP, skipping it: order_size_increment" in log.text
+
+    async def test_several_last_prices_cost_one_request(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative
+    ) -> None:
+        both = payloads.page(payloads.summary(), payloads.summary(ETH_MARKET, last_traded_price="3000"))
+        venue.on("GET", "/markets/summary", both)
+        assert await exchange.get_last_traded_prices([PAIR, ETH_PAIR]) == {PAIR: 60001.1, ETH_PAIR: 3000.0}
+        assert [request.query for request in venue.requests if request.path == "/markets/summary"] == [
+            {"market": "ALL"}
+        ]
+
+    async def test_collateral_is_usdc(self, exchange: ParadexPerpetualDerivative) -> None:
+        assert exchange.get_buy_collateral_token(PAIR) == exchange.get_sell_collateral_token(PAIR) == "USDC"
+
+
+class TestNetworkCheck:
+    @pytest.mark.parametrize("status", ["ok", "post_only", "cancel_only"])
+    async def test_a_running_exchange_is_connected(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative, status: str
+    ) -> None:
+        venue.on("GET", "/system/state", {"status": status})
+        assert await exchange.check_network() is NetworkStatus.CONNECTED
+
+    @pytest.mark.parametrize(
+        "answer", [{"status": "maintenance"}, refusal("SERVICE_UNAVAILABLE", 503), Answer(200, text="<html>")]
+    )
+    async def test_maintenance_and_failure_are_not(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative, answer: Any
+    ) -> None:
+        venue.on("GET", "/system/state", answer)
+        assert await exchange.check_network() is NetworkStatus.NOT_CONNECTED
+
+
+class TestRunning:
+    @pytest.fixture
+    async def running(self, venue: Venue, exchange: ParadexPerpetualDerivative) -> ParadexPerpetualDerivative:
+        """A connector that is ready, with a public socket and a private one."""
+        quiet(venue)
+        exchange._set_trading_pair_symbol_map(None)
+        exchange._trading_rules.clear()
+        exchange._sleep = asyncio.sleep  # type: ignore[method-assign]
+        venue.rpc["subscribe"] = self.with_snapshot
+        await exchange.start_network()
+        exchange.tick(payloads.NOW)
+        await eventually(lambda: exchange.ready)
+        return exchange
+
+    @staticmethod
+    def with_snapshot(socket: Any, call: dict[str, Any]) -> dict[str, Any]:
+        channel = call["params"]["channel"]
+        if channel.startswith("order_book."):
+            frame = frames.book(1, [("60000", "1")], [("60001", "1")], snapshot=True, market=channel.split(".")[1])
+            asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(socket.send(frame)))
+        return {"result": {}}
+
+    async def test_it_gets_ready(self, running: ParadexPerpetualDerivative) -> None:
+        assert all(running.status_dict.values())
+        assert running.get_price(PAIR, True) == Decimal(60001)
+        assert running.get_leverage(PAIR) == 5
+        assert running.available_balances["USDC"] == Decimal(10)
+        assert running.get_funding_info(PAIR).rate == Decimal("0.00012345")
+        assert running.trading_rules[PAIR].min_order_size == Decimal("0.00001")
+
+    async def test_it_logs_no_error_and_no_secret_on_the_way(
+        self, running: ParadexPerpetualDerivative, log: pytest.LogCaptureFixture
+    ) -> None:
+        assert [record for record in log.records if record.levelno >= logging.WARNING] == []
+        for secret in (payloads.SUBKEY[2:], payloads.jwt(), payloads.jwt().split(".")[1]):
+            assert secret not in log.text
+
+    async def test_stopping_leaves_nothing_running(self, venue: Venue, running: ParadexPerpetualDerivative) -> None:
+        running._reconcile_soon()
+        await running.stop_network()
+        await venue.until(lambda: all(socket.websocket.closed for socket in venue.sockets))
+
+        def left() -> list[str]:
+            names = [task.get_coro().__qualname__ for task in asyncio.all_tasks()]  # type: ignore[union-attr]
+            return [name for name in names if "Paradex" in name or "ExchangePyBase" in name or "Perpetual" in name]
+
+        await eventually(lambda: not left())
+
+    async def test_it_can_be_started_again(self, venue: Venue, running: ParadexPerpetualDerivative) -> None:
+        await running.stop_network()
+        await running.start_network()
+        await eventually(lambda: len(venue.sockets) == 4)
+        await eventually(lambda: running.ready)
+
+    async def test_a_pair_can_be_added_and_removed_while_it_runs(
+        self, venue: Venue, running: ParadexPerpetualDerivative
+    ) -> None:
+        assert await running.add_trading_pair(ETH_PAIR)
+        assert running.get_price(ETH_PAIR, False) == Decimal(60000)
+        assert running.get_funding_info(ETH_PAIR).trading_pair == ETH_PAIR
+        channels = {channel for socket in venue.sockets for channel in socket.channels}
+        assert f"order_book.{ETH_MARKET}.deltas@15@50ms" in channels
+        assert f"funding_payments.{ETH_MARKET}" in channels
+        await running._update_leverage()
+        assert running.get_leverage(ETH_PAIR) == 5
+
+        assert await running.remove_trading_pair(ETH_PAIR)
+        channels = {channel for socket in venue.sockets for channel in socket.channels}
+        assert [channel for channel in channels if ETH_MARKET in channel] == []
+        assert running.trading_pairs == [PAIR]
+        assert running.ready
+
+    async def test_a_pair_that_does_not_exist_cannot_be_added(
+        self, venue: Venue, running: ParadexPerpetualDerivative
+    ) -> None:
+        assert not await running.add_trading_pair("NOPE-USDC")
+        assert running.trading_pairs == [PAIR]
+        assert running.ready
+
+    async def test_without_keys_it_watches_and_asks_for_nothing_private(
+        self, venue: Venue, make_exchange: Make
+    ) -> None:
+        quiet(venue)
+        venue.rpc["subscribe"] = self.with_snapshot
+        watching = make_exchange(
+            paradex_perpetual_api_secret="", paradex_perpetual_account_address="", trading_required=False
+        )
+        watching._sleep = asyncio.sleep  # type: ignore[method-assign]
+        await watching.start_network()
+        await eventually(lambda: watching.ready)
+        assert [request.path for request in venue.requests if "Authorization" in request.headers] == []
+        assert venue.asked("POST", "/auth/*") == []
+        await watching.stop_network()
+
+
+class TestPolling:
+    @pytest.fixture(autouse=True)
+    def all_quiet(self, venue: Venue) -> None:
+        quiet(venue)
+        venue.on("GET", "/positions", payloads.page(payloads.position()))
+
+    @pytest.mark.parametrize("path", ["/account/margin", "/positions", "/balance", "/orders"])
+    @pytest.mark.parametrize(
+        "answer", [refusal("SERVICE_UNAVAILABLE", 503), refusal("INTERNAL_ERROR"), {}, {"results": [{}]}], ids=str
+    )
+    async def test_a_part_that_fails_does_not_keep_the_others_from_being_updated(
+        self, venue: Venue, trader: Trader, log: pytest.LogCaptureFixture, path: str, answer: Any
+    ) -> None:
+        order = trader.track()
+        venue.on("GET", "/fills", payloads.page(payloads.fill("mine")))
+        venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        venue.on("GET", path, answer)
+        await trader.exchange._status_polling_loop_fetch_updates()
+        await settle()
+        updated = {
+            "/account/margin": trader.exchange.get_leverage(PAIR) == 5,
+            "/positions": set(trader.exchange.account_positions) == {PAIR},
+            "/balance": trader.exchange.get_all_balances() == {"USDC": Decimal(15)},
+            "/orders": not order.is_pending_create,
+        }
+        assert {part for part, is_updated in updated.items() if not is_updated} == {path}
+        assert order.executed_amount_base == Decimal("0.2")
+        if not (path in ("/account/margin", "/orders") and isinstance(answer, dict)):
+            assert "Could not update the" in log.text
+
+    async def test_what_is_to_be_expected_is_a_network_message_and_a_bug_an_error(
+        self, venue: Venue, trader: Trader, log: pytest.LogCaptureFixture
+    ) -> None:
+        venue.on("GET", "/balance", refusal("SERVICE_UNAVAILABLE", 503))
+        await trader.exchange._status_polling_loop_fetch_updates()
+        levels = {record.levelname for record in log.records if "Could not update the balances" in record.getMessage()}
+        assert levels == {"NETWORK"}
+        log.clear()
+        venue.on("GET", "/balance", {"unexpected": "shape"})
+        await trader.exchange._status_polling_loop_fetch_updates()
+        levels = {record.levelname for record in log.records if "Could not update the balances" in record.getMessage()}
+        assert levels == {"ERROR"}
+
+    async def test_refused_credentials_are_said_without_a_traceback(
+        self, venue: Venue, trader: Trader, log: pytest.LogCaptureFixture
+    ) -> None:
+        venue.on("POST", "/auth/*", refusal("INVALID_SUBKEY"))
+        await trader.exchange._status_polling_loop_fetch_updates()
+        assert "Paradex does not accept these credentials" in log.text
+        assert [record for record in log.records if record.levelname == "ERROR"] == []
+
+    async def test_a_poll_costs_few_requests_however_many_orders_there_are(self, venue: Venue, trader: Trader) -> None:
+        for number in range(100):
+            trader.track(f"order-{number}", str(number))
+        open_orders = [payloads.order(f"order-{number}", id=str(number)) for number in range(100)]
+        venue.on("GET", "/orders", payloads.page(*open_orders))
+        await trader.exchange._status_polling_loop_fetch_updates()
+        asked = sorted(request.path for request in venue.requests if "Authorization" in request.headers)
+        assert asked == ["/account", "/account/margin", "/balance", "/fills", "/orders", "/positions"]
+
+
+class TestListener:
+    """The loop that takes the private stream's events."""
+
+    @pytest.fixture
+    async def events(self, venue: Venue, exchange: ParadexPerpetualDerivative) -> Any:
+        quiet(venue)
+        task = asyncio.create_task(exchange._user_stream_event_listener())
+        yield exchange._user_stream_tracker.user_stream
+        assert not task.done()
+        task.cancel()
+        await asyncio.wait([task])
+
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            "text",
+            None,
+            [],
+            {"data": {}},
+            {"channel": "orders.ALL"},
+            {"channel": "orders.ALL", "data": None},
+            {"channel": None, "data": {}},
+            {"channel": "orders.ALL", "data": payloads.order("mine", "MELTED")},
+            {"channel": "orders.ALL", "data": payloads.order("mine", remaining_size="x")},
+            {"channel": "orders.ALL", "data": payloads.order("mine", last_updated_at="soon")},
+            {"channel": "fills.ALL", "data": payloads.fill("mine", price="cheap")},
+            {"channel": "fills.ALL", "data": payloads.fill("mine", created_at=None)},
+            {"channel": "positions", "data": {}},
+            {"channel": "positions", "data": {**payloads.position(), "size": None}},
+            {"channel": "account", "data": {"free_collateral": "lots"}},
+            {"channel": "balance_events", "data": {"settlement_asset_balance_after": "x"}},
+            {"channel": f"funding_payments.{MARKET}", "data": {"market": MARKET}},
+            {"channel": f"funding_payments.{MARKET}", "data": None},
+        ],
+        ids=str,
+    )
+    async def test_a_message_that_makes_no_sense_is_said_has_rest_asked_and_ends_nothing(
+        self, venue: Venue, trader: Trader, events: asyncio.Queue[Any], log: pytest.LogCaptureFixture, bad: Any
+    ) -> None:
+        trader.exchange._account_balances["USDC"] = Decimal(1)
+        order = trader.track()
+        venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        events.put_nowait(bad)
+        events.put_nowait({"channel": "fills.ALL", "data": payloads.fill("mine")})
+        await eventually(lambda: trader.filled())
+        assert order.executed_amount_base == Decimal("0.2")
+        assert "makes no sense" in log.text
+        await venue.until(lambda: venue.asked("GET", "/positions"))
+
+    @pytest.mark.parametrize(
+        "unknown",
+        [
+            {"channel": "weather", "data": {"rain": True}},
+            {"channel": "transfers", "data": {}},
+            {"channel": "positions", "data": payloads.position("DOGE-USD-PERP")},
+        ],
+        ids=str,
+    )
+    async def test_what_is_not_for_us_is_passed_over(
+        self, venue: Venue, trader: Trader, events: asyncio.Queue[Any], log: pytest.LogCaptureFixture, unknown: Any
+    ) -> None:
+        trader.track()
+        events.put_nowait(unknown)
+        events.put_nowait({"channel": "fills.ALL", "data": payloads.fill("mine")})
+        await eventually(lambda: trader.filled())
+        assert "makes no sense" not in log.text
+        assert venue.requests == []
+
+
+async def test_the_name_is_the_domain_and_ids_have_hummingbots_prefix(make_exchange: Make) -> None:
+    exchange = make_exchange()
+    assert exchange.name == exchange.domain == CONSTANTS.SANDBOX_DOMAIN
+    assert exchange.client_order_id_prefix == "HBOT"
+    assert exchange.client_order_id_max_length == 32
+    assert exchange.funding_fee_poll_interval == 120
+    assert exchange.is_cancel_request_in_exchange_synchronous is False
+    assert make_exchange(domain=CONSTANTS.DEFAULT_DOMAIN).name == "paradex_perpetual"
+
+
+async def test_requests_of_the_time_are_not_made_while_it_is_known(
+    venue: Venue, exchange: ParadexPerpetualDerivative
+) -> None:
+    asked: list[Request] = venue.asked("GET", "/system/time")
+    venue.on("GET", "/positions", payloads.page())
+    await exchange._update_positions()
+    assert venue.asked("GET", "/system/time") == asked == []
