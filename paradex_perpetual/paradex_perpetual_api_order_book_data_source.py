@@ -155,9 +155,13 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             return True
         try:
             await self._subscribe(self._session, trading_pair)
-        except (ConnectionError, ValueError, web_utils.ParadexError) as error:
+        except ValueError as error:
             self.logger().error(f"Could not subscribe to {trading_pair}: {error}")
             self.remove_trading_pair(trading_pair)
+            return False
+        except (ConnectionError, web_utils.ParadexError) as error:
+            self.logger().error(f"Could not subscribe to {trading_pair}: {error}")
+            await self.unsubscribe_from_trading_pair(trading_pair)  # from what was acknowledged before
             return False
         return True
 
@@ -184,9 +188,12 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         for trading_pair in list(self._trading_pairs):
             try:
                 await self._subscribe(session, trading_pair)
-            except (ValueError, web_utils.RpcError) as error:
-                # One pair that the exchange does not have must not keep the others from their data.
+            # One pair that the exchange does not have must not keep the others from their data.
+            except ValueError as error:
                 self.logger().error(f"Could not subscribe to {trading_pair}: {error}")
+            except web_utils.RpcError as error:
+                self.logger().error(f"Could not subscribe to {trading_pair}, trying again: {error}")
+                safe_ensure_future(self._subscribe_later(session, trading_pair))
         self.logger().info("Subscribed to the public order book, trade and market summary channels.")
 
     async def _subscribe(self, session: web_utils.RpcSession, trading_pair: str) -> None:
@@ -194,6 +201,21 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         feed = self._feeds.setdefault(market, _BookFeed(trading_pair, market))
         for channel in self._channels(feed):
             await session.subscribe(channel)
+
+    async def _subscribe_later(self, session: web_utils.RpcSession, trading_pair: str) -> None:
+        """Asks again for what was refused, after pauses that grow: until then the pair's book stands still."""
+        backoff = web_utils.Backoff()
+        while True:
+            await self._sleep(backoff.next())
+            if session is not self._session or trading_pair not in self._trading_pairs:
+                return  # the next connection subscribes to everything
+            try:
+                await self._subscribe(session, trading_pair)
+                return
+            except (ConnectionError, ValueError):
+                return
+            except web_utils.ParadexError as error:
+                self.logger().debug(f"Still no subscription to {trading_pair}: {error}")
 
     @staticmethod
     def _channels(feed: _BookFeed) -> tuple[str, ...]:

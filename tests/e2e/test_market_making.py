@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from demo.exchange import Fill
-from tests.e2e.support import CONFIG, Venture
+from tests.e2e.support import CONFIG, Venture, wait_until
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -67,12 +67,21 @@ def test_it_quotes_on_with_a_position_and_closes_it_on_stop(venture: Venture) ->
     assert venture.bot.problems() == []
 
 
-def test_a_second_start_decrypts_the_keys_and_no_secret_is_left_in_the_home(venture: Venture) -> None:
+def test_a_killed_bot_takes_up_where_it_was_and_leaves_no_secret_in_its_home(venture: Venture) -> None:
     venture.configure()
     venture.bot.start(CONFIG)
     first = venture.trade_until_filled()
-    venture.bot.stop()
+    process = venture.bot.process()
+    assert process is not None
+    process.kill()
+    process.wait()
+    orphans = {order.id for order in venture.exchange.snapshot().orders}
+    assert orphans
+
     venture.bot.start(CONFIG)
+    wait_until(
+        lambda: orphans.isdisjoint(order.id for order in venture.exchange.snapshot().orders), "orphans are gone", 30
+    )
     venture.trade_until_filled(after=first)
     venture.bot.stop()
     venture.assert_nothing_is_lost()

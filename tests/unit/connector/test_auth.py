@@ -43,9 +43,7 @@ def tokens_asked(venue: Venue) -> list[Request]:
 @pytest.fixture
 def counted_tokens(venue: Venue, clock: Clock) -> None:
     """The venue gives tokens with the names 1, 2, 3..., good for five minutes of the clock."""
-    venue.on(
-        "POST", "/auth/*", lambda _: {"jwt_token": jwt(issued_at=clock.now, name=str(len(tokens_asked(venue))))}
-    )
+    venue.on("POST", "/auth/*", lambda _: {"jwt_token": jwt(issued_at=clock.now, name=str(len(tokens_asked(venue))))})
 
 
 def name_of(token: str) -> str:
@@ -172,9 +170,7 @@ class TestRenewal:
         assert name_of(await auth.token()) == "2"
         assert len(tokens_asked(venue)) == 2
 
-    async def test_an_expired_token_is_never_used(
-        self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock
-    ) -> None:
+    async def test_an_expired_token_is_never_used(self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock) -> None:
         await auth.token()
         clock.now += 300
         assert name_of(await auth.token()) == "2"
@@ -188,9 +184,7 @@ class TestRenewal:
         await auth.token()
         assert len(tokens_asked(venue)) == 1
 
-    async def test_however_many_wait_there_is_one_renewal(
-        self, venue: Venue, auth: ParadexPerpetualAuth
-    ) -> None:
+    async def test_however_many_wait_there_is_one_renewal(self, venue: Venue, auth: ParadexPerpetualAuth) -> None:
         tokens = await asyncio.gather(*(auth.token() for _ in range(50)))
         assert {name_of(token) for token in tokens} == {"1"}
         assert len(tokens_asked(venue)) == 1
@@ -265,7 +259,9 @@ class TestTokenLifetime:
     def test_it_is_read_from_the_token_itself(self) -> None:
         assert auth_module.token_lifetime(jwt(lifetime=77, issued_at=1000)) == (1000, 1077)
 
-    @pytest.mark.parametrize("token", ["", "a", "a.b.c", "a.bm90IGpzb24.c", "a.W10.c", "a.e30.c", "a.\udcff.c", "a.é.c"])
+    @pytest.mark.parametrize(
+        "token", ["", "a", "a.b.c", "a.bm90IGpzb24.c", "a.W10.c", "a.e30.c", "a.\udcff.c", "a.é.c"]
+    )
     def test_a_token_that_cannot_be_read_is_refused_without_being_shown(self, token: str) -> None:
         with pytest.raises(ParadexAuthenticationError, match="does not say when it expires") as refused:
             auth_module.token_lifetime(token)

@@ -156,7 +156,9 @@ class TestFinality:
         assert order.current_state is state
         count = [len(trader.cancelled()), len(trader.failed()), len(trader.completed())]
         assert sum(count) == 1
-        await trader.hear(ORDERS, payloads.order("mine", "OPEN"), payloads.order("mine", "NEW"), closed("USER_CANCELED"))
+        await trader.hear(
+            ORDERS, payloads.order("mine", "OPEN"), payloads.order("mine", "NEW"), closed("USER_CANCELED")
+        )
         update = trader.exchange._order_update(payloads.order("mine", "OPEN"), order)
         await trader.exchange._order_tracker._process_order_update(update)
         assert order.current_state is state
@@ -274,9 +276,7 @@ class TestLists:
     ) -> None:
         order = trader.track()
         lists.show(open_orders=[payloads.order("mine")])
-        lists.venue.on(
-            "GET", "/fills", refusal("SERVICE_UNAVAILABLE", 503), payloads.page(payloads.fill("mine"))
-        )
+        lists.venue.on("GET", "/fills", refusal("SERVICE_UNAVAILABLE", 503), payloads.page(payloads.fill("mine")))
         await trader.exchange._update_order_status()
         await settle()
         assert order.current_state is OrderState.OPEN  # the rest was updated all the same
@@ -382,9 +382,7 @@ class TestReconciliation:
         await trader.exchange._reconciliation
         assert len(lists.venue.asked("GET", "/positions")) == 1
 
-    async def test_a_reason_that_comes_during_a_pass_has_another_one_follow(
-        self, trader: Trader, lists: Lists
-    ) -> None:
+    async def test_a_reason_that_comes_during_a_pass_has_another_one_follow(self, trader: Trader, lists: Lists) -> None:
         def again(_: Any) -> Payload:
             if len(lists.venue.asked("GET", "/positions")) == 1:
                 trader.exchange._reconcile_soon()
