@@ -33,7 +33,6 @@ class _BookFeed:
         self.channel = CONSTANTS.ORDER_BOOK_DELTAS_CHANNEL.format(market=market)
         self.seq: int | None = None  # of the last frame applied; None until a snapshot has come
         self.gaps: deque[float] = deque(maxlen=CONSTANTS.MAX_BOOK_GAPS)
-        self.reseeding = False
 
     def give_up_on_deltas(self, now: float) -> bool:
         """Notes a gap. Whether there have been so many that the feed of whole books is the better one.
@@ -249,7 +248,6 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             if feed.seq is None or frame.seq > feed.seq:
                 self._book(feed.trading_pair).apply_snapshot(frame.bids, frame.asks, frame.seq)
                 feed.seq = frame.seq
-                feed.reseeding = False
         elif feed.seq is None or frame.seq <= feed.seq:
             return  # deltas of before the snapshot, or told twice
         elif frame.seq == feed.seq + 1:
@@ -260,9 +258,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     def _reseed(self, feed: _BookFeed, seq: int) -> None:
         """Answers a gap: the channel is subscribed to again, and what comes before its snapshot does not count."""
-        if feed.reseeding:
-            return
-        expected, feed.seq, feed.reseeding = (feed.seq or 0) + 1, None, True
+        expected, feed.seq = (feed.seq or 0) + 1, None
         old_channel = feed.channel
         self.logger().warning(f"{feed.market}: the book stream jumped from {expected} to {seq}; taking a new snapshot.")
         if feed.give_up_on_deltas(time.monotonic()):
@@ -292,7 +288,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     def _forget_sequences(self) -> None:
         for feed in self._feeds.values():
-            feed.seq, feed.reseeding = None, False
+            feed.seq = None
 
     def _report_unreadable(self, error: Exception) -> None:
         """Once in a thousand: a server that sends such frames sends many."""

@@ -332,7 +332,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         market = next(iter(symbols)) if len(symbols) == 1 else "ALL"
         answer = await self._api_get(path_url=CONSTANTS.MARKETS_SUMMARY_PATH, params={"market": market})
         return {
-            symbols[summary["symbol"]]: float(utils.decimal_from(summary, "last_traded_price"))
+            symbols[summary["symbol"]]: float(utils.last_price(summary))
             for summary in answer["results"]
             if summary["symbol"] in symbols
         }
@@ -350,7 +350,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if self._trading_required and trading_pair in self._trading_pairs:
             try:
                 await self._user_stream_tracker.data_source.unsubscribe_from_trading_pair(trading_pair)
-            except (ConnectionError, web_utils.ParadexError) as error:
+            except (ConnectionError, ValueError, web_utils.ParadexError) as error:
                 self.logger().debug(f"The stream of funding payments for {trading_pair} goes on: {error}")
         self._leverage_known.discard(trading_pair)
         return await super().remove_trading_pair(trading_pair)
@@ -624,16 +624,19 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     async def _complete_fills(self, order: InFlightOrder, executed: Decimal) -> None:
         """Asks REST for fills that the stream should have told by now: the closing message can come before them."""
-        await self._sleep(CONSTANTS.FILLS_PATIENCE)
-        if order.executed_amount_base >= executed:
-            return
-        try:
-            updates = await self._all_trade_updates_for_order(order)
-        except web_utils.ParadexError as error:
-            self.logger().warning(f"Failed to fetch the fills of {order.client_order_id}: {error}")
-            return
-        for update in updates:
-            self._order_tracker.process_trade_update(update)
+        for pause in CONSTANTS.FILLS_PATIENCE:
+            await self._sleep(pause)
+            if order.executed_amount_base >= executed:
+                return
+            try:
+                updates = await self._all_trade_updates_for_order(order)
+            except web_utils.ParadexError as error:
+                self.logger().warning(f"Failed to fetch the fills of {order.client_order_id}, trying again: {error}")
+                continue
+            for update in updates:
+                self._order_tracker.process_trade_update(update)
+            if order.executed_amount_base >= executed:
+                return
 
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""

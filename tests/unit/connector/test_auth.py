@@ -88,6 +88,11 @@ class TestLogin:
             await auth.prepare()
         await auth.prepare()
 
+    async def test_a_chain_that_the_sdk_does_not_know_is_said(self, venue: Venue, auth: ParadexPerpetualAuth) -> None:
+        venue.on("GET", "/system/config", {**payloads.SYSTEM_CONFIG, "starknet_chain_id": "SN_OF_TOMORROW"})
+        with pytest.raises(ParadexAuthenticationError, match=r"SN_OF_TOMORROW.*update paradex-py"):
+            await auth.prepare()
+
     async def test_without_keys_it_says_what_to_do(self, venue: Venue, make_auth: MakeAuth) -> None:
         auth = make_auth(api_secret="", account_address="")
         assert not auth.has_credentials
@@ -335,6 +340,21 @@ class TestSecrecy:
         await auth.token()
         self.assert_no_secret(repr(auth) + str(auth))
         assert repr(auth) == "ParadexPerpetualAuth(domain='paradex_perpetual_sandbox', order_class='pro')"
+
+    @pytest.mark.parametrize(
+        ("code", "status"), [("ACCOUNT_NOT_FOUND", 404), ("VALIDATION_ERROR", 400), ("SERVICE_UNAVAILABLE", 503)]
+    )
+    async def test_swapped_values_are_not_shown_even_if_the_exchange_repeats_what_it_took_for_the_address(
+        self, venue: Venue, make_auth: MakeAuth, log: pytest.LogCaptureFixture, code: str, status: int
+    ) -> None:
+        def repeat(request: Request) -> Answer:
+            return Answer(status, payloads.error(code, f"no account {request.headers['PARADEX-STARKNET-ACCOUNT']}"))
+
+        venue.on("POST", "/auth/*", repeat)
+        with pytest.raises(web_utils.ParadexError, match=code) as refused:
+            await make_auth(api_secret=ADDRESS, account_address=SUBKEY).token()
+        self.assert_no_secret("".join(traceback.format_exception(refused.value)))
+        self.assert_no_secret(log.text)
 
     async def test_nothing_secret_is_logged_or_raised_whatever_goes_wrong(
         self, venue: Venue, make_auth: MakeAuth, log: pytest.LogCaptureFixture

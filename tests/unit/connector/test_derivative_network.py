@@ -99,6 +99,12 @@ class TestMarkets:
             {"market": "ALL"}
         ]
 
+    async def test_a_market_without_a_trade_has_its_mark_as_last_price(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative
+    ) -> None:
+        venue.on("GET", "/markets/summary", payloads.page(payloads.summary(last_traded_price="", mark_price="59999")))
+        assert await exchange.get_last_traded_prices([PAIR]) == {PAIR: 59999.0}
+
     async def test_collateral_is_usdc(self, exchange: ParadexPerpetualDerivative) -> None:
         assert exchange.get_buy_collateral_token(PAIR) == exchange.get_sell_collateral_token(PAIR) == "USDC"
 
@@ -199,6 +205,12 @@ class TestRunning:
         self, venue: Venue, running: ParadexPerpetualDerivative
     ) -> None:
         assert not await running.add_trading_pair("NOPE-USDC")
+        assert running.trading_pairs == [PAIR]
+        assert running.ready
+
+    async def test_a_pair_that_never_existed_can_be_removed(self, running: ParadexPerpetualDerivative) -> None:
+        running._trading_pairs.append("NOPE-USDC")
+        await running.remove_trading_pair("NOPE-USDC")
         assert running.trading_pairs == [PAIR]
         assert running.ready
 

@@ -118,10 +118,25 @@ class TestStream:
         await eventually(lambda: trader.filled())
         assert order.is_cancelled
         assert order.executed_amount_base == Decimal("0.3")
-        assert clock.pauses == [CONSTANTS.FILLS_PATIENCE]
+        assert clock.pauses == [CONSTANTS.FILLS_PATIENCE[0]]
         await trader.hear(FILLS, payloads.fill("mine", size="0.3"))  # and now the stream tells too
         assert order.executed_amount_base == Decimal("0.3")
         assert len(trader.filled()) == 1
+
+    async def test_fills_that_rest_could_not_tell_are_asked_for_again(
+        self, trader: Trader, lists: Lists, clock: Clock
+    ) -> None:
+        lists.venue.on(
+            "GET",
+            "/fills",
+            refusal("SERVICE_UNAVAILABLE", 503),
+            payloads.page(payloads.fill("mine", size="0.3")),
+        )
+        order = trader.track()
+        await trader.hear(ORDERS, closed("USER_CANCELED", "0.2"))
+        await eventually(lambda: trader.filled())
+        assert order.executed_amount_base == Decimal("0.3")
+        assert clock.pauses == list(CONSTANTS.FILLS_PATIENCE[:2])
 
     async def test_fills_that_have_all_come_are_not_asked_for(self, trader: Trader, lists: Lists) -> None:
         trader.track()

@@ -109,7 +109,7 @@ class TestRequests:
     @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
     async def test_a_failing_exchange_leaves_the_outcome_open(self, venue: Venue, ask: Ask, status: int) -> None:
         venue.on("GET", "/positions", refusal("SERVICE_UNAVAILABLE", status))
-        with pytest.raises(web_utils.NoAnswerError, match=f"HTTP {status} SERVICE_UNAVAILABLE"):
+        with pytest.raises(web_utils.NoAnswerError, match=f"HTTP {status} SERVICE_UNAVAILABLE$"):
             await ask()
 
     @pytest.mark.parametrize("status", [200, 400, 502])
