@@ -506,7 +506,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :return: whether the request was taken; False if the order turns out not to exist or to be closed already
         :raises web_utils.ApiError: if there is no such order that is open
         """
-        if tracked_order.exchange_order_id is None:
+        if order_id in self._submitting:
             # Its submission is still in the air: a cancel that overtakes it would find nothing.
             async with asyncio.timeout(CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN):
                 await tracked_order.wait_until_processed_by_exchange()
@@ -540,7 +540,6 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self, orders: list[InFlightOrder], error_handler: Callable[..., Awaitable[None]]
     ) -> None:
         """The status of all given orders, from one list of the open ones and one of the closed ones."""
-        orders = [order for order in orders if not self._is_on_its_way(order)]
         if not orders:
             return
         answer = await self._private_get(CONSTANTS.ORDERS_PATH)
@@ -555,10 +554,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             found.update((order["client_id"], order) for order in history if order.get("client_id") in wanted)
         for order in orders:
             payload = found.get(order.client_order_id)
-            if payload is None:
-                await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
-            else:
+            if payload is not None:
                 self._process_order(payload)
+            elif not self._is_on_its_way(order):
+                await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
 
     def _is_on_its_way(self, order: InFlightOrder) -> bool:
         """Whether an order may still be between submission and answer, so that not finding it means nothing.
@@ -619,7 +618,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if update.new_state in _FINAL_STATES and utils.executed_size(payload) > order.executed_amount_base:
             safe_ensure_future(self._complete_fills(order, utils.executed_size(payload)))
         if update.new_state is OrderState.FAILED:
-            self.logger().warning(f"Paradex refused {client_order_id} after taking it: {payload['cancel_reason']}.")
+            self.logger().info(f"Paradex refused {client_order_id} after taking it: {payload['cancel_reason']}.")
         self._order_tracker.process_order_update(update)
 
     async def _complete_fills(self, order: InFlightOrder, executed: Decimal) -> None:

@@ -428,12 +428,13 @@ class ParadexMarketMaking(StrategyV2Base):
         if quote is None:
             return
         pause = self._pauses[quote.side]
+        if self.current_timestamp < pause.until:
+            return  # one of several that were refused together
         if self.current_timestamp - pause.failed_at > FAILURES_MEMORY:
             pause.failures = 0
-        wait = min(LONGEST_PAUSE, FIRST_PAUSE * 2**pause.failures)
-        pause.failures += 1
+        pause.until = self.current_timestamp + min(LONGEST_PAUSE, FIRST_PAUSE * 2**pause.failures)
         pause.failed_at = self.current_timestamp
-        pause.until = max(pause.until, self.current_timestamp + wait)
+        pause.failures += 1
 
     # === Stopping ===
 

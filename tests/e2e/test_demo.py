@@ -63,7 +63,7 @@ def test_a_demo_succeeds_also_after_one_that_was_killed(tmp_path: Path) -> None:
         killed.wait()
     assert working_in(tmp_path), "a killed demo cannot end its processes"
 
-    with running_demo(tmp_path, "--seconds", "12", "--keep") as process:
+    with running_demo(tmp_path, "--seconds", "8", "--keep") as process:
         code = process.wait(150)
 
     output = said(tmp_path)

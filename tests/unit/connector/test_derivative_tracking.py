@@ -380,6 +380,26 @@ class TestRestart:
         assert set(after.in_flight_orders) == {"open"}
         assert int(lists.venue.asked("GET", "/fills")[0].query["start_at"]) <= NOW * 1000
 
+    async def test_an_order_whose_submission_was_cut_off_by_the_restart_is_found_at_once(
+        self, trader: Trader, lists: Lists, make_exchange: Any
+    ) -> None:
+        trader.track(exchange_order_id=None)
+        after: ParadexPerpetualDerivative = make_exchange()
+        after.restore_tracking_states(trader.exchange.tracking_states)
+        lists.show(open_orders=[payloads.order("mine", id="7")])
+        await after._update_order_status()
+        await eventually(lambda: after.in_flight_orders["mine"].exchange_order_id == "7")
+
+    async def test_and_can_be_cancelled_before_that(self, trader: Trader, lists: Lists, make_exchange: Any) -> None:
+        trader.track(exchange_order_id=None)
+        after: ParadexPerpetualDerivative = make_exchange()
+        again = Trader(after, lists.venue)
+        after.restore_tracking_states(trader.exchange.tracking_states)
+        lists.venue.on("DELETE", "/orders/by_client_id/mine", Answer(204, text=""))
+        await after._execute_cancel(payloads.PAIR, "mine")
+        await again.hear(ORDERS, closed("USER_CANCELED"))
+        await eventually(lambda: again.cancelled())
+
 
 class TestReconciliation:
     async def test_a_stream_that_was_interrupted_has_everything_compared_with_rest(
