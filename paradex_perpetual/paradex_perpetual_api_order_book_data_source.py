@@ -125,6 +125,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         """Keeps the public socket open: connects, subscribes, and starts again after pauses that grow."""
         backoff = web_utils.Backoff()
         while True:
+            session: web_utils.RpcSession | None = None
             try:
                 async with web_utils.RpcSession(self._api_factory, self._domain, self._on_message) as session:
                     self._ws_assistant = session.assistant
@@ -139,8 +140,9 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             except Exception:
                 self.logger().exception("Unexpected error in the public stream. Reconnecting.")
             finally:
-                self._session = self._ws_assistant = None
-                self._forget_sequences()
+                if self._session is session:  # else a listener that was started meanwhile has its own
+                    self._session = self._ws_assistant = None
+                    self._forget_sequences()
             await self._sleep(backoff.next())
 
     async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:
@@ -180,6 +182,9 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                 await self._session.unsubscribe(channel)
         except (ConnectionError, web_utils.ParadexError) as error:
             self.logger().error(f"Could not unsubscribe from {trading_pair}: {error}")
+            # Whether the channel is still on nobody knows; a new connection has just what is wanted.
+            if self._session is not None and self._session.assistant is not None:
+                await self._session.assistant.disconnect()
             return False
         return True
 

@@ -109,13 +109,12 @@ FLAG_INTERACTIVE = "INTERACTIVE"
 # An order is taken only if it arrives within this time after its signature. Short, so that an order whose submission
 # was not answered is soon known to exist or never to exist.
 RECV_WINDOW_MS = 10_000
-OUTCOME_MARGIN = 3.0  # from the end of that window until an order must be visible
+OUTCOME_MARGIN = 33.0  # from the end of that window until an order must be visible: it may be worked on for 30 s
 CLOCK_MARGIN = 300.0  # by which the bot's clock may differ from the exchange's in queries by time
 FILLS_OVERLAP = 60.0  # by which one list of fills begins before the end of the last
 RECONCILIATION_PAUSE = 1.0  # after a comparison with REST, before the next
-# Pauses between the message that closes an order and the questions where its fills are. The framework takes fills for
-# 30 s after that.
-FILLS_PATIENCE = (1.0, 2.0, 4.0, 8.0, 12.0)
+# Pauses between the message that closes an order and the questions where its fills are; about an hour of them.
+FILLS_PATIENCE = (1.0, 2.0, 4.0, 8.0, 15.0, *(30.0,) * 120)
 
 STATUS_NEW = "NEW"
 STATUS_UNTRIGGERED = "UNTRIGGERED"

@@ -38,8 +38,17 @@ class _OrderNotFoundError(web_utils.ParadexError):
     """Neither the open orders nor the history know an order."""
 
 
+class _WithdrawnError(web_utils.NotSentError):
+    """An order was cancelled while the rate limiter still held it back."""
+
+
 class ParadexOrderTracker(ClientOrderTracker):
     """A tracker in which a closed order stays closed, whatever arrives late or out of order."""
+
+    def remember(self, order: InFlightOrder) -> None:
+        """Has fills of an order that is closed taken for another while."""
+        if order.client_order_id not in self.all_fillable_orders:
+            self._cached_orders[order.client_order_id] = order
 
     async def _process_order_update(self, order_update: OrderUpdate) -> None:
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
@@ -61,6 +70,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     web_utils = web_utils  # type: ignore[assignment]
     _auth: ParadexPerpetualAuth
+    _order_tracker: ParadexOrderTracker
 
     def __init__(
         self,
@@ -90,6 +100,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._account_fees: tuple[Decimal | None, Decimal | None] = (None, None)
         self._retail_lost = False
         self._submitting: set[str] = set()  # client ids of orders whose submission has not been answered yet
+        self._held_back: set[str] = set()  # those of them that the rate limiter has not let through yet
+        self._withdrawn: set[str] = set()  # and those of these that have been cancelled
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
         self._positions_updated_at: dict[str, int] = {}
         self._leverage_known: set[str] = set()
@@ -338,6 +350,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         }
 
     async def add_trading_pair(self, trading_pair: str) -> bool:
+        if trading_pair in self.order_book_tracker.order_books:
+            return True  # the base class would undo the pair that is there already
         added = await super().add_trading_pair(trading_pair)
         if added and self._trading_required:
             try:
@@ -439,19 +453,45 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             order = await self._find_submitted_order(order_id, error)
         finally:
             self._submitting.discard(order_id)
-        return str(order["id"]), utils.seconds(order["created_at"])
+        created_at = order.get("created_at")
+        return str(order["id"]), utils.seconds(created_at) if created_at else self._time_synchronizer.time()
 
     async def _submit(self, request: dict[str, Any]) -> Mapping[str, Any]:
-        async with self._throttler.execute_task(CONSTANTS.SUBMIT_LIMIT):
-            # Signed only now: the limiter may have held it back for longer than the signature is good for.
-            request = {**request, "signature_timestamp": int(self._time_synchronizer.time() * 1e3)}
-            request["signature"] = await self._auth.sign_order(request)
-            answer = await self._api_post(
-                path_url=CONSTANTS.ORDERS_PATH, data=request, is_auth_required=True, limit_id=CONSTANTS.ADMITTED_LIMIT
-            )
+        client_order_id = request["client_id"]
+        self._held_back.add(client_order_id)
+        try:
+            await self._throttler.execute_task(CONSTANTS.SUBMIT_LIMIT).acquire()
+            if client_order_id in self._withdrawn:
+                raise _WithdrawnError(f"{client_order_id} was cancelled before it was sent")
+        finally:
+            self._held_back.discard(client_order_id)
+            self._withdrawn.discard(client_order_id)
+        # Signed only now: the limiter may have held it back for longer than the signature is good for.
+        request = {**request, "signature_timestamp": int(self._time_synchronizer.time() * 1e3)}
+        request["signature"] = await self._auth.sign_order(request)
+        answer = await self._api_post(
+            path_url=CONSTANTS.ORDERS_PATH, data=request, is_auth_required=True, limit_id=CONSTANTS.ADMITTED_LIMIT
+        )
         if not isinstance(answer, dict) or not answer.get("id"):
             raise web_utils.NoAnswerError("POST /orders was answered without an order id")
         return answer
+
+    def _on_order_failure(
+        self,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        trade_type: TradeType,
+        order_type: OrderType,
+        price: Decimal | None,
+        exception: Exception,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(exception, _WithdrawnError):
+            update = OrderUpdate(trading_pair, self.current_timestamp, OrderState.CANCELED, client_order_id=order_id)
+            self._order_tracker.process_order_update(update)
+            return
+        super()._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, exception, **kwargs)
 
     async def _resynchronize_time(self) -> None:
         """Forgets what was measured of the exchange's clock and measures it again: it has been set."""
@@ -506,10 +546,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :return: whether the request was taken; False if the order turns out not to exist or to be closed already
         :raises web_utils.ApiError: if there is no such order that is open
         """
+        if order_id in self._held_back:
+            self._withdrawn.add(order_id)
+            return True
         if order_id in self._submitting:
             # Its submission is still in the air: a cancel that overtakes it would find nothing.
-            async with asyncio.timeout(CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN):
-                await tracked_order.wait_until_processed_by_exchange()
+            try:
+                async with asyncio.timeout(CONSTANTS.WS_CALL_TIMEOUT):
+                    await tracked_order.wait_until_processed_by_exchange()
+            except TimeoutError:  # which the base class would take for an order that was not found
+                raise web_utils.NoAnswerError(f"the submission of {order_id} has not been answered yet") from None
             if tracked_order.is_done:
                 return False
         try:
@@ -544,17 +590,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return
         answer = await self._private_get(CONSTANTS.ORDERS_PATH)
         found = {order.get("client_id"): order for order in answer["results"]}
+        for payload in found.values():
+            self._process_order(payload)
         missing = [order for order in orders if order.client_order_id not in found]
         if missing:
             since = min(order.creation_timestamp for order in missing)
             history = await self._all_results(
                 CONSTANTS.ORDERS_HISTORY_PATH, start_at=_milliseconds(since - CONSTANTS.CLOCK_MARGIN)
             )
-            wanted = {order.client_order_id for order in missing}
-            found.update((order["client_id"], order) for order in history if order.get("client_id") in wanted)
-        for order in orders:
-            payload = found.get(order.client_order_id)
-            if payload is not None:
+            closed = {order.get("client_id"): order for order in history}
+        for order in missing:
+            if (payload := closed.get(order.client_order_id)) is not None:
                 self._process_order(payload)
             elif not self._is_on_its_way(order):
                 await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
@@ -632,10 +678,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             except web_utils.ParadexError as error:
                 self.logger().warning(f"Failed to fetch the fills of {order.client_order_id}, trying again: {error}")
                 continue
+            # The framework forgets a closed order after 30 s, and with it whose fills these are.
+            self._order_tracker.remember(order)
             for update in updates:
                 self._order_tracker.process_trade_update(update)
             if order.executed_amount_base >= executed:
                 return
+        self.logger().error(
+            f"Paradex says that {executed} of {order.client_order_id} were filled, but does not tell the fills: only "
+            f"{order.executed_amount_base} are in the bot's history."
+        )
 
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""

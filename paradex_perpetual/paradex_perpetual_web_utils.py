@@ -372,7 +372,10 @@ class RpcSession:
         for version in CONSTANTS.SBE_SCHEMA_VERSIONS:
             assistant = await self._api_factory.get_ws_assistant()
             try:
-                async with self._api_factory.throttler.execute_task(CONSTANTS.WS_CONNECT_LIMIT):
+                async with (
+                    self._api_factory.throttler.execute_task(CONSTANTS.WS_CONNECT_LIMIT),
+                    asyncio.timeout(CONSTANTS.WS_CALL_TIMEOUT),
+                ):
                     await assistant.connect(ws_url=wss_url(self._domain, version))
                 return assistant
             except aiohttp.WSServerHandshakeError as error:

@@ -13,6 +13,7 @@ from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_web_utils as web_utils,
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
+from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.network_iterator import NetworkStatus
 
 from tests.unit.connector import frames, payloads
@@ -104,6 +105,13 @@ class TestMarkets:
     ) -> None:
         venue.on("GET", "/markets/summary", payloads.page(payloads.summary(last_traded_price="", mark_price="59999")))
         assert await exchange.get_last_traded_prices([PAIR]) == {PAIR: 59999.0}
+
+    async def test_a_pair_that_is_added_again_stays_as_it_is(self, exchange: ParadexPerpetualDerivative) -> None:
+        exchange.order_book_tracker.order_books[PAIR] = OrderBook()
+        exchange._perpetual_trading.set_leverage(PAIR, 10)
+        assert await exchange.add_trading_pair(PAIR)
+        assert exchange.trading_pairs == [PAIR]
+        assert exchange.get_leverage(PAIR) == 10
 
     async def test_collateral_is_usdc(self, exchange: ParadexPerpetualDerivative) -> None:
         assert exchange.get_buy_collateral_token(PAIR) == exchange.get_sell_collateral_token(PAIR) == "USDC"
