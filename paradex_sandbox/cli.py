@@ -127,7 +127,14 @@ async def _run_server(arguments: argparse.Namespace) -> int:
         storage=storage,
         private_binary=arguments.private_encoding == "sbe",
     )
-    server = Server(runtime, host=arguments.host, port=arguments.port, control=not arguments.no_control, keys=keys)
+    server = Server(
+        runtime,
+        host=arguments.host,
+        port=arguments.port,
+        control=not arguments.no_control,
+        keys=keys,
+        limits=not arguments.no_limits,
+    )
     try:
         await server.start()
     except OSError as error:
@@ -179,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same market (default %(default)s)")
     serve.add_argument("--markets", type=Path, metavar="FILE", help="markets to list, instead of the built-in ones")
     serve.add_argument("--data", type=Path, metavar="DIR", help="keep everything there across restarts")
+    serve.add_argument("--no-limits", action="store_true", help="no rate limits, for load tests")
     serve.add_argument("--no-control", action="store_true", help="no control surface at /sandbox")
     serve.add_argument(
         "--private-encoding",

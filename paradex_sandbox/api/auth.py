@@ -61,6 +61,8 @@ class TokenService:
         self._key = key
         self._jwk = _public_jwk(key.public_key())
         self._verified: OrderedDict[str, Credentials] = OrderedDict()
+        #: Tokens that were taken back, with the reason.
+        self._void: OrderedDict[str, str] = OrderedDict()
 
     def issue(self, account: str, public_key: int, order_class: OrderClass) -> str:
         """A token for the account; its orders are signed with `public_key`."""
@@ -75,16 +77,30 @@ class TokenService:
         }
         if order_class is OrderClass.INTERACTIVE:
             claims["token_usage"] = "interactive"
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"kid": self._jwk["kid"]})
+        token = jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"kid": self._jwk["kid"]})
+        self._remember(token, Credentials(account, public_key, order_class, claims["exp"] * 1_000_000))
+        return token
+
+    def invalidate(self, account: str | None, reason: str) -> None:
+        """Makes all tokens issued so far invalid, of one account or of all; `reason` is what their users are told."""
+        for token, credentials in self._verified.items():
+            if account is None or credentials.account == account:
+                self.revoke(token, reason)
+
+    def revoke(self, token: str, reason: str) -> None:
+        """Makes one token invalid."""
+        self._void[token] = reason
+        if len(self._void) > _TOKEN_CACHE_SIZE:
+            self._void.popitem(last=False)
 
     def check(self, token: str) -> Credentials:
         """The credentials of a token that is ours and has not expired; raises ApiError INVALID_TOKEN."""
         credentials = self._verified.get(token)
         if credentials is None:
             credentials = self._decode(token)
-            self._verified[token] = credentials
-            if len(self._verified) > _TOKEN_CACHE_SIZE:
-                self._verified.popitem(last=False)
+            self._remember(token, credentials)
+        if token in self._void:
+            raise ApiError("INVALID_TOKEN", self._void[token])
         if credentials.expires_at <= self._now():
             raise ApiError("INVALID_TOKEN", "token is expired")
         return credentials
@@ -92,6 +108,11 @@ class TokenService:
     def jwks(self) -> dict[str, Any]:
         """The public key, as `/jwks.json` shows it (responses.JwksResponse)."""
         return {"keys": [self._jwk]}
+
+    def _remember(self, token: str, credentials: Credentials) -> None:
+        self._verified[token] = credentials
+        if len(self._verified) > _TOKEN_CACHE_SIZE:
+            self._verified.popitem(last=False)
 
     def _decode(self, token: str) -> Credentials:
         try:

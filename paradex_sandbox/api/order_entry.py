@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -107,6 +108,17 @@ class OrderEntry:
             runtime.wake()
             return orders
 
+    async def cancel_quietly(self, credentials: Credentials, order_ids: list[str]) -> None:
+        """Cancels those of the orders that are still live, because their connection has gone."""
+        async with self._lock(credentials.account):
+            runtime = self._runtime
+            runtime.sync()
+            for order_id in order_ids:
+                with suppress(ExchangeError):
+                    runtime.exchange.cancel(credentials.account, order_id=order_id)
+            runtime.commit()
+            runtime.wake()
+
     async def cancel_batch(self, credentials: Credentials, body: object) -> list[dict[str, str]]:
         """Cancels by `order_ids` and `client_order_ids`; one responses.CancelOrderResult for each."""
         if not isinstance(body, dict):
@@ -114,7 +126,7 @@ class OrderEntry:
         keys = [("order_id", key) for key in _string_list(body, "order_ids")]
         keys += [("client_id", key) for key in _string_list(body, "client_order_ids")]
         _check_batch_size(len(keys))
-        results = []
+        results: list[dict[str, str]] = []
         for kind, key in keys:
             result = {"account": credentials.account, "id" if kind == "order_id" else "client_id": key}
             try:
@@ -131,10 +143,13 @@ class OrderEntry:
         runtime = self._runtime
         fault = runtime.faults.strike(FaultKind.ORDER_ERROR)
         if fault is not None:
-            status = fault.parameters.get("status", 503)
+            status = fault["status"]
             code = "SERVICE_UNAVAILABLE" if status == 503 else "INTERNAL_ERROR"
             raise ApiError(code, "request was refused by a fault of the sandbox", status=status)
-        received_at = runtime.clock.now_us()
+        delay = runtime.faults.strike(FaultKind.ORDER_DELAY)
+        if delay is not None:
+            await asyncio.sleep(delay["delay_ms"] / 1000)
+        received_at = runtime.wall_us()
         requests = [parse_order(body, credentials, received_at) for body in bodies]
         async with self._lock(credentials.account):
             if not await asyncio.get_running_loop().run_in_executor(

@@ -8,6 +8,7 @@ from aiohttp import web
 from paradex_sandbox.api import params, render
 from paradex_sandbox.api.auth import Credentials, TokenService, key_is_valid
 from paradex_sandbox.api.errors import ApiError
+from paradex_sandbox.api.limits import bearer
 from paradex_sandbox.api.order_entry import AnswerLostError, OrderEntry
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.api.transfers import Transfer
@@ -266,10 +267,7 @@ class PrivateApi:
     # -- helpers ------------------------------------------------------------------------------------------------------
 
     def _authorize(self, request: web.Request) -> Credentials:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise ApiError("INVALID_TOKEN", "the request needs the header Authorization: Bearer JWT")
-        credentials = self._tokens.check(token.strip())
+        credentials = self._tokens.check(bearer(request))
         if not key_is_valid(self._exchange, credentials.account, credentials.public_key):
             raise ApiError("INVALID_TOKEN", "the key of this token was revoked")
         return credentials

@@ -13,6 +13,7 @@ from paradex_sandbox.api.book_feed import group_levels
 from paradex_sandbox.api.errors import ApiError
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.exchange.model import BookView, FundingData, OrderClass, Page, Side, Trade
+from paradex_sandbox.faults import FaultKind
 
 #: Class hashes of the testnet's account contracts: addresses are derived from them as the SDK does it.
 ACCOUNT_CLASS_HASH = 0x41CB0280EBADAA75F996D8D92C6F265F6D040BB3BA442E5F86A554F1765244E
@@ -100,7 +101,9 @@ class PublicApi:
 
     async def system_time(self, request: web.Request) -> web.Response:
         """GET /system/time: milliseconds as a string."""
-        return web.json_response({"server_time": str(render.millis(self._runtime.clock.now_us()))})
+        now = self._runtime.wall_us()
+        self._runtime.faults.strike(FaultKind.CLOCK_SHIFT)  # this was one of its events
+        return web.json_response({"server_time": str(render.millis(now))})
 
     async def system_state(self, request: web.Request) -> web.Response:
         """GET /system/state"""
@@ -116,7 +119,7 @@ class PublicApi:
         if usage not in ("", "interactive"):
             raise ApiError("INVALID_REQUEST_PARAMETER", "token_usage can be interactive, or absent")
         account, key = authenticate(
-            self._exchange, request.headers, request.match_info.get("public_key"), self._runtime.clock.now_us()
+            self._exchange, request.headers, request.match_info.get("public_key"), self._runtime.wall_us()
         )
         order_class = OrderClass.INTERACTIVE if usage else OrderClass.PRO
         return web.json_response({"jwt_token": self._tokens.issue(account, key, order_class)})

@@ -8,7 +8,7 @@ from paradex_sandbox.api.clock import SandboxClock
 from paradex_sandbox.api.hub import Hub
 from paradex_sandbox.api.transfers import TransferLog
 from paradex_sandbox.exchange.exchange import Exchange
-from paradex_sandbox.faults import FaultRegistry
+from paradex_sandbox.faults import FaultKind, FaultRegistry
 from paradex_sandbox.liquidity import SyntheticTraders
 from paradex_sandbox.storage import Storage
 
@@ -70,6 +70,11 @@ class Runtime:
         self.commit()
         if self._storage is not None:
             self._storage.close()
+
+    def wall_us(self) -> int:
+        """The time that clients are told and judged by: the clock's, unless a fault shifts it."""
+        fault = self.faults.find(FaultKind.CLOCK_SHIFT)
+        return self.clock.now_us() + (0 if fault is None else fault["ms"] * 1000)
 
     def sync(self) -> None:
         """Brings the exchange's time up to the clock's, before a request that depends on it."""

@@ -175,3 +175,33 @@ def _forbid_extra(model: Any) -> None:
     elif isinstance(model, list):
         for value in model:
             _forbid_extra(value)
+
+
+@cache
+def rpc_methods() -> dict[str, dict[str, Any]]:
+    """The methods of the OpenRPC file by name; none where it is not at hand."""
+    file = SPECS / "openrpc-prod.json"
+    return {method["name"]: method for method in json.loads(file.read_text())["methods"]} if file.exists() else {}
+
+
+#: Fields of orders that the OpenRPC file leaves out, though REST and the SDK have them (an order is one everywhere).
+_RPC_ORDER_EXTRA = {"stp": {"type": "string"}, "request_info": {"type": "object"}}
+
+
+def check_rpc_result(method: str, result: Any) -> None:
+    """Raises jsonschema.ValidationError if Paradex would not have answered so over the socket."""
+    methods = rpc_methods()
+    if methods:
+        jsonschema.validate(result, _strict_rpc(methods[method]["result"]["schema"]))
+
+
+def _strict_rpc(schema: dict[str, Any]) -> dict[str, Any]:
+    strict = _strict(schema)
+    for holder in (strict, strict.get("properties", {}).get("results", {}).get("items", {})):
+        order = holder.get("properties", {}).get("order")
+        if order is not None:
+            order["properties"] |= _RPC_ORDER_EXTRA
+            # The file lists what it knew when it was written: the OpenAPI file has more types and states.
+            for name in ("type", "status"):
+                order["properties"][name] = {"type": "string"}
+    return strict
