@@ -40,7 +40,7 @@ class StreamFaults:
     @property
     def idle(self) -> bool:
         """Whether messages may be sent directly."""
-        return not self._faults.armed and not self._held
+        return not (self._faults.armed or self._held or self._late)
 
     def send(self, channel: str, deliveries: Sequence[Delivery], *, is_first: bool = False) -> None:
         """Sends one message of `channel`, as encoded for each listener, or what the faults make of it.
