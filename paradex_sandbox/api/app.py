@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from paradex_sandbox.api import page
+from paradex_sandbox.api import page, rest_unsupported
+from paradex_sandbox.api.access import Access
+from paradex_sandbox.api.account_store import AccountStore
 from paradex_sandbox.api.auth import TokenService, new_key_pem
 from paradex_sandbox.api.control import PREFIX as CONTROL_PREFIX, ControlApi, local_only_middleware
 from paradex_sandbox.api.errors import error_middleware
@@ -13,8 +15,11 @@ from paradex_sandbox.api.fault_http import HttpFaults
 from paradex_sandbox.api.limits import Limiter, RestLimits
 from paradex_sandbox.api.order_entry import OrderEntry
 from paradex_sandbox.api.params import Cursors
+from paradex_sandbox.api.rest_keys import KeysApi
 from paradex_sandbox.api.rest_private import PrivateApi
+from paradex_sandbox.api.rest_profile import ProfileApi
 from paradex_sandbox.api.rest_public import PublicApi
+from paradex_sandbox.api.rest_system import SystemApi
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.api.server import Runner
 from paradex_sandbox.api.ws import SocketServer, SocketTimes
@@ -95,11 +100,16 @@ class Server:
         cursors = Cursors(bytes.fromhex(self._keys.cursor_secret))
         order_entry = OrderEntry(runtime)
         sockets = SocketServer(runtime, tokens, order_entry, self._times, limiter)
-        public = PublicApi(runtime, tokens, cursors)
-        private = PrivateApi(runtime, tokens, cursors, order_entry)
+        access = Access(runtime.exchange, tokens, AccountStore(runtime.storage))
+        public = PublicApi(runtime, access, cursors)
+        private_routes = [
+            *PrivateApi(runtime, access, cursors, order_entry).routes(),
+            *KeysApi(runtime, access).routes(),
+            *ProfileApi(runtime, access).routes(),
+        ]
 
         limits = RestLimits(limiter, tokens, API_PREFIX)
-        limits.declare_private(route.handler for route in private.routes())
+        limits.declare_private(route.handler for route in private_routes)
         faults = HttpFaults(runtime.faults, API_PREFIX)
         app = web.Application(
             middlewares=[faults.middleware, limits.middleware, error_middleware, local_only_middleware],
@@ -107,7 +117,8 @@ class Server:
         )
         app.router.add_get(API_PREFIX, sockets.handle)
         app.router.add_get("/jwks.json", public.jwks)
-        _add_routes(app, API_PREFIX, [*public.routes(), *private.routes()])
+        _add_routes(app, API_PREFIX, [*public.routes(), *SystemApi(runtime, cursors).routes(), *private_routes])
+        _add_routes(app, API_PREFIX, rest_unsupported.routes())
         _add_routes(app, "", page.routes())
         if self._control:
             _add_routes(app, CONTROL_PREFIX, ControlApi(runtime, sockets, tokens, limiter).routes())

@@ -47,6 +47,8 @@ class Credentials:
     public_key: int
     order_class: OrderClass
     expires_at: int
+    #: Names a token of `POST /account/tokens`; empty for those of `POST /auth`.
+    lookup_id: str = ""
 
 
 class TokenService:
@@ -64,7 +66,15 @@ class TokenService:
         #: Tokens that were taken back, with the reason.
         self._void: OrderedDict[str, str] = OrderedDict()
 
-    def issue(self, account: str, public_key: int, order_class: OrderClass) -> str:
+    def issue(
+        self,
+        account: str,
+        public_key: int,
+        order_class: OrderClass,
+        *,
+        lifetime_s: int = TOKEN_LIFETIME_S,
+        lookup_id: str = "",
+    ) -> str:
         """A token for the account; its orders are signed with `public_key`."""
         issued_at = self._now() // 1_000_000
         claims: dict[str, Any] = {
@@ -72,14 +82,29 @@ class TokenService:
             "iss": _ISSUER,
             "sub": account,
             "iat": issued_at,
-            "exp": issued_at + TOKEN_LIFETIME_S,
+            "exp": issued_at + lifetime_s,
             "pubkey": hex(public_key),
         }
         if order_class is OrderClass.INTERACTIVE:
             claims["token_usage"] = "interactive"
+        if lookup_id:
+            claims["jti"] = lookup_id
         token = jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"kid": self._jwk["kid"]})
-        self._remember(token, Credentials(account, public_key, order_class, claims["exp"] * 1_000_000))
+        self._remember(token, Credentials(account, public_key, order_class, claims["exp"] * 1_000_000, lookup_id))
         return token
+
+    def attest(self, account: str) -> str:
+        """An attestation for DIME Terminal (`POST /account/terminal-token`): says who it is, opens nothing here."""
+        issued_at = self._now() // 1_000_000
+        claims = {
+            "aud": "dime-terminal",
+            "iss": _ISSUER,
+            "sub": account,
+            "iat": issued_at,
+            "exp": issued_at + TOKEN_LIFETIME_S,
+        }
+        headers = {"kid": self._jwk["kid"], "typ": "terminal+JWT"}
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers=headers)
 
     def invalidate(self, account: str | None, reason: str) -> None:
         """Makes all tokens issued so far invalid, of one account or of all; `reason` is what their users are told."""
@@ -132,6 +157,7 @@ class TokenService:
             public_key=int(claims["pubkey"], 16),
             order_class=OrderClass.INTERACTIVE if interactive else OrderClass.PRO,
             expires_at=claims["exp"] * 1_000_000,
+            lookup_id=claims.get("jti", ""),
         )
 
 
@@ -182,6 +208,22 @@ def key_is_valid(exchange: Exchange, address: str, key: int) -> bool:
         return True
     subkey = account.subkeys.get(hex(key))
     return subkey is not None and subkey.is_active
+
+
+def check_onboarding(headers: Mapping[str, str], public_key: object, address: int) -> None:
+    """Checks the signed headers of `POST /onboarding`; raises ApiError with the code of the spec."""
+    if (
+        not isinstance(public_key, str)
+        or not _HEX.fullmatch(public_key)
+        or not stark.is_public_key(int(public_key, 16))
+    ):
+        raise ApiError("PUBLIC_KEY_INVALID", "public_key must be the hexadecimal x coordinate of a Stark key")
+    if int(_parse_address(headers.get("PARADEX-STARKNET-ACCOUNT", "")), 16) != address:
+        raise ApiError("INVALID_STARKNET_ADDRESS", "PARADEX-STARKNET-ACCOUNT is not the address of this public key")
+    signature = parse_signature(headers.get("PARADEX-STARKNET-SIGNATURE", ""), "INVALID_STARKNET_SIGNATURE")
+    message = stark.onboarding_message_hash(chain_id=CHAIN_ID, account=address)
+    if not stark.verify(int(str(public_key), 16), message, signature):
+        raise ApiError("STARKNET_SIGNATURE_VERIFICATION_FAILED", "the signature is not by this key over this request")
 
 
 def parse_signature(text: object, code: str) -> tuple[int, int]:

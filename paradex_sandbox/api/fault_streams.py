@@ -35,7 +35,7 @@ class StreamFaults:
     def __init__(self, faults: FaultRegistry):
         self._faults = faults
         self._held: dict[str, list[Delivery]] = {}
-        self._late: dict[str, float] = {}
+        self._late: dict[str, list[Delivery]] = {}
 
     @property
     def idle(self) -> bool:
@@ -81,15 +81,16 @@ class StreamFaults:
 
     def _deliver(self, channel: str, batch: list[Delivery]) -> None:
         delay = self._strike(FaultKind.STREAM_DELAY, channel)
-        loop = asyncio.get_running_loop()
-        # Whatever follows a late message waits for it, so that the order stays.
-        due = max(self._late.get(channel, 0.0), loop.time() + delay["delay_ms"] / 1000 if delay is not None else 0.0)
-        if due > loop.time():
-            self._late[channel] = due
-            loop.call_at(due, _send_all, batch)
+        if channel in self._late:
+            self._late[channel] += batch  # what follows a late message waits for it
+        elif delay is not None:
+            self._late[channel] = batch
+            asyncio.get_running_loop().call_later(delay["delay_ms"] / 1000, self._release, channel)
         else:
-            self._late.pop(channel, None)
             _send_all(batch)
+
+    def _release(self, channel: str) -> None:
+        _send_all(self._late.pop(channel))
 
     def _strike(self, kind: FaultKind, channel: str) -> Fault | None:
         return self._faults.strike(kind, _of_channel(channel, kind))

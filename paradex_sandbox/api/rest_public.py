@@ -1,14 +1,15 @@
 """Public REST: system, markets and market data."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
 
 from paradex_sandbox.api import params, render
-from paradex_sandbox.api.auth import CHAIN_ID_NAME, TokenService, authenticate
+from paradex_sandbox.api.access import Access
+from paradex_sandbox.api.auth import CHAIN_ID_NAME, authenticate
 from paradex_sandbox.api.book_feed import group_levels
 from paradex_sandbox.api.errors import ApiError
 from paradex_sandbox.api.runtime import Runtime
@@ -23,6 +24,7 @@ _DEFAULT_DEPTH = 20
 _MAX_DEPTH = 1000
 _MAX_TRADES_PAGE = 1000
 _MAX_KLINES = 1500
+_SIZE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,8})?")
 _PRICE_TICK = re.compile(r"[0-9]{1,7}([._][0-9]{1,12})?")
 _RESOLUTIONS_MINUTES = ("1", "3", "5", "15", "30", "60")
 
@@ -69,10 +71,10 @@ _SYSTEM_CONFIG: dict[str, Any] = {
 class PublicApi:
     """Handlers of everything that needs no token, and of the request for one."""
 
-    def __init__(self, runtime: Runtime, tokens: TokenService, cursors: params.Cursors):
+    def __init__(self, runtime: Runtime, access: Access, cursors: params.Cursors):
         self._runtime = runtime
         self._exchange = runtime.exchange
-        self._tokens = tokens
+        self._access = access
         self._cursors = cursors
 
     def routes(self) -> list[web.RouteDef]:
@@ -89,6 +91,7 @@ class PublicApi:
             web.get("/markets/klines", self.klines),
             web.get("/orderbook/{market}", self.order_book),
             web.get("/orderbook/{market}/interactive", self.order_book),
+            web.get("/orderbook/{market}/impact-price", self.impact_price),
             web.get("/bbo/{market}", self.bbo),
             web.get("/bbo/{market}/interactive", self.bbo),
             web.get("/trades", self.trades),
@@ -111,7 +114,7 @@ class PublicApi:
 
     async def jwks(self, request: web.Request) -> web.Response:
         """GET /jwks.json"""
-        return web.json_response(self._tokens.jwks())
+        return web.json_response(self._access.tokens.jwks())
 
     async def auth(self, request: web.Request) -> web.Response:
         """POST /auth and /auth/{public_key}, `?token_usage=interactive` for Retail orders."""
@@ -121,8 +124,9 @@ class PublicApi:
         account, key = authenticate(
             self._exchange, request.headers, request.match_info.get("public_key"), self._runtime.wall_us()
         )
+        self._access.check_ip(request, account, key)
         order_class = OrderClass.INTERACTIVE if usage else OrderClass.PRO
-        return web.json_response({"jwt_token": self._tokens.issue(account, key, order_class)})
+        return web.json_response({"jwt_token": self._access.tokens.issue(account, key, order_class)})
 
     async def markets(self, request: web.Request) -> web.Response:
         """GET /markets, all or `?market=`"""
@@ -146,6 +150,16 @@ class PublicApi:
         if tick is not None:
             view = _grouped(view, tick, depth)
         return web.json_response(render.order_book(view, self._exchange.bbo(market)))
+
+    async def impact_price(self, request: web.Request) -> web.Response:
+        """GET /orderbook/{market}/impact-price?size=: what buying `size` would cost on average, per unit."""
+        market, size = request.match_info["market"], params.required(request.query, "size")
+        if not _SIZE.fullmatch(size) or not Decimal(size):
+            raise ApiError("INVALID_REQUEST_PARAMETER", "size must be a positive decimal number")
+        price = impact_price(self._exchange.levels(market).asks, Decimal(size))
+        if price is None:
+            raise ApiError("INVALID_REQUEST_PARAMETER", "the book does not hold that much")
+        return web.json_response({"market": market, "side": "BUY", "size": size, "impact_price": render.money(price)})
 
     async def bbo(self, request: web.Request) -> web.Response:
         """GET /bbo/{market} and …/interactive"""
@@ -215,6 +229,18 @@ def _price_tick(query: Mapping[str, str]) -> Decimal | None:
     if not _PRICE_TICK.fullmatch(value) or not Decimal(value.replace("_", ".")):
         raise ApiError("INVALID_REQUEST_PARAMETER", "price_tick must be a positive decimal number")
     return Decimal(value.replace("_", "."))
+
+
+def impact_price(levels: Iterable[tuple[Decimal, Decimal]], size: Decimal) -> Decimal | None:
+    """The average price of taking `size` from `levels`, best first; None where they hold less."""
+    left, cost = size, Decimal(0)
+    for price, available in levels:
+        taken = min(left, available)
+        cost += price * taken
+        left -= taken
+        if not left:
+            return cost / size
+    return None
 
 
 def _grouped(view: BookView, tick: Decimal, depth: int) -> BookView:

@@ -46,7 +46,7 @@ class Runtime:
         self.hub = Hub(exchange, clock.now_us, self.faults, private_binary=private_binary)
         self.transfers = TransferLog(storage)
         self._traders = traders
-        self._storage = storage
+        self.storage = storage
         self._tasks: list[asyncio.Task[None]] = []
         self._woken = False
         self._stepping = asyncio.Lock()
@@ -68,8 +68,8 @@ class Runtime:
                 await task
         self._tasks = []
         self.commit()
-        if self._storage is not None:
-            self._storage.close()
+        if self.storage is not None:
+            self.storage.close()
 
     def wall_us(self) -> int:
         """The time that clients are told and judged by: the clock's, unless a fault shifts it."""
@@ -84,8 +84,8 @@ class Runtime:
         """Stores what happened, then publishes it."""
         events = self.exchange.drain_events()
         if events:
-            if self._storage is not None:
-                self._storage.write(self.exchange, events)
+            if self.storage is not None:
+                self.storage.write(self.exchange, events)
             transfers = self.transfers.record(events)
             self.hub.publish(events)
             self.hub.publish_transfers(transfers)

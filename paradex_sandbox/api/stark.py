@@ -29,6 +29,8 @@ _TYPE_REQUEST = 0x00186CDEF6B179923C411C13C11B8A825F12BF34203BDDA0A984DA9D6F2313
 _TYPE_ORDER = 0x00A56D5225B97B257C15AE2CB1CC0EA605381A886CD75463DB45FD2EF9FBC255
 # ModifyOrder(timestamp:felt,market:felt,side:felt,orderType:felt,size:felt,price:felt,id:felt)
 _TYPE_MODIFY_ORDER = 0x0201789BB587C17B251FD38DAF43B14807010EA721C2929A8C2FC33BF15C2E2C
+# Constant(action:felt)
+_TYPE_CONSTANT = 0x00E84BBCB68E0F7C73A9058BA82B6DA9C1FFDC502EFCF034E78B0C003C22ECC9
 # initialize
 _SELECTOR_INITIALIZE = 0x0079DC0DA7C54B95F10AA182AD0A46400DB63156920ADB65ECA2654C0945A463
 
@@ -83,6 +85,11 @@ def auth_message_hash(*, chain_id: int, account: int, timestamp: int, expiration
     """Hash that is signed for `POST /auth`, always with path /v1/auth and an empty body. Times are Unix seconds."""
     message = [_TYPE_REQUEST, short_string("POST"), short_string("/v1/auth"), 0, timestamp, expiration]
     return _message_hash(chain_id, account, hash_elements(message))
+
+
+def onboarding_message_hash(*, chain_id: int, account: int) -> int:
+    """Hash that is signed for `POST /onboarding`."""
+    return _message_hash(chain_id, account, hash_elements([_TYPE_CONSTANT, short_string("Onboarding")]))
 
 
 def order_message_hash(
