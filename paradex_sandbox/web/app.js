@@ -90,9 +90,11 @@ async function poll() {
     if (control === false) await pollPublic();
     clearError("poll");
   } catch (error) {
-    showError("poll", error.message);
     // A step of the clock may take longer than a poll waits: what is shown stays until there is news.
+    showError("poll", error.message);
   }
+  draw();
+  $("main").ariaBusy = "false";
 }
 
 async function pollControl() {

@@ -133,7 +133,7 @@ async def show(page: Page, sandbox: Sandbox) -> None:
     """Opens the page and waits until it is alive."""
     await page.open(address(sandbox))
     await page.until_text("#stream-state", "live")
-    await page.until_text("#system-status", "ok")
+    await page.until("document.querySelector('main').ariaBusy === 'false'")
     await page.until("!document.querySelector('#spread').innerText.includes('waiting')")
 
 
