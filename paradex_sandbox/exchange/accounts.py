@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
+from paradex_sandbox.exchange.algo import AlgoOrder
 from paradex_sandbox.exchange.book import RestingOrder
+from paradex_sandbox.exchange.mmp import MmpGuard
 from paradex_sandbox.exchange.model import (
     SETTLEMENT_TOKEN,
     ZERO,
@@ -13,12 +15,15 @@ from paradex_sandbox.exchange.model import (
     Balance,
     Fill,
     FundingPayment,
+    Liquidation,
     MarginConfig,
     Market,
     Order,
     OrderStatus,
+    TradeBust,
 )
 from paradex_sandbox.exchange.positions import PositionState
+from paradex_sandbox.exchange.retail import RetailLimiter
 
 #: How many orders, fills and payments of an account are kept in memory.
 HISTORY_LENGTH = 10_000
@@ -38,6 +43,12 @@ class AccountState:
         self.positions: dict[str, PositionState] = {}
         self.fills: deque[Fill] = deque(maxlen=HISTORY_LENGTH)
         self.funding_payments: deque[FundingPayment] = deque(maxlen=HISTORY_LENGTH)
+        self.tradebusts: deque[TradeBust] = deque(maxlen=HISTORY_LENGTH)
+        self.liquidations: deque[Liquidation] = deque(maxlen=HISTORY_LENGTH)
+        self.algos: dict[str, AlgoOrder] = {}
+        self.live_algos: dict[str, AlgoOrder] = {}
+        self.mmp: dict[str, MmpGuard] = {}
+        self.retail = RetailLimiter()
         # Of the last published account summary.
         self.summary_seq = 0
         self.summary_at = info.created_at
@@ -100,6 +111,17 @@ class AccountState:
         """Those that have passed the risk check."""
         return (o for o in self.live.get(market, {}).values() if o.status is OrderStatus.OPEN)
 
+    # -- algo orders --------------------------------------------------------------------------------------------------
+
+    def add_algo(self, algo: AlgoOrder) -> None:
+        self.algos[algo.id] = algo
+        if algo.is_live:
+            self.live_algos[algo.id] = algo
+        if len(self.algos) > HISTORY_LENGTH:
+            oldest = next((known.id for known in self.algos.values() if not known.is_live), None)
+            if oldest is not None:
+                del self.algos[oldest]
+
 
 def copy_account(info: Account) -> Account:
     """A copy that later changes do not touch."""
@@ -108,4 +130,5 @@ def copy_account(info: Account) -> Account:
         subkeys={key: replace(subkey) for key, subkey in info.subkeys.items()},
         balances=dict(info.balances),
         leverage=dict(info.leverage),
+        max_slippage=dict(info.max_slippage),
     )
