@@ -12,7 +12,7 @@ import { Stream } from "./stream.js";
 
 const DRAW_MS = 150;
 const POLL_MS = 1000;
-//: Without the control surface only public data is read, which counts against the rate limit of this address.
+// Without the control surface only public data is read, which counts against the rate limit of this address.
 const PUBLIC_POLL_MS = 5000;
 const TAPE_LENGTH = 60;
 const CHART_TRADES = 1000;
@@ -27,7 +27,7 @@ let selected = null;
 let feed = "deltas";
 let tape = [];
 let accounts = [];
-//: Whether /sandbox answers; null until it is known.
+// Whether /sandbox answers; null until it is known.
 let control = null;
 let stream;
 let renewedAt = -Infinity;
@@ -47,6 +47,7 @@ function select(symbol) {
 }
 
 function subscribe() {
+  renewedAt = performance.now();
   stream.want("book", `order_book.${selected}.${feed}@15@100ms`);
   stream.want("trades", `trades.${selected}`);
 }
@@ -77,11 +78,15 @@ function receive(frame) {
     chart.add(frame);
   } else if (frame.template === BOOK && frame.market === selected && !book.apply(frame)) {
     book.reset();
-    if (performance.now() - renewedAt > RENEWAL_PAUSE_MS) {
-      renewedAt = performance.now();
-      stream.renew("book");
-    }
   }
+}
+
+/** Asks for a new snapshot where the last one was lost, or something after it. */
+function mendBook() {
+  const now = performance.now();
+  if (book.seq !== null || !stream.live || now - renewedAt < RENEWAL_PAUSE_MS) return;
+  renewedAt = now;
+  stream.renew("book");
 }
 
 async function poll() {
@@ -128,7 +133,7 @@ async function pollPublic() {
   const [clock, system] = await Promise.all([get("/v1/system/time"), get("/v1/system/state")]);
   showClock(Number(clock.server_time), null);
   showStatus(system.status);
-  if ($("#stream-state").textContent !== "live") await loadSummaries();
+  if (!stream.live) await loadSummaries();
 }
 
 async function loadSummaries() {
@@ -188,6 +193,7 @@ function draw() {
     $("#last-detail").textContent = `mark; index ${number(summary.underlying_price, pricePlaces)}, last trade ${number(summary.last_traded_price, pricePlaces)}`;
     chart.draw(Number(summary.mark_price), pricePlaces);
   }
+  mendBook();
   showAge();
 }
 

@@ -16,10 +16,10 @@ export class Book {
     this.#sides.asks.clear();
   }
 
-  /** Takes a frame; false if one before it is missing. Deltas before the first snapshot are passed over. */
+  /** Takes a frame; false if one before it is missing. Deltas before the first snapshot, and old ones, are passed over. */
   apply(frame) {
     if (frame.isDelta) {
-      if (this.seq === null) return true;
+      if (this.seq === null || frame.seq <= this.seq) return true;
       if (frame.seq !== this.seq + 1n) return false;
     } else {
       this.reset();

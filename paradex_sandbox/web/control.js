@@ -4,7 +4,7 @@ import { call, get } from "./api.js";
 import { dateTime } from "./format.js";
 import { $, clearError, element, rows, showError } from "./dom.js";
 
-//: A step of the clock is lived through, tick by tick, before it is answered.
+// A step of the clock is lived through, tick by tick, before it is answered.
 const STEP_TIMEOUT_MS = 120000;
 
 const INPUTS = {
@@ -37,7 +37,11 @@ export function wireControls(selected, refresh) {
   };
   $("#fault-form").onsubmit = (event) => {
     event.preventDefault();
-    act(event.submitter, () => call("POST", "/sandbox/faults", fault(event.target)));
+    act(event.submitter, async () => {
+      const { kind } = await call("POST", "/sandbox/faults", fault(event.target));
+      // Some act at once and are not kept: without this line nobody would know.
+      $("#fault-result").textContent = `${kind} injected at ${new Date().toLocaleTimeString()}`;
+    });
   };
   $("#disarm-all").onclick = (event) => act(event.currentTarget, () => call("DELETE", "/sandbox/faults"));
 }
@@ -48,12 +52,13 @@ export async function wireFaults() {
   const select = $("#fault-kind");
   select.replaceChildren(...kinds.map(({ kind }) => element("option", { textContent: kind })));
   select.onchange = () => {
-    const { description, parameters } = kinds.find(({ kind }) => kind === select.value);
+    const { description, parameters, defaults = {} } = kinds.find(({ kind }) => kind === select.value);
     $("#fault-description").textContent = description;
     $("#fault-parameters").replaceChildren(
       ...Object.entries(parameters).map(([name, type]) => {
         const input = element("input", { ...INPUTS[type], name: `parameter.${name}` });
         input.dataset.type = type;
+        input.placeholder = defaults[name] ?? "";
         return element("label", {}, `${name} `, input);
       }),
     );

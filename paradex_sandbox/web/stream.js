@@ -5,6 +5,8 @@ import { BOOK, decode } from "./sbe.js";
 const CALL_TIMEOUT_MS = 5000;
 const LONGEST_WAIT_MS = 5000;
 
+class Unanswered extends Error {}
+
 /** Keeps one channel per role ("book", "trades", …) subscribed, over reconnects.
  *
  * `on.frame(frame)` gets decoded frames, `on.state(text)` "live", "connecting" or "down", `on.error(text)` what went
@@ -26,6 +28,11 @@ export class Stream {
     this.#url = url;
     this.#on = on;
     this.#connect();
+  }
+
+  /** Whether the connection stands. */
+  get live() {
+    return this.#socket.readyState === WebSocket.OPEN;
   }
 
   /** Subscribes `channel` in place of what the role had. */
@@ -64,19 +71,15 @@ export class Stream {
 
   #receive(data) {
     this.lastMessageAt = performance.now();
-    if (typeof data === "string") {
-      const answer = JSON.parse(data);
-      const call = this.#calls.get(answer.id);
-      this.#calls.delete(answer.id);
-      if (answer.error) call?.reject(new Error([answer.error.message, detail(answer.error.data)].filter(Boolean).join(": ")));
-      else call?.resolve(answer.result);
-      return;
-    }
     let frame;
     try {
+      if (typeof data === "string") {
+        this.#answer(JSON.parse(data));
+        return;
+      }
       frame = decode(data);
     } catch {
-      this.#on.error("a frame was cut short and is left out");
+      this.#on.error("a message was cut short and is left out");
       return;
     }
     // A frame does not say from which feed it is. Messages keep their order, so between the end of one subscription and
@@ -85,10 +88,17 @@ export class Stream {
     this.#on.frame(frame);
   }
 
+  #answer({ id, result, error }) {
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    if (error) call?.reject(new Error([error.message, detail(error.data)].filter(Boolean).join(": ")));
+    else call?.resolve(result);
+  }
+
   /** One change of subscriptions at a time. */
   #sync(renewed) {
     this.#work = this.#work.then(async () => {
-      if (this.#socket.readyState !== WebSocket.OPEN) return;
+      if (!this.live) return;
       for (const [role, channel] of this.#wanted) {
         const active = this.#active.get(role);
         if (active === channel && role !== renewed) continue;
@@ -97,9 +107,12 @@ export class Stream {
           if (active) await this.#call("unsubscribe", active);
           this.#on.reset(role);
           await this.#call("subscribe", channel);
-          if (this.#socket.readyState === WebSocket.OPEN) this.#active.set(role, channel);
+          if (this.live) this.#active.set(role, channel);
         } catch (error) {
-          if (this.#socket.readyState === WebSocket.OPEN) this.#on.error(`${channel}: ${error.message}`);
+          if (!this.live) return;
+          this.#on.error(`${channel}: ${error.message}`);
+          // What the server has subscribed now is anybody's guess: a new connection starts from nothing.
+          if (error instanceof Unanswered) this.#socket.close();
         }
       }
     });
@@ -110,7 +123,7 @@ export class Stream {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#calls.delete(id);
-        reject(new Error("no answer"));
+        reject(new Unanswered("no answer"));
       }, CALL_TIMEOUT_MS);
       this.#calls.set(id, {
         resolve: (result) => { clearTimeout(timer); resolve(result); },

@@ -240,6 +240,7 @@ class TestInABrowser:
         await page.type("[name=count]", "1")
         await page.click("#fault-form button")
         await page.until_text("#fault-rows", "status = 502")
+        assert "order_error injected" in await page.text("#fault-result")
         await page.until_text("#fault-count", "1 armed")
         assert (await trader.order("BUY", "0.01", "58000")).status == 502
         await page.until("!document.querySelector('#fault-rows tr')")
@@ -259,6 +260,33 @@ class TestInABrowser:
         await sandbox.advance(1000)
         book = (await sandbox.rest.get(f"/orderbook/{MARKET}", depth=15)).json
         await page.until_text("#spread", f"sequence {book['seq_no']}")
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"kind": "book_gap", "count": 1},
+            {"kind": "frame_cut", "channel": "order_book", "count": 1},
+            {"kind": "frame_cut", "channel": "order_book", "bytes": 3, "count": 1},
+            {"kind": "frame_unknown", "count": 3},
+            {"kind": "stream_duplicate", "channel": "order_book", "count": 3},
+            {"kind": "stream_reorder", "channel": "order_book", "count": 1},
+        ],
+        ids=lambda fault: fault["kind"],
+    )
+    async def test_a_broken_stream_never_leaves_a_wrong_book(
+        self, busy_sandbox: Sandbox, page: Page, fault: dict[str, Any]
+    ) -> None:
+        sandbox = busy_sandbox
+        await show(page, sandbox)
+        await sandbox.rest.control("POST", "/faults", fault)
+        await sandbox.advance(2000)
+        book = (await sandbox.rest.get(f"/orderbook/{MARKET}", depth=15)).json
+        await page.until_text("#spread", f"sequence {book['seq_no']}")
+        for body, levels in (("#bid-rows", book["bids"]), ("#ask-rows", book["asks"][::-1])):
+            shown = [plain(row[:2]) for row in await page.table(body)]
+            assert shown == [[Decimal(price), Decimal(size)] for price, size in levels]
+        said = await page.text("#errors")
+        assert ("cut short" in said) == (fault["kind"] == "frame_cut")
 
     async def test_the_clock_can_be_let_go_frozen_and_stepped(self, sandbox: Sandbox, page: Page) -> None:
         await show(page, sandbox)
