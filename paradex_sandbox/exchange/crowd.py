@@ -60,6 +60,14 @@ class Crowd:
         """Takes back what is left of a quote; harmless where nothing is."""
         self._engine.withdraw(quote.market, quote.resting)
 
+    def resize(self, quote: CrowdQuote, size: Decimal) -> None:
+        """Brings what is left of a resting quote to `size`, above 0, in its place of the queue."""
+        side, change = quote.market.book.home(quote.resting), size - quote.resting.remaining
+        if change > 0:
+            side.grow(quote.resting, change)
+        elif change < 0:
+            side.reduce(quote.resting, -change)
+
     def take(self, market: str, side: Side, limit: Decimal, size: Decimal) -> Decimal:
         """Trades immediately, no worse than `limit`; returns the size that was traded, 0 unless the system is ok."""
         if self._state.status is not SystemStatus.OK:
