@@ -120,11 +120,11 @@ def settle_expired(state: ExchangeState, market: MarketState) -> None:
             transfer(state, market, account, -size, market.mark.mark_price, ZERO, FillType.SETTLE_MARKET)
 
 
-def liquidation_share(margin: AccountMargin) -> Decimal:
+def liquidation_share(margin: AccountMargin, fee: Decimal = LIQUIDATION_FEE) -> Decimal:
     """The smallest share that brings the account back to health after the penalty, 1 if none does."""
     share = SHARE_INCREMENT
     while share < 1:
-        value = margin.value - share * LIQUIDATION_FEE * margin.maintenance
+        value = margin.value - share * fee * margin.maintenance
         if (1 - share) * margin.maintenance < (1 - BUFFER) * value:
             return share
         share += SHARE_INCREMENT
