@@ -61,7 +61,7 @@ export class Chart {
     for (let line = 0; line <= 4; line++) {
       const price = high - ((line + 0.5) * (high - low)) / 5;
       stroke(pen, 0, y(price), right, y(price));
-      pen.fillText(number(price, places), right + 6, y(price));
+      if (!mark || Math.abs(y(price) - y(mark)) > 14) pen.fillText(number(price, places), right + 6, y(price));
     }
     pen.textAlign = "center";
     for (let index = Math.round(60 / step); index < candles.length; index += Math.ceil(110 / step)) {

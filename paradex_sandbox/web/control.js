@@ -1,7 +1,7 @@
 // What no exchange offers: clock, mark price, system status and faults, through /sandbox.
 
 import { call, get } from "./api.js";
-import { dateTime } from "./format.js";
+import { dateTime, time } from "./format.js";
 import { $, clearError, element, rows, showError } from "./dom.js";
 
 // A step of the clock is lived through, tick by tick, before it is answered.
@@ -81,7 +81,7 @@ export function renderControl(state, faults, settings, refresh) {
       kind,
       Object.entries(parameters).map(([name, value]) => `${name} = ${JSON.stringify(value)}`).join(", ") || "–",
       remaining === null || remaining === undefined ? "∞" : String(remaining),
-      until ? dateTime(until) : "–",
+      until ? { text: time(until), title: dateTime(until) } : "–",
       {
         text: "Remove",
         label: `Remove fault ${kind}`,
