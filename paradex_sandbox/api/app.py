@@ -20,6 +20,7 @@ from paradex_sandbox.api.rest_private import PrivateApi
 from paradex_sandbox.api.rest_profile import ProfileApi
 from paradex_sandbox.api.rest_public import PublicApi
 from paradex_sandbox.api.rest_system import SystemApi
+from paradex_sandbox.api.rest_trading import TradingApi
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.api.server import Runner
 from paradex_sandbox.api.ws import SocketServer, SocketTimes
@@ -104,6 +105,7 @@ class Server:
         public = PublicApi(runtime, access, cursors)
         private_routes = [
             *PrivateApi(runtime, access, cursors, order_entry).routes(),
+            *TradingApi(runtime, access, cursors, order_entry).routes(),
             *KeysApi(runtime, access).routes(),
             *ProfileApi(runtime, access).routes(),
         ]

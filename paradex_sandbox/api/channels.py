@@ -102,6 +102,11 @@ class Channel:
     price_tick: Decimal | None = None
 
     @property
+    def is_interactive(self) -> bool:
+        """Whether the channel is an order book with RPI orders."""
+        return self.feed == "interactive"
+
+    @property
     def private(self) -> bool:
         """Whether the channel carries an account's data."""
         return self.topic in PRIVATE_TOPICS

@@ -6,11 +6,13 @@
 | POST /sandbox/accounts/{address}/deposit | {"amount": "100", "token": "USDC"} | the new balance |
 | POST /sandbox/accounts/{address}/subkeys | optional {"name": …, "public_key": …} | the subkey, its secret if made |
 | DELETE /sandbox/accounts/{address}/subkeys/{public_key} | | 204, the subkey is revoked |
+| POST /sandbox/accounts/{address}/rpi | optional {"allowed": true or false} | 204, it may place RPI orders |
 | GET, POST /sandbox/clock | {"advance_ms": 1000, "freeze": true or false} | {"now": ms, "frozen": …} |
 | POST /sandbox/mark_price | {"market": …, "price": "60000" or null to let go} | the market's summary |
 | GET, POST, DELETE /sandbox/faults[/{id}] | see paradex_sandbox.faults | the armed faults |
 | GET /sandbox/faults/kinds | | what can be armed, with parameters |
 | GET, POST /sandbox/settings | {"private_encoding": "json" or "sbe", "system_status": "ok", "rate_limits": true} | |
+| POST /sandbox/release | optional {"in_ms": 0, "cancel_only_ms": …, "post_only_ms": …} | the settings |
 | GET /sandbox/state | | markets, and accounts with balances, positions, open orders |
 """
 
@@ -58,6 +60,7 @@ class ControlApi:
             web.post("/accounts/{address}/deposit", self.deposit),
             web.post("/accounts/{address}/subkeys", self.register_subkey),
             web.delete("/accounts/{address}/subkeys/{public_key}", self.revoke_subkey),
+            web.post("/accounts/{address}/rpi", self.allow_rpi),
             web.get("/clock", self.clock),
             web.post("/clock", self.set_clock),
             web.post("/mark_price", self.set_mark_price),
@@ -68,6 +71,7 @@ class ControlApi:
             web.delete("/faults/{id}", self.disarm_fault),
             web.get("/settings", self.settings),
             web.post("/settings", self.change_settings),
+            web.post("/release", self.release),
             web.get("/state", self.state),
         ]
 
@@ -133,6 +137,17 @@ class ControlApi:
         """DELETE /sandbox/accounts/{address}/subkeys/{public_key}: its tokens are void at once; 204."""
         self._runtime.sync()
         self._exchange.revoke_subkey(request.match_info["address"], request.match_info["public_key"])
+        self._runtime.commit()
+        return web.Response(status=204)
+
+    async def allow_rpi(self, request: web.Request) -> web.Response:
+        """POST /sandbox/accounts/{address}/rpi: whether the account may place RPI orders; 204."""
+        body = await params.read_object(request, optional=True)
+        allowed = body.get("allowed", True)
+        if not isinstance(allowed, bool):
+            raise ApiError("VALIDATION_ERROR", "allowed must be true or false")
+        self._runtime.sync()
+        self._exchange.allow_rpi(request.match_info["address"], allowed)
         self._runtime.commit()
         return web.Response(status=204)
 
@@ -204,6 +219,12 @@ class ControlApi:
                 self._exchange.revoke_subkey(account.address, key)
             self._runtime.commit()
 
+        elif fault.kind is FaultKind.BUST_TRADE:
+            fills = self._exchange.fills(fault["account"], limit=1).items
+            self._runtime.sync()
+            self._exchange.bust(fault["account"], fault["fill_id"] or (fills[0].id if fills else ""))
+            self._runtime.commit()
+
     def _address_or_all(self, fault: Fault) -> str | None:
         return self._exchange.account(fault["account"]).address if fault["account"] else None
 
@@ -246,7 +267,25 @@ class ControlApi:
         if encoding is not None:
             self._runtime.hub.private_binary = encoding == "sbe"
         if status is not None:
+            self._runtime.sync()
             self._exchange.system_status = SystemStatus(status)
+            self._runtime.commit()
+        return await self.settings(request)
+
+    async def release(self, request: web.Request) -> web.Response:
+        """POST /sandbox/release: a release window, in `in_ms`: cancel_only, post_only (2 minutes each), then ok."""
+        body = await params.read_object(request, optional=True)
+        times = {}
+        for name, default in (("in_ms", 0), ("cancel_only_ms", 120_000), ("post_only_ms", 120_000)):
+            value = body.get(name, default)
+            if type(value) is not int or not 0 <= value <= _MAX_STEP_MS:
+                raise ApiError("VALIDATION_ERROR", f"{name} must be an integer from 0 to {_MAX_STEP_MS}")
+            times[name] = value * 1000
+        self._runtime.sync()
+        self._exchange.schedule_release(
+            self._exchange.now + times["in_ms"], times["cancel_only_ms"], times["post_only_ms"]
+        )
+        self._runtime.commit()
         return await self.settings(request)
 
     async def state(self, request: web.Request) -> web.Response:

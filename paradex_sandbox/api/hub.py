@@ -57,7 +57,8 @@ class Hub:
         self._faults = StreamFaults(faults)
         #: Who listens, by channel and account; with the markets it is about, where the subscription is scoped.
         self._subscribers: dict[tuple[str, str | None], dict[Subscriber, set[str] | None]] = {}
-        self._books: dict[str, MirrorBook] = {}
+        #: By market, the API book and the interactive one.
+        self._books: dict[tuple[str, bool], MirrorBook] = {}
         self._feeds: dict[str, BookFeed] = {}
         self._funding_seq: defaultdict[str, int] = defaultdict(int)
 
@@ -92,16 +93,23 @@ class Hub:
         if channel.topic is Topic.ORDER_BOOK:
             self._feeds.pop(channel.name, None)
             if channel.market is not None and not any(f.channel.market == channel.market for f in self._feeds.values()):
-                self._books.pop(channel.market, None)
+                for interactive in (False, True):
+                    self._books.pop((channel.market, interactive), None)
 
     def _open_feed(self, channel: Channel) -> None:
         if channel.name in self._feeds:
             return
         assert channel.market is not None
-        book = self._books.get(channel.market)
+        api_book = self._book_of(channel.market, interactive=False)
+        book = self._book_of(channel.market, interactive=True) if channel.is_interactive else api_book
+        self._feeds[channel.name] = BookFeed(channel, book, api_book)
+
+    def _book_of(self, market: str, *, interactive: bool) -> MirrorBook:
+        book = self._books.get((market, interactive))
         if book is None:
-            book = self._books[channel.market] = MirrorBook(self._exchange.levels(channel.market))
-        self._feeds[channel.name] = BookFeed(channel, book)
+            book = MirrorBook(self._exchange.levels(market, interactive=interactive))
+            self._books[market, interactive] = book
+        return book
 
     def _current_state(self, channel: Channel, scope: set[str] | None) -> list[Encoder]:
         ts = self._now()
@@ -184,12 +192,13 @@ class Hub:
     def _trade(self, event: ev.TradePrinted) -> None:
         self._deliver(Topic.TRADES, event.market, None, _encoder(frames.trade, event.trade, self._now()))
 
-    def _book(self, event: ev.BookChanged) -> None:
-        book = self._books.get(event.market)
+    def _book(self, event: ev.BookChanged | ev.InteractiveBookChanged) -> None:
+        interactive = isinstance(event, ev.InteractiveBookChanged)
+        book = self._books.get((event.market, interactive))
         if book is not None:
             book.apply(event.seq, event.changes)
             for feed in self._feeds.values():
-                if feed.channel.market == event.market:
+                if feed.channel.market == event.market and feed.channel.is_interactive is interactive:
                     feed.on_change()
 
     def _bbo(self, event: ev.BboChanged) -> None:
@@ -248,6 +257,12 @@ class Hub:
         payment = event.payment
         self._deliver_json(Topic.FUNDING_PAYMENTS, payment.market, event.account, render.funding_payment(payment))
 
+    def _tradebust(self, event: ev.TradeBusted) -> None:
+        self._deliver_json(Topic.TRADEBUSTS, None, event.account, render.tradebust(event.bust))
+
+    def _mmp(self, event: ev.MmpChanged) -> None:
+        self._deliver_json(Topic.MMP, None, event.account, render.mmp_event(event))
+
     def _deliver(self, topic: Topic, market: str | None, account: str | None, encode: Encoder) -> None:
         encoded: dict[int, bytes] = {}
         for name in channel_names(topic, market):
@@ -300,6 +315,7 @@ def _key(subscriber: Subscriber, channel: Channel) -> tuple[str, str | None]:
 _PUBLISHERS: dict[type[ev.Event], Callable[[Hub, Any], None]] = {
     ev.TradePrinted: Hub._trade,
     ev.BookChanged: Hub._book,
+    ev.InteractiveBookChanged: Hub._book,
     ev.BboChanged: Hub._bbo,
     ev.MarketSummaryChanged: Hub._market_summary,
     ev.FundingDataChanged: Hub._funding_data,
@@ -309,4 +325,6 @@ _PUBLISHERS: dict[type[ev.Event], Callable[[Hub, Any], None]] = {
     ev.AccountChanged: Hub._account,
     ev.BalanceChanged: Hub._balance,
     ev.FundingPaid: Hub._funding_payment,
+    ev.TradeBusted: Hub._tradebust,
+    ev.MmpChanged: Hub._mmp,
 }

@@ -1,6 +1,7 @@
 """Private REST: account, orders, fills, history. Every handler wants `Authorization: Bearer JWT`."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -24,6 +25,7 @@ from paradex_sandbox.exchange.model import (
     OrderType,
     Page,
     Side,
+    TradeBust,
 )
 
 
@@ -61,7 +63,9 @@ class PrivateApi:
             web.get("/orders/by_client_id/{client_id}", self.order_by_client_id),
             web.delete("/orders/by_client_id/{client_id}", self.cancel_by_client_id),
             web.get("/orders/{order_id}", self.order),
+            web.put("/orders/{order_id}", self.modify),
             web.delete("/orders/{order_id}", self.cancel),
+            web.get("/liquidations", self.liquidations),
             web.get("/orders-history", self.orders_history),
         ]
 
@@ -146,9 +150,22 @@ class PrivateApi:
         return web.json_response(self._cursors.paginate(request, fetch, render.funding_payment))
 
     async def tradebusts(self, request: web.Request) -> web.Response:
-        """GET /tradebusts: no trade was ever busted here."""
-        self._access.authorize(request)
-        return web.json_response({"results": [], "next": None, "prev": None})
+        """GET /tradebusts"""
+        account = self._access.authorize(request).account
+
+        def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[TradeBust]:
+            return self._exchange.tradebusts(account, before=before, limit=limit, **params.time_range(query))
+
+        return web.json_response(self._cursors.paginate(request, fetch, render.tradebust))
+
+    async def liquidations(self, request: web.Request) -> web.Response:
+        """GET /liquidations?from=&to="""
+        account = self._access.authorize(request).account
+        times = params.time_range(request.query, "from", "to")
+        return _results(
+            lambda item: {"id": item.id, "created_at": render.millis(item.created_at)},
+            self._exchange.liquidations(account, **times),
+        )
 
     async def transfers(self, request: web.Request) -> web.Response:
         """GET /transfers: deposits and withdrawals, all COMPLETED."""
@@ -225,6 +242,13 @@ class PrivateApi:
         ]
         return web.json_response({"orders": orders, "errors": errors}, status=201)
 
+    async def modify(self, request: web.Request) -> web.Response:
+        """PUT /orders/{order_id}: the order with `request_info` PENDING; the outcome comes later."""
+        credentials = self._access.authorize(request)
+        body = await params.read_json(request)
+        order = await self._order_entry.modify(credentials, body, request.match_info["order_id"])
+        return web.json_response(render.order(order))
+
     async def cancel(self, request: web.Request) -> web.Response:
         """DELETE /orders/{order_id}: 204, queued."""
         await self._order_entry.cancel(self._access.authorize(request), order_id=request.match_info["order_id"])
@@ -248,7 +272,8 @@ class PrivateApi:
         """DELETE /orders/batch: what happens to each of `order_ids` and `client_order_ids`."""
         credentials = self._access.authorize(request)
         body = await params.read_json(request)
-        return web.json_response({"results": await self._order_entry.cancel_batch(credentials, body)})
+        results = await self._order_entry.cancel_batch(credentials, body)
+        return _results(partial(render.cancel_result, credentials.account), results)
 
     # -- helpers ------------------------------------------------------------------------------------------------------
 

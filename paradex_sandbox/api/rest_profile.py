@@ -18,6 +18,7 @@ _NOTIFICATIONS = ("announcements", "fill_sound", "fills", "orders", "transfers")
 _CURRENCY_DISPLAYS = ("BASE", "QUOTE")
 _VALUE_DISPLAYS = ("SPOT_NOTIONAL", "MARKET_VALUE")
 _HISTORY_KINDS = ("pnl", "value", "volume", "fee_savings")
+_FRACTION = re.compile(r"[0-9](\.[0-9]{1,8})?")
 _USERNAME = re.compile(r"[A-Za-z0-9_.-]{3,32}")
 _MAX_TEXT = 200
 _MAX_COMPLIANCE = 1000
@@ -45,6 +46,7 @@ class ProfileApi:
             web.post("/account/profile/notifications/last_seen", self.saw_notifications),
             web.post("/account/profile/refresh_inventory", self.refresh_inventory),
             web.post("/account/profile/size_currency_display", self.update_size_currency_display),
+            web.post("/account/profile/market_max_slippage/{market}", self.set_max_slippage),
             web.post("/account/profile/username", self.update_profile),
             web.get("/account/settings", self.settings),
             web.post("/account/settings/trading_value_display", self.update_trading_value_display),
@@ -87,6 +89,18 @@ class ProfileApi:
         display = _one_of(body, "size_currency_display", _CURRENCY_DISPLAYS)
         self._store.of(account).profile["size_currency_display"] = display
         self._store.save()
+        return self._answer(account)
+
+    async def set_max_slippage(self, request: web.Request) -> web.Response:
+        """POST /account/profile/market_max_slippage/{market}: bounds MARKET orders; "0" goes back to the market's."""
+        account = self._access.authorize(request).account
+        body = await params.read_object(request)
+        value = body.get("max_slippage")
+        if not isinstance(value, str) or not _FRACTION.fullmatch(value):
+            raise ApiError("VALIDATION_ERROR", "max_slippage must be a plain decimal number, as a string")
+        self._runtime.sync()
+        self._exchange.set_max_slippage(account, request.match_info["market"], Decimal(value) or None)
+        self._runtime.commit()
         return self._answer(account)
 
     async def update_trading_value_display(self, request: web.Request) -> web.Response:
@@ -171,7 +185,9 @@ class ProfileApi:
 
     def _answer(self, account: str) -> web.Response:
         settings = self._store.find(account) or AccountSettings()
-        return web.json_response(_render(settings))
+        slippage = self._exchange.account(account).max_slippage
+        shown = {market: render.text(value) for market, value in slippage.items()}
+        return web.json_response(_render(settings) | {"market_max_slippage": shown})
 
 
 def _render(settings: AccountSettings) -> dict[str, Any]:
@@ -183,7 +199,6 @@ def _render(settings: AccountSettings) -> dict[str, Any]:
         "ai_agent_url": profile.get("ai_agent_url", ""),
         "last_seen_notification": profile.get("last_seen_notification", 0),
         "size_currency_display": profile.get("size_currency_display", "BASE"),
-        "market_max_slippage": {},
         "notifications": {name: settings.notifications.get(name, True) for name in _NOTIFICATIONS},
         "nfts": [],
         "referral_code": "",

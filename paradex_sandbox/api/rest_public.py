@@ -13,6 +13,8 @@ from paradex_sandbox.api.auth import CHAIN_ID_NAME, authenticate
 from paradex_sandbox.api.book_feed import group_levels
 from paradex_sandbox.api.errors import ApiError
 from paradex_sandbox.api.runtime import Runtime
+from paradex_sandbox.exchange.candles import RESOLUTIONS, PriceKind
+from paradex_sandbox.exchange.liquidation import BUFFER, LIQUIDATION_FEE, SHARE_INCREMENT
 from paradex_sandbox.exchange.model import BookView, FundingData, OrderClass, Page, Side, Trade
 from paradex_sandbox.faults import FaultKind
 
@@ -26,7 +28,7 @@ _MAX_TRADES_PAGE = 1000
 _MAX_KLINES = 1500
 _SIZE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,8})?")
 _PRICE_TICK = re.compile(r"[0-9]{1,7}([._][0-9]{1,12})?")
-_RESOLUTIONS_MINUTES = ("1", "3", "5", "15", "30", "60")
+_RESOLUTIONS_MINUTES = tuple(map(str, RESOLUTIONS))
 
 #: There is no chain behind the sandbox: addresses of contracts are zero, except those from which others are derived.
 _ZERO_ADDRESS = "0x0"
@@ -59,9 +61,9 @@ _SYSTEM_CONFIG: dict[str, Any] = {
     "l1_relayer_address": _ZERO_ADDRESS,
     "l2_relayer_address": _ZERO_ADDRESS,
     "l1_chain_id": "11155111",
-    "liquidation_fee": "0.2",
-    "partial_liquidation_buffer": "0.2",
-    "partial_liquidation_share_increment": "0.05",
+    "liquidation_fee": render.text(LIQUIDATION_FEE),
+    "partial_liquidation_buffer": render.text(BUFFER),
+    "partial_liquidation_share_increment": render.text(SHARE_INCREMENT),
     "universal_deployer_address": _ZERO_ADDRESS,
     "dime_staking_contract_address": _ZERO_ADDRESS,
     "assets_limit_per_account": 550,
@@ -89,6 +91,8 @@ class PublicApi:
             web.get("/markets", self.markets),
             web.get("/markets/summary", self.markets_summary),
             web.get("/markets/klines", self.klines),
+            web.get("/markets/history", self.history),
+            web.get("/markets/settlement-price", self.settlement_price),
             web.get("/orderbook/{market}", self.order_book),
             web.get("/orderbook/{market}/interactive", self.order_book),
             web.get("/orderbook/{market}/impact-price", self.impact_price),
@@ -141,15 +145,28 @@ class PublicApi:
         summaries = [self._exchange.market_summary(symbol) for symbol in symbols]
         return web.json_response({"results": [render.market_summary(summary) for summary in summaries]})
 
+    async def history(self, request: web.Request) -> web.Response:
+        """GET /markets/history, of all markets or `?market=`: no market was ever changed here."""
+        symbol = request.query.get("market", "")
+        if symbol not in ("", "ALL"):
+            self._exchange.market(symbol)
+        return web.json_response({"results": []})
+
+    async def settlement_price(self, request: web.Request) -> web.Response:
+        """GET /markets/settlement-price?market=: none has settled here; 404."""
+        market = self._exchange.market(params.required(request.query, "market"))
+        raise ApiError("MARKET_NOT_SETTLED", f"{market.symbol} has not settled", status=404)
+
     async def order_book(self, request: web.Request) -> web.Response:
         """GET /orderbook/{market} and …/interactive, `?depth=` levels a side, grouped by `?price_tick=`"""
         market = request.match_info["market"]
         depth = params.integer(request.query, "depth", minimum=1, maximum=_MAX_DEPTH) or _DEFAULT_DEPTH
         tick = _price_tick(request.query)
-        view = self._exchange.levels(market, None if tick else depth)
+        interactive = request.path.endswith("/interactive")
+        view = self._exchange.levels(market, None if tick else depth, interactive)
         if tick is not None:
             view = _grouped(view, tick, depth)
-        return web.json_response(render.order_book(view, self._exchange.bbo(market)))
+        return web.json_response(render.order_book(view, self._exchange.best_sizes(market)))
 
     async def impact_price(self, request: web.Request) -> web.Response:
         """GET /orderbook/{market}/impact-price?size=: what buying `size` would cost on average, per unit."""
@@ -163,12 +180,15 @@ class PublicApi:
 
     async def bbo(self, request: web.Request) -> web.Response:
         """GET /bbo/{market} and …/interactive"""
-        return web.json_response(render.bbo(self._exchange.bbo(request.match_info["market"])))
+        interactive = request.path.endswith("/interactive")
+        return web.json_response(render.bbo(self._exchange.bbo(request.match_info["market"], interactive)))
 
     async def trades(self, request: web.Request) -> web.Response:
         """GET /trades?market=, newest first"""
 
         def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[Trade]:
+            if query.get("baseAsset") and not query.get("market"):
+                return Page(())  # all options of a base asset: none are traded here
             market = params.required(query, "market")
             return self._exchange.trades(market, before=before, limit=limit, **params.time_range(query))
 
@@ -184,15 +204,13 @@ class PublicApi:
         return web.json_response(self._cursors.paginate(request, fetch, render.funding_data))
 
     async def klines(self, request: web.Request) -> web.Response:
-        """GET /markets/klines: `[[start ms, open, high, low, close, volume in base], …]` from the trades, oldest first.
+        """GET /markets/klines: `[[start ms, open, high, low, close, volume in base], …]`, oldest first.
 
-        The schema of the answer is not published; a bar without trades is left out. Only last prices are kept, so
-        `price_kind` mark and underlying are refused.
+        The schema of the answer is not published; a bar in which nothing happened is left out.
         """
         query = request.query
         market = self._exchange.market(params.required(query, "symbol"))
-        if query.get("price_kind", "last") != "last":
-            raise ApiError("INVALID_REQUEST_PARAMETER", "the sandbox has klines of last prices only")
+        kind = params.member(query, "price_kind", PriceKind) or PriceKind.LAST
         resolution = params.required(query, "resolution")
         if resolution not in _RESOLUTIONS_MINUTES:
             raise ApiError("INVALID_REQUEST_PARAMETER", f"resolution must be one of {', '.join(_RESOLUTIONS_MINUTES)}")
@@ -201,24 +219,12 @@ class PublicApi:
         times = params.time_range(query)
         start, end = times["start_at"] or 0, times["end_at"] or 0
         width = int(resolution) * 60_000_000
-        start = max(start - start % width, end - _MAX_KLINES * width)
-        bars: dict[int, list[Decimal]] = {}
-        before: str | None = None
-        while True:
-            page = self._exchange.trades(market.symbol, start_at=start, end_at=end, before=before, limit=1000)
-            for trade in page.items:  # newest first: the last seen trade of a bar is its first
-                bar = bars.setdefault(
-                    trade.created_at - trade.created_at % width,
-                    [trade.price, trade.price, trade.price, trade.price, Decimal(0)],
-                )
-                bar[0] = trade.price
-                bar[1] = max(bar[1], trade.price)
-                bar[2] = min(bar[2], trade.price)
-                bar[4] += trade.size
-            before = page.next
-            if before is None:
-                break
-        results = [[render.millis(at), *(float(value) for value in bars[at])] for at in sorted(bars)]
+        start = max(start, end - _MAX_KLINES * width)
+        bars = self._exchange.klines(market.symbol, int(resolution), start, end, kind)
+        results = [
+            [render.millis(bar.start), *(float(x) for x in (bar.open, bar.high, bar.low, bar.close, bar.volume))]
+            for bar in bars
+        ]
         return web.json_response({"results": results})
 
 

@@ -4,13 +4,13 @@ from typing import Any
 
 from aiohttp import web
 
-from paradex_sandbox.api import params, stark
+from paradex_sandbox.api import params, render, stark
 from paradex_sandbox.api.auth import check_onboarding
 from paradex_sandbox.api.errors import ApiError
 from paradex_sandbox.api.rest_public import ACCOUNT_CLASS_HASH, ACCOUNT_PROXY_CLASS_HASH
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.exchange.errors import ExchangeError
-from paradex_sandbox.exchange.model import DEFAULT_DEPOSITS, AssetKind, Page
+from paradex_sandbox.exchange.model import DEFAULT_DEPOSITS, SETTLEMENT_TOKEN, AssetKind, Page
 
 #: The lowest tiers of PROTOCOL's fees; there are no others here.
 _VOLUME_TIERS = [
@@ -58,6 +58,7 @@ class SystemApi:
         return [
             web.get("/onboarding", self.onboarding_info),
             web.post("/onboarding", self.onboard),
+            web.get("/insurance", self.insurance),
             web.get("/system/announcements", self.announcements),
             web.get("/system/volume-tiers", self.volume_tiers),
             web.get("/system/portfolio-margin-config", self.portfolio_margin_config),
@@ -91,6 +92,18 @@ class SystemApi:
             self._exchange.create_account(hex(address), hex(int(str(public_key), 16)), DEFAULT_DEPOSITS)
             self._runtime.commit()
         return web.Response(status=200)
+
+    async def insurance(self, request: web.Request) -> web.Response:
+        """GET /insurance"""
+        fund = self._exchange.insurance_fund()
+        return web.json_response(
+            {
+                "account": "0x0",
+                "account_value": render.money(fund.account_value),
+                "settlement_asset": SETTLEMENT_TOKEN,
+                "updated_at": render.millis(fund.updated_at),
+            }
+        )
 
     async def announcements(self, request: web.Request) -> web.Response:
         """GET /system/announcements: there are none."""

@@ -359,8 +359,11 @@ class Session:
     async def _order_cancel_batch(self, params: dict[str, Any], reply: "Reply") -> None:
         body = {"order_ids": params.get("order_ids")}
         results = await self._server.order_entry.cancel_batch(self._require_credentials(), body)
-        shown = ("id", "market", "status")
-        reply({"results": [{name: result[name] for name in shown if name in result} for result in results]})
+        reply({"results": [render.cancel_result(None, result) for result in results]})
+
+    async def _order_modify(self, params: dict[str, Any], reply: "Reply") -> None:
+        order = await self._server.order_entry.modify(self._require_credentials(), params.get("order", params))
+        reply({"order": render.order(order)})
 
     async def _order_cancel_on_disconnect(self, params: dict[str, Any], reply: "Reply") -> None:
         self._require_credentials()
@@ -440,6 +443,7 @@ _METHODS: dict[str, Method] = {
     "modify_subscription": Session._modify_subscription,
     "order.create": Session._order_create,
     "order.create_batch": Session._order_create_batch,
+    "order.modify": Session._order_modify,
     "order.cancel": Session._order_cancel,
     "order.cancel_batch": Session._order_cancel_batch,
     "order.cancel_all": Session._order_cancel_all,
