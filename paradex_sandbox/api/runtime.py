@@ -10,6 +10,7 @@ from paradex_sandbox.api.transfers import TransferLog
 from paradex_sandbox.exchange.exchange import Exchange
 from paradex_sandbox.faults import FaultKind, FaultRegistry
 from paradex_sandbox.liquidity import SyntheticTraders
+from paradex_sandbox.replay import Replay
 from paradex_sandbox.storage import Storage
 
 #: How often the other traders act, in µs of the sandbox's time.
@@ -34,7 +35,7 @@ class Runtime:
     def __init__(
         self,
         exchange: Exchange,
-        traders: SyntheticTraders | None,
+        traders: SyntheticTraders | Replay | None,
         clock: SandboxClock,
         *,
         storage: Storage | None = None,
