@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import os
 import sys
 import tempfile
 import time
@@ -144,6 +145,11 @@ class Exchange:
         """Freezes, steps or lets go."""
         await self.call("POST", "/sandbox/clock", json=change)
 
+    def cpu_seconds(self) -> float:
+        """CPU time that the server has used."""
+        times = self._process.cpu_times()
+        return times.user + times.system
+
     def memory(self) -> float:
         """Resident memory of the server in MiB."""
         return self._process.memory_info().rss / _MEBIBYTE
@@ -220,8 +226,11 @@ async def running(data: bool) -> AsyncIterator[Exchange]:
 
 async def orders(
     exchange: Exchange, count: int, send: Callable[[Trader, Sequence[Json]], Awaitable[None]], size: int
-) -> tuple[float, list[float]]:
-    """Sends `count` orders, `size` in one request; (orders per second, seconds of each request)."""
+) -> tuple[float, float, list[float]]:
+    """Sends `count` orders, `size` in one request.
+
+    Returns orders per second, the server's CPU milliseconds per order, and the seconds of each request.
+    """
     timestamp = await exchange.now_ms()
     jobs = []
     per_market = {
@@ -243,11 +252,12 @@ async def orders(
             await send(trader, batch)
             times.append(time.perf_counter() - start)
 
-    start = time.perf_counter()
+    used, start = exchange.cpu_seconds(), time.perf_counter()
     await asyncio.gather(*(client() for _ in range(IN_FLIGHT)))
-    elapsed = time.perf_counter() - start
+    elapsed, used = time.perf_counter() - start, exchange.cpu_seconds() - used
     await exchange.cancel_all()
-    return len(jobs) * size / elapsed, times
+    sent = len(jobs) * size
+    return sent / elapsed, used * 1000 / sent, times
 
 
 async def measure_orders(exchange: Exchange, count: int, repeats: int) -> list[Figure]:
@@ -266,18 +276,20 @@ async def measure_orders(exchange: Exchange, count: int, repeats: int) -> list[F
         ("rest", "REST", single, 1, 400.0),
         ("batch", f"batches of {BATCH}", together, BATCH, 1000.0),
     ):
-        rates, medians, tails = [], [], []
+        rates, costs, medians, tails = [], [], [], []
         for repeat in range(repeats + 1):
             progress(f"orders, {title}: round {repeat} of {repeats}")
             await exchange.login()
-            rate, times = await orders(exchange, count, send, size)
+            rate, cost, times = await orders(exchange, count, send, size)
             if repeat:
                 rates.append(rate)
+                costs.append(cost)
                 medians.append(percentile(times, 0.5) * 1000)
                 tails.append(percentile(times, 0.99) * 1000)
         busy = f"{title}, {IN_FLIGHT} requests in flight"
         figures += [
             Figure(f"{key}_orders_per_s", f"orders, {title}", "/s", tuple(rates), aim),
+            Figure(f"{key}_cpu_ms_per_order", f"CPU time of the server for an order, {title}", "ms", tuple(costs)),
             Figure(f"{key}_p50_ms", f"p50 of a request, {busy}", "ms", tuple(medians)),
             Figure(f"{key}_p99_ms", f"p99 of a request, {busy}", "ms", tuple(tails)),
         ]
@@ -362,6 +374,7 @@ async def measure_stream(exchange: Exchange, seconds: int, repeats: int) -> list
     channels = ["bbo.ALL", "trades.ALL", "markets_summary"]
     channels += [f"order_book.{market.symbol}.deltas@15@50ms" for market in exchange.markets]
     rates: list[float] = []
+    costs: list[float] = []
     speeds: list[float] = []
     async with AsyncExitStack() as stack:
         await exchange.clock(freeze=True)
@@ -379,12 +392,14 @@ async def measure_stream(exchange: Exchange, seconds: int, repeats: int) -> list
         for repeat in range(repeats + 1):
             progress(f"stream: round {repeat} of {repeats}")
             await catch_up()
-            before, start = sum(counts), time.perf_counter()
+            before, used, start = sum(counts), exchange.cpu_seconds(), time.perf_counter()
             await exchange.clock(advance_ms=seconds * 1000)
             await catch_up()
             elapsed = time.perf_counter() - start
+            used, received = exchange.cpu_seconds() - used, sum(counts) - before
             if repeat:
-                rates.append((sum(counts) - before) / elapsed)
+                rates.append(received / elapsed)
+                costs.append(used * 1_000_000 / received)
                 speeds.append(seconds / elapsed)
             if any(task.done() for task in tasks):
                 raise RuntimeError(f"clients were cut off: {counts}")
@@ -393,6 +408,7 @@ async def measure_stream(exchange: Exchange, seconds: int, repeats: int) -> list
         await exchange.clock(freeze=False)
     return [
         Figure("stream_messages_per_s", f"stream messages to {CLIENTS} clients", "/s", tuple(rates), 20_000.0),
+        Figure("stream_cpu_us_per_message", "CPU time of the server for a message", "µs", tuple(costs)),
         Figure("stream_speed", f"sandbox time with these {CLIENTS} clients, of real time", "x", tuple(speeds)),
     ]
 
@@ -449,8 +465,31 @@ def slope(values: Sequence[float]) -> float:
     return sum((index - middle) * (value - mean) for index, value in enumerate(values)) / spread if spread else 0.0
 
 
+class OtherLoad:
+    """How much of the machine other programs used meanwhile: above a few percent, the rates say little."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._busy = self._busy_seconds()
+
+    def figure(self) -> Figure:
+        """The share of all CPUs, in percent, that neither this process nor a server of its was using."""
+        # Of children that have ended, the system keeps the sum.
+        own = os.times()
+        ours = own.user + own.system + own.children_user + own.children_system
+        elapsed = (time.perf_counter() - self._start) * (os.cpu_count() or 1)
+        share = max(0.0, self._busy_seconds() - self._busy - ours) / elapsed * 100
+        return Figure("other_load_percent", "load of other programs meanwhile, of all CPUs", "%", (share,))
+
+    @staticmethod
+    def _busy_seconds() -> float:
+        times = psutil.cpu_times()
+        return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
+
+
 async def run(arguments: argparse.Namespace) -> list[Figure]:
     """All measurements; memory on a fresh sandbox, so that what came before is not counted."""
+    load = OtherLoad()
     figures: list[Figure] = []
     async with running(arguments.data) as exchange:
         figures += await measure_orders(exchange, arguments.orders, arguments.repeats)
@@ -459,7 +498,7 @@ async def run(arguments: argparse.Namespace) -> list[Figure]:
         figures += await measure_stream(exchange, arguments.stream_seconds, arguments.repeats)
     async with running(arguments.data) as exchange:
         figures += await measure_memory(exchange, arguments.warm_up_hours, arguments.hour_minutes)
-    return figures
+    return [*figures, load.figure()]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

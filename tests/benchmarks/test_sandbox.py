@@ -11,6 +11,10 @@ ROOT = Path(__file__).parents[2]
 SMALL = ("--repeats", "1", "--orders", "90", "--stream-seconds", "2", "--hour-minutes", "2", "--warm-up-hours", "0")
 KEYS = {
     "rest_orders_per_s",
+    "rest_cpu_ms_per_order",
+    "batch_cpu_ms_per_order",
+    "stream_cpu_us_per_message",
+    "other_load_percent",
     "rest_p50_ms",
     "rest_p99_ms",
     "batch_orders_per_s",
@@ -45,6 +49,10 @@ async def test_the_benchmark_measures_everything_and_leaves_nothing_running() ->
     lines = out.decode().splitlines()
     figures = json.loads(lines[-1])
     assert set(figures) == KEYS
-    assert all(figures[key] > 0 for key in KEYS if key.endswith(("_per_s", "_ms", "_mib", "_speed")))
+    assert all(
+        figures[key] > 0
+        for key in KEYS
+        if key.endswith(("_per_s", "_ms", "_per_order", "_per_message", "_mib", "_speed"))
+    )
     assert sum(line.startswith("| ") for line in lines) == 2 + len(KEYS) - 3
     assert not [child for child in psutil.Process().children(recursive=True) if "paradex_sandbox" in child.cmdline()]
