@@ -35,6 +35,8 @@ def bust(state: ExchangeState, engine: MatchingEngine, account: AccountState, fi
             engine.unfill(owner, order, own.size, own.price * own.size)
     if len(sides) == 1:
         reverse(state, market, None, fill, fill.order_side.opposite)
+    # What others hold has changed, and what the crowd holds.
+    state.dirty_summaries[market] = None
     engine.settle_touched()
     assert busted is not None
     return busted
