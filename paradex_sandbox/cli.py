@@ -196,10 +196,48 @@ def _lock_directory(directory: Path) -> None:
         raise CommandError(f"another sandbox is using --data {directory}") from None
 
 
+_MAIN_HELP = """\
+A local Paradex: the same REST, WebSocket, binary frames and signatures, on your
+own machine. Free, offline, with other traders to trade with, a clock that you
+can stop and step, and faults on request.
+"""
+_MAIN_EXAMPLES = f"""\
+a first session:
+  paradex-sandbox serve                     prints: ready {DEFAULT_URL}
+  paradex-sandbox account                   in another terminal: keys of a funded account
+  open {DEFAULT_URL.removesuffix("/v1")}/               markets, book, trades, accounts, faults, live
+
+Then give a bot the address, account_address and api_secret. It trades with real
+signatures and verified limits; the keys open nothing outside this sandbox.
+
+`paradex-sandbox COMMAND --help` tells more; the guide is docs/sandbox.md.
+"""
+_SERVE_EXAMPLES = f"""\
+examples:
+  paradex-sandbox serve --data ~/sandbox    everything survives a restart
+  paradex-sandbox serve --seed 7 --start-at 2026-01-05T00:00:00Z --frozen
+                                            the same market each time, for tests
+  paradex-sandbox serve --replay day.jsonl.gz
+                                            a recorded day, see `paradex-sandbox record --help`
+
+while it runs, from this machine:
+  curl {DEFAULT_URL.removesuffix("/v1")}/sandbox/clock -d '{{"freeze": true}}'
+  curl {DEFAULT_URL.removesuffix("/v1")}/sandbox/clock -d '{{"advance_ms": 3600000}}'
+  curl {DEFAULT_URL.removesuffix("/v1")}/sandbox/faults -d '{{"kind": "order_answer_lost", "count": 1}}'
+  curl {DEFAULT_URL.removesuffix("/v1")}/sandbox/faults/kinds     what else can go wrong
+"""
+_RECORD_EXAMPLES = f"""\
+examples:
+  paradex-sandbox record {DEFAULT_URL} hour.jsonl.gz --seconds 3600
+  paradex-sandbox record URL day.jsonl.gz --markets BTC-USD-PERP,ETH-USD-PERP
+  paradex-sandbox serve --replay day.jsonl.gz
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
+    as_written = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="paradex-sandbox",
-        description="A local Paradex: the same REST, WebSocket, binary frames and signatures, on your own machine.",
+        prog="paradex-sandbox", description=_MAIN_HELP, epilog=_MAIN_EXAMPLES, formatter_class=as_written
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -207,18 +245,27 @@ def _parser() -> argparse.ArgumentParser:
         "serve",
         help="run a sandbox until Ctrl-C",
         description="Runs a sandbox. Prints `ready http://HOST:PORT/v1` on standard output as soon as it answers.",
+        epilog=_SERVE_EXAMPLES,
+        formatter_class=as_written,
     )
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    serve.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free one (default %(default)s)")
-    serve.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same market (default %(default)s)")
-    serve.add_argument("--markets", type=Path, metavar="FILE", help="markets to list, instead of the built-in ones")
-    serve.add_argument("--replay", type=Path, metavar="FILE", help="play a recording instead of the synthetic traders")
-    serve.add_argument("--start-at", type=_time, metavar="TIME", help="where the clock starts, as 2026-01-05T00:00:00Z")
-    serve.add_argument("--frozen", action="store_true", help="the clock stands still until it is stepped")
-    serve.add_argument("--data", type=Path, metavar="DIR", help="keep everything there across restarts")
-    serve.add_argument("--no-limits", action="store_true", help="no rate limits, for load tests")
-    serve.add_argument("--no-control", action="store_true", help="no control surface at /sandbox")
-    serve.add_argument(
+    where = serve.add_argument_group("where it listens")
+    where.add_argument("--host", default="127.0.0.1", help="address; others than this machine's trust everybody there")
+    where.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free one (default %(default)s)")
+    market = serve.add_argument_group("which market")
+    market.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same market (default %(default)s)")
+    market.add_argument("--markets", type=Path, metavar="FILE", help="markets to list, instead of the built-in ones")
+    market.add_argument("--replay", type=Path, metavar="FILE", help="play a recording instead of the synthetic traders")
+    clock = serve.add_argument_group("its clock")
+    clock.add_argument("--start-at", type=_time, metavar="TIME", help="where it starts (default: now, in real time)")
+    clock.add_argument("--frozen", action="store_true", help="it stands still until it is stepped")
+    keeping = serve.add_argument_group("what it keeps")
+    keeping.add_argument("--data", type=Path, metavar="DIR", help="keep everything there across restarts")
+    ways = serve.add_argument_group("how it behaves")
+    ways.add_argument("--no-limits", action="store_true", help="no rate limits, for load tests")
+    ways.add_argument(
+        "--no-control", action="store_true", help="no control surface at /sandbox: no accounts, no faults"
+    )
+    ways.add_argument(
         "--private-encoding",
         choices=("json", "sbe"),
         default="json",
@@ -229,6 +276,8 @@ def _parser() -> argparse.ArgumentParser:
         "record",
         help="record the market data of a running server",
         description="Records book, trades and marks from any server that speaks Paradex, for `serve --replay`.",
+        epilog=_RECORD_EXAMPLES,
+        formatter_class=as_written,
     )
     record.add_argument("url", metavar="URL", help="REST or WebSocket address of the server")
     record.add_argument("file", type=Path, metavar="FILE", help="what to write; compressed if it ends in .gz")
@@ -238,7 +287,10 @@ def _parser() -> argparse.ArgumentParser:
     account = commands.add_parser(
         "account",
         help="create a funded account on a running sandbox",
-        description="Creates a funded account with a registered subkey and prints its keys as one JSON object.",
+        description=(
+            "Creates a funded account with a registered subkey and prints its keys as one JSON object. A bot gets "
+            "account_address and api_secret, the subkey's key, which trades and cannot withdraw."
+        ),
     )
     account.add_argument(
         "--url",
