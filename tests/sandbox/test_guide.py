@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.sandbox import ACCOUNTS
-from paradex_sandbox import faults
+from paradex_sandbox import cli, faults, recording
 from paradex_sandbox.api import control
 from tests.sandbox.conftest import Starter
 
@@ -44,6 +44,26 @@ def test_its_numbers_have_a_source() -> None:
     assert "python -m benchmarks.sandbox" in GUIDE
     for title in ("orders, REST", "orders, batches of 10", "stream messages to 20 clients", "growth in that hour"):
         assert re.search(rf"^\| {re.escape(title)}.*\| reached \|$", GUIDE, re.MULTILINE), title
+
+
+def test_its_recording_is_one(tmp_path: Path) -> None:
+    (lines,) = re.findall(r"```json\n(.+?)```", GUIDE, re.DOTALL)
+    path = tmp_path / "day.jsonl"
+    path.write_text(lines, encoding="utf-8")
+    assert [type(record) for record in recording.read(path)] == [
+        recording.MarkRecord,
+        recording.BookRecord,
+        recording.BookRecord,
+        recording.TradeRecord,
+    ]
+
+
+def test_it_names_every_option_of_serve(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["serve", "--help"])
+    options = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out.partition("examples:")[0])) - {"--help"}
+    assert len(options) > 8
+    assert {option for option in options if option not in GUIDE} == set()
 
 
 async def test_its_commands_work(start: Starter) -> None:
