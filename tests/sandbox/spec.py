@@ -131,6 +131,8 @@ UNDOCUMENTED_CHANNELS = {
         *("window_size", "window_delta", "window_vega", "config", "removed"),
     }
 }
+#: Values that the OpenAPI file lacks: the SBE schema 1:2 and the official SDK have them.
+MISSING_VALUES = {"responses.OrderFlag": ["MMP"]}
 #: The descriptions call these strings, and say that they are null at the ends of a list.
 _NULLABLE = {"next", "prev"}
 
@@ -200,7 +202,9 @@ def _validator(name: str) -> jsonschema.Draft7Validator:
 def _strict(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with references resolved and undeclared fields forbidden."""
     if "$ref" in schema:
-        return _strict(_schemas()[schema["$ref"].rsplit("/", 1)[1]])
+        name = schema["$ref"].rsplit("/", 1)[1]
+        strict = _strict(_schemas()[name])
+        return strict | {"enum": [*strict["enum"], *MISSING_VALUES[name]]} if name in MISSING_VALUES else strict
     if "allOf" in schema:
         merged: dict[str, Any] = {}
         for part in schema["allOf"]:
