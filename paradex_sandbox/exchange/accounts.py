@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from paradex_sandbox.exchange.algo import AlgoOrder
 from paradex_sandbox.exchange.book import RestingOrder
+from paradex_sandbox.exchange.exposure import OpenOrders
 from paradex_sandbox.exchange.mmp import MmpGuard
 from paradex_sandbox.exchange.model import (
     SETTLEMENT_TOKEN,
@@ -38,6 +39,7 @@ class AccountState:
         self.balance_updated_at: dict[str, int] = dict.fromkeys(info.balances, info.created_at)
         self.orders: dict[str, Order] = {}
         self.live: dict[str, dict[str, Order]] = {}
+        self._open: dict[str, OpenOrders] = {}
         self.live_client_ids: dict[str, str] = {}
         self.resting: dict[str, RestingOrder] = {}
         self.positions: dict[str, PositionState] = {}
@@ -106,6 +108,13 @@ class AccountState:
         if market is not None:
             return list(self.live.get(market, {}).values())
         return sorted((o for orders in self.live.values() for o in orders.values()), key=lambda o: o.id)
+
+    def open(self, market: str) -> OpenOrders:
+        """What the open orders in a market add up to."""
+        orders = self._open.get(market)
+        if orders is None:
+            orders = self._open[market] = OpenOrders()
+        return orders
 
     def open_orders(self, market: str) -> Iterator[Order]:
         """Those that have passed the risk check."""

@@ -22,6 +22,7 @@ from paradex_sandbox.exchange.model import (
     ModifyRequest,
     Order,
     Position,
+    ReleaseStep,
     Side,
     Subkey,
     SystemStatus,
@@ -38,6 +39,13 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class SystemStatusChanged(Event):
     status: SystemStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseScheduled(Event):
+    """What is left of a release window: the system's next states; empty where it was called off."""
+
+    steps: tuple[ReleaseStep, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,7 @@ class MatchingEngine:
         market = self._state.market(order.market)
         if order.status is OrderStatus.OPEN:
             self._rest(account, order, market)
+            account.open(order.market).note(order)
         else:
             market.triggers.add(account, order)
 
@@ -329,6 +330,7 @@ class MatchingEngine:
     def publish(self, account: AccountState, order: Order) -> None:
         """Stamps and publishes a change of an order."""
         state = self._state
+        account.open(order.market).note(order)
         state.touch(order)
         state.events.append(OrderUpdated(state.now, account.address, order.snapshot()))
         state.dirty_accounts[account] = None

@@ -198,6 +198,14 @@ class SystemStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseStep:
+    """The system takes on `status` at `at` (microseconds)."""
+
+    at: int
+    status: SystemStatus
+
+
+@dataclass(frozen=True, slots=True)
 class FeeRate:
     """A rate of notional (0.0003 is 3 bps, negative is a rebate); `fee_cap` and `fee_floor` bound option fees."""
 

@@ -45,8 +45,10 @@ def apply(
         wanted.size, wanted.remaining_size, wanted.price = size, size - order.filled_size, price
         # The risk check sees the order as it would be, and not also as it is.
         order.status = OrderStatus.NEW
+        account.open(order.market).note(order)
         reason = rejection(state, market, account, wanted) or engine.passive_rejection(market, wanted)
         order.status = OrderStatus.OPEN
+        account.open(order.market).note(order)
         if reason is not None:
             _refuse(engine, account, order, reason.value)
             return

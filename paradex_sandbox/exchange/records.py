@@ -20,13 +20,14 @@ from paradex_sandbox.exchange.model import (
     Order,
     OrderClass,
     OrderStatus,
+    ReleaseStep,
     SystemStatus,
     Trade,
     TradeBust,
 )
 from paradex_sandbox.exchange.positions import PositionState
 from paradex_sandbox.exchange.requests import RequestQueue
-from paradex_sandbox.exchange.state import ExchangeState, ReleaseStep, address_key
+from paradex_sandbox.exchange.state import ExchangeState, address_key
 from paradex_sandbox.exchange.stats import MinuteBucket
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from paradex_sandbox.exchange.accounts import AccountState
-from paradex_sandbox.exchange.margin import Exposure, account_margin, open_size
+from paradex_sandbox.exchange.exposure import Exposure
+from paradex_sandbox.exchange.margin import account_margin, open_size
 from paradex_sandbox.exchange.model import (
     ZERO,
     CancelReason,
@@ -177,9 +178,9 @@ def reduces(market: MarketState, account: AccountState, order: Order) -> bool:
 
 def excess_reduce_only(market: MarketState, account: AccountState) -> list[Order]:
     """Open reduce-only orders that the position has shrunk below, the least aggressive first to go."""
-    open_orders = list(account.open_orders(market.symbol))
-    if not any(order.reduce_only for order in open_orders):
+    if not account.open(market.symbol).has_reduce_only:
         return []
+    open_orders = list(account.open_orders(market.symbol))
     position = account.position_size(market.symbol)
     excess = []
     for side in Side:
@@ -215,7 +216,7 @@ def _is_beyond_band(market: MarketState, order: Order) -> bool:
 
 def _exceeds_position_limit(market: MarketState, account: AccountState, order: Order) -> bool:
     position = account.position_size(market.symbol) * order.side.sign
-    same_side = sum((other.remaining_size for other in _same_side(account, order)), ZERO)
+    same_side = account.open(market.symbol).size(order.side)
     return order.remaining_size + same_side + position > market.market.position_limit
 
 

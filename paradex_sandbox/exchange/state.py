@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 
@@ -13,7 +12,7 @@ from paradex_sandbox.exchange.errors import ExchangeError
 from paradex_sandbox.exchange.events import Event
 from paradex_sandbox.exchange.funding import FundingState
 from paradex_sandbox.exchange.marks import MarkProcess
-from paradex_sandbox.exchange.model import ZERO, AssetKind, Bbo, Market, Order, SystemStatus, Trade
+from paradex_sandbox.exchange.model import ZERO, AssetKind, Bbo, Market, Order, ReleaseStep, SystemStatus, Trade
 from paradex_sandbox.exchange.positions import PositionState
 from paradex_sandbox.exchange.stats import RollingStats
 from paradex_sandbox.exchange.triggers import TriggerBook
@@ -51,14 +50,6 @@ class MarketState:
     def bbo(self) -> Bbo:
         """Of the API book."""
         return self.book.bbo(self.symbol)
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseStep:
-    """The system takes on `status` at `at` (microseconds)."""
-
-    at: int
-    status: SystemStatus
 
 
 class ExchangeState:

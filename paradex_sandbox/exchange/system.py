@@ -1,9 +1,9 @@
 """The system's status and the scripted release window (docs: trading/maintenance-mode)."""
 
-from paradex_sandbox.exchange.events import SystemStatusChanged
+from paradex_sandbox.exchange.events import ReleaseScheduled, SystemStatusChanged
 from paradex_sandbox.exchange.matching import MatchingEngine
-from paradex_sandbox.exchange.model import SystemStatus
-from paradex_sandbox.exchange.state import ExchangeState, MarketState, ReleaseStep
+from paradex_sandbox.exchange.model import ReleaseStep, SystemStatus
+from paradex_sandbox.exchange.state import ExchangeState, MarketState
 
 #: How long a release takes in each of its two states.
 CANCEL_ONLY_US = POST_ONLY_US = 120 * 1_000_000
@@ -20,24 +20,32 @@ class SystemControl:
 
     def set(self, status: SystemStatus) -> None:
         """Takes on a status now; what remained of a release window is dropped."""
-        self._state.release = ()
+        if self._state.release:
+            self._schedule(())
         self._enter(status)
 
     def schedule(self, at: int, cancel_only_us: int, post_only_us: int) -> None:
         """From `at`: cancel_only, then post_only, then ok."""
-        self._state.release = (
-            ReleaseStep(at, SystemStatus.CANCEL_ONLY),
-            ReleaseStep(at + cancel_only_us, SystemStatus.POST_ONLY),
-            ReleaseStep(at + cancel_only_us + post_only_us, SystemStatus.OK),
+        self._schedule(
+            (
+                ReleaseStep(at, SystemStatus.CANCEL_ONLY),
+                ReleaseStep(at + cancel_only_us, SystemStatus.POST_ONLY),
+                ReleaseStep(at + cancel_only_us + post_only_us, SystemStatus.OK),
+            )
         )
         self.tick()
+
+    def _schedule(self, steps: tuple[ReleaseStep, ...]) -> None:
+        state = self._state
+        state.release = steps
+        state.events.append(ReleaseScheduled(state.now, steps))
 
     def tick(self) -> None:
         """Takes the steps of the release window whose time has come."""
         state = self._state
         while state.release and state.release[0].at <= state.now:
             step, *rest = state.release
-            state.release = tuple(rest)
+            self._schedule(tuple(rest))
             self._enter(step.status)
 
     def mark_moved(self, market: MarketState) -> None:

@@ -69,6 +69,7 @@ class TradingMachine(RuleBasedStateMachine):
         for account in ACCOUNTS:
             self.exchange.create_account(account, f"{account}1", {"USDC": DEPOSIT})
         self.exchange.allow_rpi(BOB)
+        self.exchange.set_max_slippage(CAROL, MARKET, Decimal("0.03"))
         self.exchange.set_mark_price(MARKET, Decimal(100))
         for account in (ALICE, BOB):
             self.exchange.set_mmp(
@@ -265,6 +266,11 @@ class TradingMachine(RuleBasedStateMachine):
             self.exchange.system_status = SystemStatus.OK
             self.drain()
 
+    @rule(seconds=st.integers(0, 40))
+    def release(self, seconds: int) -> None:
+        self.exchange.schedule_release(self.exchange.now + seconds * 1_000_000, 10_000_000, 10_000_000)
+        self.drain()
+
     @rule(remove=st.booleans())
     def protect(self, remove: bool) -> None:
         with suppress(ExchangeError):
@@ -353,6 +359,19 @@ class TradingMachine(RuleBasedStateMachine):
             for order in self.exchange.open_orders(account):
                 assert (order.id in resting_ids) == (order.status is OrderStatus.OPEN)
                 assert (order.id in waiting) == (order.status is OrderStatus.UNTRIGGERED)
+
+    @invariant()
+    def margin_sees_the_open_orders_as_they_are(self) -> None:
+        for account in ACCOUNTS:
+            seen = self.exchange._state.account(account).open(MARKET)
+            open_orders = [o for o in self.exchange.open_orders(account) if o.status is OrderStatus.OPEN]
+            mark = self.exchange.market_summary(MARKET).mark_price
+            assert seen.has_reduce_only == any(order.reduce_only for order in open_orders)
+            adding = [order for order in open_orders if not order.reduce_only]
+            for side in Side:
+                assert seen.size(side) == sum(order.remaining_size for order in adding if order.side is side)
+            beyond = sorted((o.side, o.remaining_size, o.price) for o in adding if (o.price - mark) * o.side.sign > 0)
+            assert sorted(tuple(exposure) for exposure in seen.beyond(mark)) == beyond
 
     @invariant()
     def what_is_tied_to_a_position_fits_it(self) -> None:
