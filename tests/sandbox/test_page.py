@@ -141,6 +141,16 @@ def plain(cells: list[str]) -> list[Decimal]:
     return [Decimal(cell.replace(",", "").removesuffix(" ●")) for cell in cells]
 
 
+async def shown_book(page: Page) -> list[list[Decimal]]:
+    """Price and size of the levels on the page, from the highest price to the lowest."""
+    return [plain(row[:2]) for row in [*await page.table("#ask-rows"), *await page.table("#bid-rows")]]
+
+
+def wanted_book(book: dict[str, Any]) -> list[list[Decimal]]:
+    """The same of an answer of GET /orderbook."""
+    return [[Decimal(price), Decimal(size)] for price, size in [*book["asks"][::-1], *book["bids"]]]
+
+
 class TestInABrowser:
     """Collected where there is a browser."""
 
@@ -155,9 +165,7 @@ class TestInABrowser:
         book = (await sandbox.rest.get(f"/orderbook/{MARKET}", depth=15)).json
         await page.until_text("#spread", f"sequence {book['seq_no']}")
         assert await page.text("#spread") != first
-        for body, levels in (("#bid-rows", book["bids"]), ("#ask-rows", book["asks"][::-1])):
-            shown = [plain(row[:2]) for row in await page.table(body)]
-            assert shown == [[Decimal(price), Decimal(size)] for price, size in levels]
+        assert await shown_book(page) == wanted_book(book)
         newest = (await sandbox.rest.get("/trades", market=MARKET, page_size=20)).json["results"]
         await page.until_text("#trade-rows tr", f"{Decimal(newest[0]['price']):,}")
         shown_trades = await page.table("#trade-rows")
@@ -184,11 +192,25 @@ class TestInABrowser:
         await page.click("#market-rows tr:nth-child(2) button")
         await page.until_text("#chart-title", "ETH-USD-PERP")
         book = (await busy_sandbox.rest.get("/orderbook/ETH-USD-PERP", depth=15)).json
-        best = f"{Decimal(book['bids'][0][0]):,.2f}"
-        await page.until_text("#bid-rows tr", best)
+        await page.until_text("#bid-rows tr", f"{Decimal(book['bids'][0][0]):,.2f}")
+        assert await shown_book(page) == wanted_book(book)
+
+    async def test_the_interactive_book_is_the_one_with_orders_for_retail(
+        self, busy_sandbox: Sandbox, page: Page
+    ) -> None:
+        await show(page, busy_sandbox)
+        books = [
+            (await busy_sandbox.rest.get(f"/orderbook/{MARKET}{kind}", depth=15)).json for kind in ("", "/interactive")
+        ]
+        assert books[0]["bids"] != books[1]["bids"]
+        await page.until("document.querySelectorAll('#bid-rows tr').length === 15")
+        assert await shown_book(page) == wanted_book(books[0])
         await page.click("[data-feed=interactive]")
-        await page.until("document.querySelector('[data-feed=interactive]').getAttribute('aria-pressed') === 'true'")
-        await page.until_text("#bid-rows tr", best)
+        await page.until_text("#bid-rows tr", f"{Decimal(books[1]['bids'][0][0]):,}")
+        assert await shown_book(page) == wanted_book(books[1])
+        await page.click("[data-feed=deltas]")
+        await page.until_text("#bid-rows tr", f"{Decimal(books[0]['bids'][0][0]):,}")
+        assert await shown_book(page) == wanted_book(books[0])
 
     async def test_an_order_of_an_account_shows_up_and_goes(self, sandbox: Sandbox, page: Page) -> None:
         trader = await sandbox.trader("5000")
@@ -282,9 +304,7 @@ class TestInABrowser:
         await sandbox.advance(2000)
         book = (await sandbox.rest.get(f"/orderbook/{MARKET}", depth=15)).json
         await page.until_text("#spread", f"sequence {book['seq_no']}")
-        for body, levels in (("#bid-rows", book["bids"]), ("#ask-rows", book["asks"][::-1])):
-            shown = [plain(row[:2]) for row in await page.table(body)]
-            assert shown == [[Decimal(price), Decimal(size)] for price, size in levels]
+        assert await shown_book(page) == wanted_book(book)
         said = await page.text("#errors")
         assert ("cut short" in said) == (fault["kind"] == "frame_cut")
 
