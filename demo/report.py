@@ -59,15 +59,15 @@ def _compared(comparisons: list[Comparison]) -> Table:
 
 
 def _side(side: Side) -> str:
-    return f"{side.fills} times, {side.base:f} BTC for {side.quote:,.2f} USDC"
+    return f"{side.fills} times, {side.base.normalize():f} BTC for {side.quote:,.2f} USDC"
 
 
 def _position(summary: Summary) -> str:
     last = summary.last
     if last.entry_price is None:
         return "none"
-    return f"{last.position:+f} BTC at {last.entry_price:,.1f}"
+    return f"{last.position.normalize():+f} BTC at {last.entry_price:,.1f}"
 
 
 def _number(number: Decimal | int) -> str:
-    return f"{number:.6g}" if isinstance(number, Decimal) else str(number)
+    return f"{number.normalize():.6g}" if isinstance(number, Decimal) else str(number)

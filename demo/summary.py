@@ -1,5 +1,6 @@
 """What a demo run came to: the exchange's numbers beside the bot's, and whether everything is as it should be."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,7 +53,7 @@ class Summary:
     seconds: float
     """From the start of the strategy to its stop."""
     quoted: tuple[float, float, float]
-    """The share of the looks at the exchange that found open bids, open asks, and both."""
+    """The share of the looks at the exchange, from the first order on, that found open bids, open asks, and both."""
     buys: Side
     sells: Side
     fees: Decimal
@@ -124,12 +125,13 @@ def summarize(
     :param last: from after its stop
     """
     fills = last.fills
+    quoting = list(itertools.dropwhile(lambda snapshot: not snapshot.orders, snapshots))
     return Summary(
         seconds=snapshots[-1].time - snapshots[0].time if snapshots else 0.0,
         quoted=(
-            _share(bool(snapshot.orders_of("BUY")) for snapshot in snapshots),
-            _share(bool(snapshot.orders_of("SELL")) for snapshot in snapshots),
-            _share(bool(snapshot.orders_of("BUY") and snapshot.orders_of("SELL")) for snapshot in snapshots),
+            _share(bool(snapshot.orders_of("BUY")) for snapshot in quoting),
+            _share(bool(snapshot.orders_of("SELL")) for snapshot in quoting),
+            _share(bool(snapshot.orders_of("BUY") and snapshot.orders_of("SELL")) for snapshot in quoting),
         ),
         buys=_side(last.fills_of("BUY")),
         sells=_side(last.fills_of("SELL")),

@@ -33,7 +33,6 @@ class _BookFeed:
         self.channel = CONSTANTS.ORDER_BOOK_DELTAS_CHANNEL.format(market=market)
         self.seq: int | None = None  # of the last frame applied; None until a snapshot has come
         self.gaps: deque[float] = deque(maxlen=CONSTANTS.MAX_BOOK_GAPS)
-        self.reseeding = False
 
     def give_up_on_deltas(self, now: float) -> bool:
         """Notes a gap. Whether there have been so many that the feed of whole books is the better one.
@@ -155,9 +154,13 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             return True
         try:
             await self._subscribe(self._session, trading_pair)
-        except (ConnectionError, ValueError, web_utils.ParadexError) as error:
+        except ValueError as error:
             self.logger().error(f"Could not subscribe to {trading_pair}: {error}")
             self.remove_trading_pair(trading_pair)
+            return False
+        except (ConnectionError, web_utils.ParadexError) as error:
+            self.logger().error(f"Could not subscribe to {trading_pair}: {error}")
+            await self.unsubscribe_from_trading_pair(trading_pair)  # from what was acknowledged before
             return False
         return True
 
@@ -184,9 +187,12 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         for trading_pair in list(self._trading_pairs):
             try:
                 await self._subscribe(session, trading_pair)
-            except (ValueError, web_utils.RpcError) as error:
-                # One pair that the exchange does not have must not keep the others from their data.
+            # One pair that the exchange does not have must not keep the others from their data.
+            except ValueError as error:
                 self.logger().error(f"Could not subscribe to {trading_pair}: {error}")
+            except web_utils.RpcError as error:
+                self.logger().error(f"Could not subscribe to {trading_pair}, trying again: {error}")
+                safe_ensure_future(self._subscribe_later(session, trading_pair))
         self.logger().info("Subscribed to the public order book, trade and market summary channels.")
 
     async def _subscribe(self, session: web_utils.RpcSession, trading_pair: str) -> None:
@@ -194,6 +200,21 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         feed = self._feeds.setdefault(market, _BookFeed(trading_pair, market))
         for channel in self._channels(feed):
             await session.subscribe(channel)
+
+    async def _subscribe_later(self, session: web_utils.RpcSession, trading_pair: str) -> None:
+        """Asks again for what was refused, after pauses that grow: until then the pair's book stands still."""
+        backoff = web_utils.Backoff()
+        while True:
+            await self._sleep(backoff.next())
+            if session is not self._session or trading_pair not in self._trading_pairs:
+                return  # the next connection subscribes to everything
+            try:
+                await self._subscribe(session, trading_pair)
+                return
+            except (ConnectionError, ValueError):
+                return
+            except web_utils.ParadexError as error:
+                self.logger().debug(f"Still no subscription to {trading_pair}: {error}")
 
     @staticmethod
     def _channels(feed: _BookFeed) -> tuple[str, ...]:
@@ -227,7 +248,6 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             if feed.seq is None or frame.seq > feed.seq:
                 self._book(feed.trading_pair).apply_snapshot(frame.bids, frame.asks, frame.seq)
                 feed.seq = frame.seq
-                feed.reseeding = False
         elif feed.seq is None or frame.seq <= feed.seq:
             return  # deltas of before the snapshot, or told twice
         elif frame.seq == feed.seq + 1:
@@ -238,9 +258,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     def _reseed(self, feed: _BookFeed, seq: int) -> None:
         """Answers a gap: the channel is subscribed to again, and what comes before its snapshot does not count."""
-        if feed.reseeding:
-            return
-        expected, feed.seq, feed.reseeding = (feed.seq or 0) + 1, None, True
+        expected, feed.seq = (feed.seq or 0) + 1, None
         old_channel = feed.channel
         self.logger().warning(f"{feed.market}: the book stream jumped from {expected} to {seq}; taking a new snapshot.")
         if feed.give_up_on_deltas(time.monotonic()):
@@ -270,7 +288,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     def _forget_sequences(self) -> None:
         for feed in self._feeds.values():
-            feed.seq, feed.reseeding = None, False
+            feed.seq = None
 
     def _report_unreadable(self, error: Exception) -> None:
         """Once in a thousand: a server that sends such frames sends many."""

@@ -272,7 +272,15 @@ class ParadexPerpetualAuth(AuthBase):
                     config = await web_utils.api_request(
                         self._factory(), CONSTANTS.SYSTEM_CONFIG_PATH, domain=self._domain
                     )
-                    self._account = await self._run(_subkey_account, config, self._api_secret, self._account_address)
+                    try:
+                        self._account = await self._run(
+                            _subkey_account, config, self._api_secret, self._account_address
+                        )
+                    except ValueError:
+                        raise ParadexAuthenticationError(
+                            f"The SDK cannot sign for the chain {config.get('starknet_chain_id')!r} of {self._domain}: "
+                            "update paradex-py."
+                        ) from None
         return self._account
 
     async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:

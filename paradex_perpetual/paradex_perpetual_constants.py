@@ -113,7 +113,9 @@ OUTCOME_MARGIN = 3.0  # from the end of that window until an order must be visib
 CLOCK_MARGIN = 300.0  # by which the bot's clock may differ from the exchange's in queries by time
 FILLS_OVERLAP = 60.0  # by which one list of fills begins before the end of the last
 RECONCILIATION_PAUSE = 1.0  # after a comparison with REST, before the next
-FILLS_PATIENCE = 1.0  # between the message that closes an order and the question where its fills are
+# Pauses between the message that closes an order and the questions where its fills are. The framework takes fills for
+# 30 s after that.
+FILLS_PATIENCE = (1.0, 2.0, 4.0, 8.0, 12.0)
 
 STATUS_NEW = "NEW"
 STATUS_UNTRIGGERED = "UNTRIGGERED"

@@ -332,7 +332,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         market = next(iter(symbols)) if len(symbols) == 1 else "ALL"
         answer = await self._api_get(path_url=CONSTANTS.MARKETS_SUMMARY_PATH, params={"market": market})
         return {
-            symbols[summary["symbol"]]: float(utils.decimal_from(summary, "last_traded_price"))
+            symbols[summary["symbol"]]: float(utils.last_price(summary))
             for summary in answer["results"]
             if summary["symbol"] in symbols
         }
@@ -350,7 +350,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if self._trading_required and trading_pair in self._trading_pairs:
             try:
                 await self._user_stream_tracker.data_source.unsubscribe_from_trading_pair(trading_pair)
-            except (ConnectionError, web_utils.ParadexError) as error:
+            except (ConnectionError, ValueError, web_utils.ParadexError) as error:
                 self.logger().debug(f"The stream of funding payments for {trading_pair} goes on: {error}")
         self._leverage_known.discard(trading_pair)
         return await super().remove_trading_pair(trading_pair)
@@ -506,7 +506,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :return: whether the request was taken; False if the order turns out not to exist or to be closed already
         :raises web_utils.ApiError: if there is no such order that is open
         """
-        if tracked_order.exchange_order_id is None:
+        if order_id in self._submitting:
             # Its submission is still in the air: a cancel that overtakes it would find nothing.
             async with asyncio.timeout(CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN):
                 await tracked_order.wait_until_processed_by_exchange()
@@ -540,7 +540,6 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self, orders: list[InFlightOrder], error_handler: Callable[..., Awaitable[None]]
     ) -> None:
         """The status of all given orders, from one list of the open ones and one of the closed ones."""
-        orders = [order for order in orders if not self._is_on_its_way(order)]
         if not orders:
             return
         answer = await self._private_get(CONSTANTS.ORDERS_PATH)
@@ -555,10 +554,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             found.update((order["client_id"], order) for order in history if order.get("client_id") in wanted)
         for order in orders:
             payload = found.get(order.client_order_id)
-            if payload is None:
-                await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
-            else:
+            if payload is not None:
                 self._process_order(payload)
+            elif not self._is_on_its_way(order):
+                await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
 
     def _is_on_its_way(self, order: InFlightOrder) -> bool:
         """Whether an order may still be between submission and answer, so that not finding it means nothing.
@@ -619,21 +618,24 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if update.new_state in _FINAL_STATES and utils.executed_size(payload) > order.executed_amount_base:
             safe_ensure_future(self._complete_fills(order, utils.executed_size(payload)))
         if update.new_state is OrderState.FAILED:
-            self.logger().warning(f"Paradex refused {client_order_id} after taking it: {payload['cancel_reason']}.")
+            self.logger().info(f"Paradex refused {client_order_id} after taking it: {payload['cancel_reason']}.")
         self._order_tracker.process_order_update(update)
 
     async def _complete_fills(self, order: InFlightOrder, executed: Decimal) -> None:
         """Asks REST for fills that the stream should have told by now: the closing message can come before them."""
-        await self._sleep(CONSTANTS.FILLS_PATIENCE)
-        if order.executed_amount_base >= executed:
-            return
-        try:
-            updates = await self._all_trade_updates_for_order(order)
-        except web_utils.ParadexError as error:
-            self.logger().warning(f"Failed to fetch the fills of {order.client_order_id}: {error}")
-            return
-        for update in updates:
-            self._order_tracker.process_trade_update(update)
+        for pause in CONSTANTS.FILLS_PATIENCE:
+            await self._sleep(pause)
+            if order.executed_amount_base >= executed:
+                return
+            try:
+                updates = await self._all_trade_updates_for_order(order)
+            except web_utils.ParadexError as error:
+                self.logger().warning(f"Failed to fetch the fills of {order.client_order_id}, trying again: {error}")
+                continue
+            for update in updates:
+                self._order_tracker.process_trade_update(update)
+            if order.executed_amount_base >= executed:
+                return
 
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""

@@ -277,6 +277,11 @@ def next_funding_timestamp(now: float, period: int) -> int:
     return (int(now) // period + 1) * period
 
 
+def last_price(summary: Mapping[str, Any]) -> Decimal:
+    """The last traded price in a result of `GET /markets/summary`; the mark where nothing has been traded yet."""
+    return decimal_or_none(summary, "last_traded_price") or decimal_from(summary, "mark_price")
+
+
 def funding_info_from_summary(summary: Mapping[str, Any], trading_pair: str, next_funding: int) -> FundingInfo:
     """A result of `GET /markets/summary` as funding info; the rate is for the market's own funding period."""
     return FundingInfo(

@@ -206,7 +206,7 @@ def _answer(status: int, text: str, request: str) -> Any:
     error = body if isinstance(body, dict) else {}
     code, message = str(error.get("error") or f"HTTP_{status}"), str(error.get("message") or "")
     if status >= 500 or status in (408, 429):
-        raise NoAnswerError(f"{request} was answered with HTTP {status} {code} {message}".rstrip())
+        raise NoAnswerError(f"{request} was answered with HTTP {status} {code}")
     raise ApiError(status, code, message, request)
 
 
@@ -289,6 +289,7 @@ class RpcSession:
         self._ids = itertools.count(1)
         self._reader: asyncio.Task[None] | None = None
         self.assistant: WSAssistant | None = None
+        self.channels: set[str] = set()  # subscribed to, as the exchange has acknowledged
 
     async def __aenter__(self) -> "RpcSession":
         self.assistant = await self._connected_assistant()
@@ -317,11 +318,19 @@ class RpcSession:
         await asyncio.shield(self._reader)
 
     async def subscribe(self, channel: str) -> None:
-        """:raises RpcError: if the exchange refuses, :raises NoAnswerError: if it does not acknowledge"""
-        await self.call("subscribe", {"channel": channel})
+        """Subscribes to a channel, unless that has been done: twice is an error at the exchange.
+
+        :raises RpcError: if the exchange refuses, :raises NoAnswerError: if it does not acknowledge
+        """
+        if channel not in self.channels:
+            await self.call("subscribe", {"channel": channel})
+            self.channels.add(channel)
 
     async def unsubscribe(self, channel: str) -> None:
-        await self.call("unsubscribe", {"channel": channel})
+        """The opposite of :meth:`subscribe`."""
+        if channel in self.channels:
+            await self.call("unsubscribe", {"channel": channel})
+            self.channels.discard(channel)
 
     async def call(self, method: str, params: Mapping[str, Any], is_auth_required: bool = False) -> Any:
         """One JSON-RPC call.

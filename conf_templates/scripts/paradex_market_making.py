@@ -70,6 +70,10 @@ class ParadexMarketMakingConfig(StrategyV2ConfigBase):
         description="The reference price: mid of the book, or the exchange's mark price, which own orders cannot move.",
     )
 
+    book_timeout: float = Field(
+        default=15, gt=0, description="A book in which nothing has changed for so long is not quoted on."
+    )
+
     order_refresh_time: float = Field(default=15, ge=1, description="How long an order stays before it is checked.")
     order_refresh_tolerance_bps: Decimal = Field(
         default=Decimal(1), ge=0, description="An order that is no further than this from its place stays."
@@ -180,9 +184,11 @@ class ParadexMarketMaking(StrategyV2Base):
         self._leverage_asked = False
         self._requote_scheduled = False
         self._leftovers_cancelled_at: dict[str, float] = {}
+        self._book_uid = -1
+        self._book_changed_at = 0.0
         self._said: dict[str, str] = {}  # what has been reported, by topic, so that it is reported once
 
-    # === Every second, and after a cancel ===
+    # === Every second, and when an order has ended ===
 
     def on_tick(self) -> None:
         """Hummingbot's clock: brings the orders to where they should be."""
@@ -197,9 +203,9 @@ class ParadexMarketMaking(StrategyV2Base):
             self._connector.set_leverage(self._pair, self.config.leverage)
         self._forget_untracked()
         self._cancel_leftovers()
-        reference = self._reference_price()
+        reference = self._reference_price() if self._is_book_alive() else None
         if reference is None:
-            self._say("reference", "There is no reference price: all quotes are cancelled until there is one.")
+            self._say("reference", "The order book is empty or stands still: all quotes are cancelled meanwhile.")
             self._cancel(self._quotes.values())
             return
         self._say("reference", "")
@@ -321,6 +327,15 @@ class ParadexMarketMaking(StrategyV2Base):
     def _is_connected(self) -> bool:
         return self._connector.network_status is NetworkStatus.CONNECTED and self._connector.ready
 
+    def _is_book_alive(self) -> bool:
+        """Whether the book has changed lately. A stream that has died leaves the last book behind, and its price."""
+        book = self._connector.get_order_book(self._pair)
+        uid = max(book.snapshot_uid, book.last_diff_uid)
+        if uid != self._book_uid:
+            self._book_uid = uid
+            self._book_changed_at = self.current_timestamp
+        return self.current_timestamp - self._book_changed_at <= self.config.book_timeout
+
     def _reference_price(self) -> Decimal | None:
         if self.config.price_type == "mark":
             price = self._connector.get_funding_info(self._pair).mark_price
@@ -385,19 +400,27 @@ class ParadexMarketMaking(StrategyV2Base):
         pause.until = max(pause.until, self.current_timestamp + self.config.filled_order_delay)
 
     def did_cancel_order(self, event: OrderCancelledEvent) -> None:
-        """Hummingbot reports that an order is cancelled: its replacement need not wait for the next tick."""
-        if self._quotes.pop(event.order_id, None) is not None and not self._requote_scheduled:
-            self._requote_scheduled = True
-            # Later, for the connector still tracks the order while it reports this.
-            asyncio.get_running_loop().call_soon(self._requote_now)
+        """Hummingbot reports that an order is cancelled."""
+        self._order_ended(event.order_id)
 
     def did_complete_buy_order(self, event: BuyOrderCompletedEvent) -> None:
         """Hummingbot reports that a bid is filled."""
-        self._quotes.pop(event.order_id, None)
+        self._order_ended(event.order_id)
 
     def did_complete_sell_order(self, event: SellOrderCompletedEvent) -> None:
         """Hummingbot reports that an ask is filled."""
-        self._quotes.pop(event.order_id, None)
+        self._order_ended(event.order_id)
+
+    def _order_ended(self, order_id: str) -> None:
+        """The replacement of an order need not wait for the next tick."""
+        if self._quotes.pop(order_id, None) is not None and not self._requote_scheduled:
+            self._requote_scheduled = True
+            # Later, for the connector still tracks the order while it reports its end.
+            asyncio.get_running_loop().call_soon(self._requote_now)
+
+    def _requote_now(self) -> None:
+        self._requote_scheduled = False
+        self.on_tick()
 
     def did_fail_order(self, event: MarketOrderFailureEvent) -> None:
         """Hummingbot reports that an order was refused: its side waits, longer each time."""
@@ -405,16 +428,13 @@ class ParadexMarketMaking(StrategyV2Base):
         if quote is None:
             return
         pause = self._pauses[quote.side]
+        if self.current_timestamp < pause.until:
+            return  # one of several that were refused together
         if self.current_timestamp - pause.failed_at > FAILURES_MEMORY:
             pause.failures = 0
-        wait = min(LONGEST_PAUSE, FIRST_PAUSE * 2**pause.failures)
-        pause.failures += 1
+        pause.until = self.current_timestamp + min(LONGEST_PAUSE, FIRST_PAUSE * 2**pause.failures)
         pause.failed_at = self.current_timestamp
-        pause.until = max(pause.until, self.current_timestamp + wait)
-
-    def _requote_now(self) -> None:
-        self._requote_scheduled = False
-        self.on_tick()
+        pause.failures += 1
 
     # === Stopping ===
 
@@ -490,9 +510,12 @@ class ParadexMarketMaking(StrategyV2Base):
 
     def _position_lines(self) -> list[str]:
         lines = [f"  position: {self._position()} (at most {self.config.max_position})"]
+        mark_price = self._connector.get_funding_info(self._pair).mark_price
         for position in self._connector.account_positions.values():
             if position.trading_pair == self._pair:
-                lines.append(f"  entry price: {position.entry_price}, unrealized PnL: {position.unrealized_pnl:+.2f}")
+                # The position's own figure is as old as the last message about it.
+                unrealized = position.amount * (mark_price - position.entry_price)
+                lines.append(f"  entry price: {position.entry_price:.2f}, unrealized PnL: {unrealized:+.4f} USDC")
         return lines
 
     def _say(self, topic: str, text: str) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 from paradex_py.common.order import Order, OrderSide, OrderType
 
@@ -76,6 +77,11 @@ class Venture:
             return snapshot if sides == {"BUY", "SELL"} else None
 
         return wait_until(look, "fills on both sides", timeout)
+
+    def hold_mark_price(self, price: str) -> None:
+        """Stops the market's random walk at a price; the other traders follow within a second."""
+        url = self.sandbox.url.removesuffix("/v1") + "/sandbox/mark_price"
+        httpx.post(url, json={"market": MARKET, "price": price}, trust_env=False).raise_for_status()
 
     def trade_by_hand(self, side: str, size: Decimal) -> None:
         """Sends a market order of the account that the bot knows nothing of, and waits for its fill."""

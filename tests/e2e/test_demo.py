@@ -57,12 +57,13 @@ def working_in(folder: Path) -> list[psutil.Process]:
 
 def test_a_demo_succeeds_also_after_one_that_was_killed(tmp_path: Path) -> None:
     with running_demo(tmp_path) as killed:
-        wait_until(lambda: "our bid" in said(tmp_path), "the bot trades", 60)
+        wait_until(lambda: "hbot start" in said(tmp_path), "the bot is starting", 60)
+        wait_until(lambda: len(working_in(tmp_path)) > 2, "it runs", 30)
         killed.kill()
         killed.wait()
     assert working_in(tmp_path), "a killed demo cannot end its processes"
 
-    with running_demo(tmp_path, "--seconds", "12", "--keep") as process:
+    with running_demo(tmp_path, "--seconds", "8", "--keep") as process:
         code = process.wait(150)
 
     output = said(tmp_path)
@@ -74,26 +75,9 @@ def test_a_demo_succeeds_also_after_one_that_was_killed(tmp_path: Path) -> None:
     assert list((tmp_path / "home" / "logs").glob("*.log"))
 
 
-@pytest.mark.parametrize(
-    ("reached", "signal_number"),
-    [("our bid", signal.SIGINT), ("hbot start", signal.SIGTERM)],
-    ids=["Ctrl-C while trading", "SIGTERM while starting"],
-)
-def test_an_interrupted_demo_ends_its_processes(tmp_path: Path, reached: str, signal_number: signal.Signals) -> None:
+def test_ctrl_c_ends_everything_and_until_then_no_second_demo_starts(tmp_path: Path) -> None:
     with running_demo(tmp_path) as process:
-        wait_until(lambda: reached in said(tmp_path), reached, 60)
-        assert working_in(tmp_path)
-        process.send_signal(signal_number)
-        code = process.wait(60)
-
-    assert code == 128 + signal_number, said(tmp_path)
-    assert said(tmp_path).strip().splitlines()[-1].startswith("demo: interrupted")
-    assert working_in(tmp_path) == []
-
-
-def test_a_second_demo_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with running_demo(tmp_path) as first:
-        wait_until(lambda: "Starting" in said(tmp_path), "the first one runs", 30)
+        wait_until(lambda: "our bid" in said(tmp_path), "the bot trades", 60)
         second = subprocess.run(
             [sys.executable, "-m", "demo", "--folder", str(tmp_path)],
             cwd=ROOT,
@@ -102,11 +86,23 @@ def test_a_second_demo_in_the_same_folder_is_refused(tmp_path: Path) -> None:
             timeout=60,
             check=False,
         )
-        assert first.poll() is None
         assert second.returncode == 1
         assert second.stderr.splitlines() == [
             f"demo: another demo is running in {tmp_path}; wait for it, or choose another --folder"
         ]
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 128 + signal.SIGINT
+    assert said(tmp_path).splitlines()[-1].startswith("demo: interrupted")
+    assert working_in(tmp_path) == []
+
+
+def test_sigterm_while_the_bot_is_starting_ends_everything(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as process:
+        wait_until(lambda: "hbot start" in said(tmp_path), "the bot is starting", 60)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM, said(tmp_path)
+    assert working_in(tmp_path) == []
 
 
 def test_something_missing_is_told_in_one_line(tmp_path: Path) -> None:

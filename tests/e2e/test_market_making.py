@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from demo.exchange import Fill
-from tests.e2e.support import CONFIG, Venture
+from tests.e2e.support import CONFIG, Venture, wait_until
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -47,16 +47,16 @@ def test_it_quotes_both_sides_within_its_limits(venture: Venture) -> None:
 
 
 def test_it_quotes_on_with_a_position_and_closes_it_on_stop(venture: Venture) -> None:
+    venture.hold_mark_price("95000")
     # So far from the market that nothing is filled: the position stays what it is.
-    venture.configure(spread_bps=200, order_max_deviation_bps=100, close_position_on_stop=True)
+    venture.configure(spread_bps=50, order_max_deviation_bps=20, skew_bps=10, close_position_on_stop=True)
     venture.trade_by_hand("BUY", Decimal("0.05"))
     venture.bot.start(CONFIG)
     quoted = venture.wait_for_quotes()
     assert quoted.position == Decimal("0.05")
-    mark, skewed = quoted.mark_price, Decimal("1.5") * BPS
-    bid, ask = quoted.orders_of("BUY")[0].price, quoted.orders_of("SELL")[0].price
-    # Half of the largest position shifts both by half of skew_bps; the market moves a little between the looks.
-    assert abs((bid + ask) / 2 / mark - 1 + skewed) < skewed * 2
+    middle = (quoted.orders_of("BUY")[0].price + quoted.orders_of("SELL")[0].price) / 2
+    # Half of the largest position shifts the quotes by half of skew_bps; the others' quotes move the mid a little.
+    assert -8 * BPS < middle / 95000 - 1 < -2 * BPS
 
     venture.bot.stop()
     last = venture.exchange.snapshot()
@@ -67,15 +67,33 @@ def test_it_quotes_on_with_a_position_and_closes_it_on_stop(venture: Venture) ->
     assert venture.bot.problems() == []
 
 
-def test_a_second_start_decrypts_the_keys_and_no_secret_is_left_in_the_home(venture: Venture) -> None:
-    venture.configure()
+def test_a_killed_bot_takes_up_where_it_was_and_leaves_no_secret_in_its_home(venture: Venture) -> None:
+    venture.hold_mark_price("95000")
+    venture.configure(spread_bps=20, order_max_deviation_bps=100, order_refresh_time=3600)
     venture.bot.start(CONFIG)
-    first = venture.trade_until_filled()
-    venture.bot.stop()
+    wait_until(
+        lambda: (
+            len([line for line in venture.bot.log_lines("INFO") if line.message.startswith("Created LIMIT_MAKER")]) == 6
+        ),
+        "all orders are placed and noted",
+        30,
+    )
+    process = venture.bot.process()
+    assert process is not None
+    process.kill()
+    process.wait()
+    left = {order.id for order in venture.exchange.snapshot().orders}
+    assert len(left) == 6
+    venture.hold_mark_price("95400")  # the market runs over the asks
+    wait_until(lambda: len(venture.exchange.snapshot().fills) >= 3, "the asks are filled while the bot is dead", 10)
+
     venture.bot.start(CONFIG)
-    venture.trade_until_filled(after=first)
+    wait_until(lambda: left.isdisjoint(order.id for order in venture.exchange.snapshot().orders), "old orders gone", 30)
+    wait_until(lambda: len(venture.recorded_fills()) >= 3, "the fills are found", 30)
+    venture.wait_for_quotes()
     venture.bot.stop()
-    venture.assert_nothing_is_lost()
+    last = venture.assert_nothing_is_lost()
+    assert last.position == Decimal("-0.03")
     assert venture.bot.problems() == []
 
     number = int(venture.account.api_secret, 16)

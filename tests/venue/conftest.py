@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 
 from tests.venue.assumptions import Assumptions
 from tests.venue.bot import Bot, errors_of
 from tests.venue.exchange import Credentials, Exchange, Market
-from tests.venue.venue import SANDBOX, TESTNET, VENUES, SandboxProcess, Venue, funded_account, sandbox_venue, testnet
+from tests.venue.venue import SANDBOX, TESTNET, VENUES, SandboxProcess, Venue, funded_account, sandbox, testnet
 
 SYMBOL = "BTC-USD-PERP"
 BOTH_ENCODINGS = "private_payloads"
@@ -31,6 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", f"{BOTH_ENCODINGS}: runs with private payloads as JSON and as binary frames, where there is a choice"
     )
+    if config.getoption("venue", SANDBOX) == TESTNET:
+        try:
+            testnet(os.environ)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -89,7 +95,9 @@ def venue(
         return
     process = SandboxProcess(sandbox_data, "--no-control", "--private-encoding", str(encoding))
     try:
-        yield sandbox_venue(process.url, credentials)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(CONSTANTS.SANDBOX_URL_VARIABLE, process.url)
+            yield sandbox(process.url, credentials)
     finally:
         process.stop()
     assert "Traceback" not in process.log(), process.log()
@@ -167,7 +175,7 @@ async def make_bot(
             await bot.stop()
         # Hummingbot shares one client among all connectors; the next test has another event loop.
         await ConnectionsFactory().close()
-    errors = errors_of(caplog.get_records("call"))
+    errors = errors_of([*caplog.get_records("call"), *caplog.get_records("teardown")])
     assert not [error for error in errors if not any(part in error for part in expected_errors)]
 
 

@@ -262,6 +262,15 @@ class Exchange:
         history = (await self.get("/orders-history", client_id=client_id))["results"]
         return next((order for order in history if order["client_id"] == client_id), None)
 
+    async def matched_order(self, client_id: str) -> dict[str, Any]:
+        """An order that has been through the matching: it is OPEN or CLOSED."""
+
+        async def matched() -> dict[str, Any] | None:
+            order = await self.order(client_id)
+            return order if order is not None and order["status"] != "NEW" else None
+
+        return await until(matched, f"the exchange says that {client_id} is OPEN or CLOSED")
+
     async def closed_order(self, client_id: str) -> dict[str, Any]:
         """An order that is closed, or about to be."""
 

@@ -12,6 +12,8 @@ from tests.venue.bot import Bot
 from tests.venue.exchange import Exchange, Market
 from tests.venue.waiting import until
 
+pytestmark = pytest.mark.private_payloads
+
 
 async def test_balances_are_the_exchanges(bot: Bot, exchange: Exchange) -> None:
     balances = {entry["token"]: Decimal(entry["size"]) for entry in (await exchange.get("/balance"))["results"]}

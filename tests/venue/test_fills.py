@@ -139,9 +139,8 @@ async def _partly_filled(bot: Bot, exchange: Exchange, market: Market) -> tuple[
         # As much again as the smallest order: the remainder is an order that may stay.
         size = market.round_size(touch.ask_size + market.smallest_size(touch.ask))
         order_id = await bot.placed(TradeType.BUY, market.pair, size, touch.ask)
-        order = await exchange.order(order_id)
-        assert order is not None
-        if order["status"] != "CLOSED" and 0 < Decimal(order["remaining_size"]) < size:
+        order = await exchange.matched_order(order_id)
+        if order["status"] == "OPEN" and 0 < Decimal(order["remaining_size"]) < size:
             await bot.events.one(OrderFilledEvent, order_id)
             return order_id, size
         # The level was not what it had been a moment before.

@@ -102,8 +102,7 @@ async def test_prices_and_sizes_between_the_steps_are_rounded_to_what_the_market
         TradeType.BUY, market.pair, size + market.step / 3, low + market.tick / 3, OrderType.LIMIT_MAKER
     )
 
-    order = await exchange.order(order_id)
-    assert order is not None
+    order = await exchange.matched_order(order_id)
     assert (Decimal(order["price"]), Decimal(order["size"])) == (low, size)
 
 

@@ -83,6 +83,22 @@ async def test_an_order_to_close_cannot_turn_a_position_around(bot: Bot, exchang
     await bot.has_position(market.pair, size - bot.executed(order_id))
 
 
+async def test_a_limit_order_to_close_rests_as_reduce_only(bot: Bot, exchange: Exchange, market: Market) -> None:
+    touch = await exchange.touch(market)
+    size = market.smallest_size(touch.bid)
+    await bot.traded(TradeType.BUY, market.pair, size)
+    price = market.round_price(touch.ask * Decimal("1.02"), up=True)
+
+    order_id = await bot.placed(
+        TradeType.SELL, market.pair, size, price, OrderType.LIMIT_MAKER, action=PositionAction.CLOSE
+    )
+
+    order = await exchange.matched_order(order_id)
+    assert (order["status"], order["flags"]) == ("OPEN", ["REDUCE_ONLY"])
+    await bot.cancelled(order_id, pair=market.pair)
+    assert await exchange.position_size(market) == size == bot.position_amount(market.pair)
+
+
 async def test_an_order_to_close_what_is_not_there_fails(bot: Bot, exchange: Exchange, market: Market) -> None:
     size = market.smallest_size((await exchange.touch(market)).bid)
 

@@ -18,8 +18,7 @@ async def test_retail_orders_are_marked_as_such_and_cost_no_fees(
     size = market.smallest_size(price)
 
     order_id = await bot.placed(TradeType.BUY, market.pair, size, price, OrderType.LIMIT_MAKER)
-    order = await exchange.order(order_id)
-    assert order is not None
+    order = await exchange.matched_order(order_id)
     assert "INTERACTIVE" in order["flags"]
     await bot.cancelled(order_id, pair=market.pair)
 
@@ -40,6 +39,5 @@ async def test_pro_orders_are_not_marked_as_retail(make_bot: MakeBot, exchange: 
 
     order_id = await bot.placed(TradeType.BUY, market.pair, market.smallest_size(price), price, OrderType.LIMIT_MAKER)
 
-    order = await exchange.order(order_id)
-    assert order is not None
+    order = await exchange.matched_order(order_id)
     assert "INTERACTIVE" not in (order["flags"] or [])

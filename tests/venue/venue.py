@@ -1,7 +1,6 @@
 """Where the tests run: a sandbox in a process of its own, or Paradex's testnet."""
 
 import json
-import os
 import select
 import subprocess
 import sys
@@ -104,7 +103,6 @@ def funded_account(url: str) -> Credentials:
     return Credentials(keys["api_secret"], keys["account_address"])
 
 
-def sandbox_venue(url: str, credentials: Credentials) -> Venue:
-    """The venue of a sandbox; from now on the connector's sandbox domain means this one."""
-    os.environ[CONSTANTS.SANDBOX_URL_VARIABLE] = url
+def sandbox(url: str, credentials: Credentials) -> Venue:
+    """The venue of a sandbox, whose address the connector gets from the environment."""
     return Venue(SANDBOX, CONSTANTS.SANDBOX_DOMAIN, url, credentials)

@@ -8,7 +8,7 @@ TIMEOUT = 20.0  # seconds; a venue that is far away and busy needs some
 
 
 async def until[T](
-    condition: Callable[[], T | Awaitable[T]], what: str, *, timeout: float = TIMEOUT, pause: float = 0.02
+    condition: Callable[[], T | Awaitable[T]], what: str, *, timeout: float = TIMEOUT, pause: float = 0.05
 ) -> T:
     """Asks until the answer is true, for what no event tells.
 

@@ -1,7 +1,7 @@
 """The connector's objects, on a venue of their own."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from hummingbot.connector.derivative.paradex_perpetual import (
@@ -56,7 +56,7 @@ def synchronizer(clock: Clock) -> TimeSynchronizer:
 
 
 @pytest.fixture
-def make_auth(venue: Venue, synchronizer: TimeSynchronizer) -> Iterator[Callable[..., ParadexPerpetualAuth]]:
+def make_auth(venue: Venue, synchronizer: TimeSynchronizer) -> Callable[..., ParadexPerpetualAuth]:
     """Makes authenticators that reach the venue."""
 
     def make(**changes: object) -> ParadexPerpetualAuth:
@@ -71,7 +71,7 @@ def make_auth(venue: Venue, synchronizer: TimeSynchronizer) -> Iterator[Callable
         web_utils.build_api_factory(domain=CONSTANTS.SANDBOX_DOMAIN, auth=auth, time_synchronizer=synchronizer)
         return auth
 
-    yield make
+    return make
 
 
 @pytest.fixture
@@ -81,9 +81,7 @@ def auth(make_auth: Callable[..., ParadexPerpetualAuth]) -> ParadexPerpetualAuth
 
 @pytest.fixture
 def api_factory(auth: ParadexPerpetualAuth, synchronizer: TimeSynchronizer) -> WebAssistantsFactory:
-    return web_utils.build_api_factory(
-        domain=CONSTANTS.SANDBOX_DOMAIN, auth=auth, time_synchronizer=synchronizer
-    )
+    return web_utils.build_api_factory(domain=CONSTANTS.SANDBOX_DOMAIN, auth=auth, time_synchronizer=synchronizer)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Encodes binary frames by the layout of Paradex's SBE schema 1, versions 0 to 2; a reading of it that is not the connector's.
+"""Encodes binary frames by the layout of Paradex's SBE schema 1, versions 0 to 2: a reading of its own.
 
 Blocks are little-endian and without gaps; prices and sizes are multiples of 10⁻⁸, times are microseconds.
 """

@@ -278,7 +278,12 @@ def account_info(maker_rate: str = "0.00001", taker_rate: str = "0.0002", addres
         "account": address,
         "kind": "main",
         "public_key": "0x1",
-        "fees": {"maker_rate": maker_rate, "taker_rate": taker_rate, "spot_maker_rate": "0.1", "spot_taker_rate": "0.2"},
+        "fees": {
+            "maker_rate": maker_rate,
+            "taker_rate": taker_rate,
+            "spot_maker_rate": "0.1",
+            "spot_taker_rate": "0.2",
+        },
     }
 
 

@@ -158,9 +158,7 @@ class TestHummingbotsAcceptance(Suite):
     def network_status_request_successful_mock_response(self) -> Payload:
         return {"status": "ok"}
 
-    expected_supported_order_types = property(
-        lambda self: [OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET]
-    )
+    expected_supported_order_types = property(lambda self: [OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET])
     expected_supported_position_modes = property(lambda self: [PositionMode.ONEWAY])
     expected_exchange_order_id = "1800000000000201709233470000"
 
@@ -178,9 +176,7 @@ class TestHummingbotsAcceptance(Suite):
     def balance_request_mock_response_only_base(self) -> Payload:
         return payloads.page(payloads.balance("USDC", "15"))
 
-    def _configure_balance_response(
-        self, response: Payload, mock_api: aioresponses, callback: Callback = None
-    ) -> str:
+    def _configure_balance_response(self, response: Payload, mock_api: aioresponses, callback: Callback = None) -> str:
         self.base_asset, self.quote_asset = "USDC", "DIME"
         mock_api.get(_url("/account"), body=json.dumps(payloads.account(free_collateral="10")))
         return super()._configure_balance_response(response, mock_api, callback)
@@ -290,7 +286,11 @@ class TestHummingbotsAcceptance(Suite):
         ]
 
     def _configure_lists(
-        self, mock_api: aioresponses, callback: Callback, open_orders: Iterable[Payload], closed: Iterable[Payload] | None
+        self,
+        mock_api: aioresponses,
+        callback: Callback,
+        open_orders: Iterable[Payload],
+        closed: Iterable[Payload] | None,
     ) -> list[re.Pattern[str]]:
         """:param closed: None if all orders asked for are open, so that the history is not asked"""
         urls = [_query_url("/orders")]

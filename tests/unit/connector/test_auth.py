@@ -43,9 +43,7 @@ def tokens_asked(venue: Venue) -> list[Request]:
 @pytest.fixture
 def counted_tokens(venue: Venue, clock: Clock) -> None:
     """The venue gives tokens with the names 1, 2, 3..., good for five minutes of the clock."""
-    venue.on(
-        "POST", "/auth/*", lambda _: {"jwt_token": jwt(issued_at=clock.now, name=str(len(tokens_asked(venue))))}
-    )
+    venue.on("POST", "/auth/*", lambda _: {"jwt_token": jwt(issued_at=clock.now, name=str(len(tokens_asked(venue))))})
 
 
 def name_of(token: str) -> str:
@@ -89,6 +87,11 @@ class TestLogin:
         with pytest.raises(web_utils.NoAnswerError):
             await auth.prepare()
         await auth.prepare()
+
+    async def test_a_chain_that_the_sdk_does_not_know_is_said(self, venue: Venue, auth: ParadexPerpetualAuth) -> None:
+        venue.on("GET", "/system/config", {**payloads.SYSTEM_CONFIG, "starknet_chain_id": "SN_OF_TOMORROW"})
+        with pytest.raises(ParadexAuthenticationError, match=r"SN_OF_TOMORROW.*update paradex-py"):
+            await auth.prepare()
 
     async def test_without_keys_it_says_what_to_do(self, venue: Venue, make_auth: MakeAuth) -> None:
         auth = make_auth(api_secret="", account_address="")
@@ -172,9 +175,7 @@ class TestRenewal:
         assert name_of(await auth.token()) == "2"
         assert len(tokens_asked(venue)) == 2
 
-    async def test_an_expired_token_is_never_used(
-        self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock
-    ) -> None:
+    async def test_an_expired_token_is_never_used(self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock) -> None:
         await auth.token()
         clock.now += 300
         assert name_of(await auth.token()) == "2"
@@ -188,9 +189,7 @@ class TestRenewal:
         await auth.token()
         assert len(tokens_asked(venue)) == 1
 
-    async def test_however_many_wait_there_is_one_renewal(
-        self, venue: Venue, auth: ParadexPerpetualAuth
-    ) -> None:
+    async def test_however_many_wait_there_is_one_renewal(self, venue: Venue, auth: ParadexPerpetualAuth) -> None:
         tokens = await asyncio.gather(*(auth.token() for _ in range(50)))
         assert {name_of(token) for token in tokens} == {"1"}
         assert len(tokens_asked(venue)) == 1
@@ -265,7 +264,9 @@ class TestTokenLifetime:
     def test_it_is_read_from_the_token_itself(self) -> None:
         assert auth_module.token_lifetime(jwt(lifetime=77, issued_at=1000)) == (1000, 1077)
 
-    @pytest.mark.parametrize("token", ["", "a", "a.b.c", "a.bm90IGpzb24.c", "a.W10.c", "a.e30.c", "a.\udcff.c", "a.é.c"])
+    @pytest.mark.parametrize(
+        "token", ["", "a", "a.b.c", "a.bm90IGpzb24.c", "a.W10.c", "a.e30.c", "a.\udcff.c", "a.é.c"]
+    )
     def test_a_token_that_cannot_be_read_is_refused_without_being_shown(self, token: str) -> None:
         with pytest.raises(ParadexAuthenticationError, match="does not say when it expires") as refused:
             auth_module.token_lifetime(token)
@@ -339,6 +340,21 @@ class TestSecrecy:
         await auth.token()
         self.assert_no_secret(repr(auth) + str(auth))
         assert repr(auth) == "ParadexPerpetualAuth(domain='paradex_perpetual_sandbox', order_class='pro')"
+
+    @pytest.mark.parametrize(
+        ("code", "status"), [("ACCOUNT_NOT_FOUND", 404), ("VALIDATION_ERROR", 400), ("SERVICE_UNAVAILABLE", 503)]
+    )
+    async def test_swapped_values_are_not_shown_even_if_the_exchange_repeats_what_it_took_for_the_address(
+        self, venue: Venue, make_auth: MakeAuth, log: pytest.LogCaptureFixture, code: str, status: int
+    ) -> None:
+        def repeat(request: Request) -> Answer:
+            return Answer(status, payloads.error(code, f"no account {request.headers['PARADEX-STARKNET-ACCOUNT']}"))
+
+        venue.on("POST", "/auth/*", repeat)
+        with pytest.raises(web_utils.ParadexError, match=code) as refused:
+            await make_auth(api_secret=ADDRESS, account_address=SUBKEY).token()
+        self.assert_no_secret("".join(traceback.format_exception(refused.value)))
+        self.assert_no_secret(log.text)
 
     async def test_nothing_secret_is_logged_or_raised_whatever_goes_wrong(
         self, venue: Venue, make_auth: MakeAuth, log: pytest.LogCaptureFixture

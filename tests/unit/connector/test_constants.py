@@ -112,8 +112,9 @@ def test_a_client_id_holds_hummingbots_whole_and_fits_the_exchange() -> None:
         for _ in range(100)
     }
     assert len(ids) == 100
-    assert max(map(len, ids)) <= CONSTANTS.MAX_CLIENT_ID_LENGTH <= 64
+    assert max(map(len, ids)) <= CONSTANTS.MAX_CLIENT_ID_LENGTH
+    assert CONSTANTS.MAX_CLIENT_ID_LENGTH <= 64
 
 
 def test_a_token_is_renewed_when_three_of_its_five_minutes_have_passed() -> None:
-    assert CONSTANTS.TOKEN_RENEWAL_SHARE * 300 == pytest.approx(180)
+    assert pytest.approx(180) == CONSTANTS.TOKEN_RENEWAL_SHARE * 300

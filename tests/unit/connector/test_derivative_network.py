@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hummingbot.client.settings import AllConnectorSettings
 from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_constants as CONSTANTS,
     paradex_perpetual_web_utils as web_utils,
@@ -20,6 +21,10 @@ from tests.unit.connector.trader import Trader, eventually, settle
 from tests.unit.connector.venue import Answer, Request, Venue, refusal
 
 Make = Callable[..., ParadexPerpetualDerivative]
+
+
+async def _at_once(delay: float) -> None:
+    await asyncio.sleep(0)
 
 
 def quiet(venue: Venue) -> None:
@@ -94,6 +99,12 @@ class TestMarkets:
             {"market": "ALL"}
         ]
 
+    async def test_a_market_without_a_trade_has_its_mark_as_last_price(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative
+    ) -> None:
+        venue.on("GET", "/markets/summary", payloads.page(payloads.summary(last_traded_price="", mark_price="59999")))
+        assert await exchange.get_last_traded_prices([PAIR]) == {PAIR: 59999.0}
+
     async def test_collateral_is_usdc(self, exchange: ParadexPerpetualDerivative) -> None:
         assert exchange.get_buy_collateral_token(PAIR) == exchange.get_sell_collateral_token(PAIR) == "USDC"
 
@@ -124,6 +135,7 @@ class TestRunning:
         exchange._set_trading_pair_symbol_map(None)
         exchange._trading_rules.clear()
         exchange._sleep = asyncio.sleep  # type: ignore[method-assign]
+        exchange.order_book_tracker._sleep = _at_once  # it waits a second after each book
         venue.rpc["subscribe"] = self.with_snapshot
         await exchange.start_network()
         exchange.tick(payloads.NOW)
@@ -159,8 +171,9 @@ class TestRunning:
         await venue.until(lambda: all(socket.websocket.closed for socket in venue.sockets))
 
         def left() -> list[str]:
+            # The framework wraps what it starts, all but the data sources' loops.
             names = [task.get_coro().__qualname__ for task in asyncio.all_tasks()]  # type: ignore[union-attr]
-            return [name for name in names if "Paradex" in name or "ExchangePyBase" in name or "Perpetual" in name]
+            return [name for name in names if "safe_wrapper" in name or "Paradex" in name or "OrderBook" in name]
 
         await eventually(lambda: not left())
 
@@ -195,6 +208,12 @@ class TestRunning:
         assert running.trading_pairs == [PAIR]
         assert running.ready
 
+    async def test_a_pair_that_never_existed_can_be_removed(self, running: ParadexPerpetualDerivative) -> None:
+        running._trading_pairs.append("NOPE-USDC")
+        await running.remove_trading_pair("NOPE-USDC")
+        assert running.trading_pairs == [PAIR]
+        assert running.ready
+
     async def test_without_keys_it_watches_and_asks_for_nothing_private(
         self, venue: Venue, make_exchange: Make
     ) -> None:
@@ -204,6 +223,7 @@ class TestRunning:
             paradex_perpetual_api_secret="", paradex_perpetual_account_address="", trading_required=False
         )
         watching._sleep = asyncio.sleep  # type: ignore[method-assign]
+        watching.order_book_tracker._sleep = _at_once
         await watching.start_network()
         await eventually(lambda: watching.ready)
         assert [request.path for request in venue.requests if "Authorization" in request.headers] == []
@@ -349,6 +369,33 @@ async def test_the_name_is_the_domain_and_ids_have_hummingbots_prefix(make_excha
     assert exchange.funding_fee_poll_interval == 120
     assert exchange.is_cancel_request_in_exchange_synchronous is False
     assert make_exchange(domain=CONSTANTS.DEFAULT_DOMAIN).name == "paradex_perpetual"
+
+
+DOMAINS = [CONSTANTS.DEFAULT_DOMAIN, CONSTANTS.TESTNET_DOMAIN, CONSTANTS.SANDBOX_DOMAIN]
+
+
+class TestHowHummingbotMakesIt:
+    @pytest.mark.parametrize("domain", DOMAINS)
+    async def test_to_look_around_without_keys(self, domain: str) -> None:
+        settings = AllConnectorSettings.get_connector_settings()[domain]
+        connector = settings.non_trading_connector_instance_with_default_configuration(trading_pairs=[PAIR])
+        assert isinstance(connector, ParadexPerpetualDerivative)
+        assert connector.name == domain
+        assert not connector.is_trading_required
+        assert not connector._auth.has_credentials
+
+    @pytest.mark.parametrize("domain", DOMAINS)
+    async def test_to_trade_with_the_keys_and_the_order_class_of_its_config_map(self, domain: str) -> None:
+        settings = AllConnectorSettings.get_connector_settings()[domain]
+        keys = {f"{domain}_api_secret": payloads.SUBKEY, f"{domain}_account_address": payloads.ADDRESS}
+        config = type(settings.config_keys)(**keys, **{f"{domain}_order_class": "retail"})
+        parameters = settings._replace(config_keys=config).conn_init_parameters(
+            trading_pairs=[PAIR], trading_required=True, api_keys=keys
+        )
+        connector = ParadexPerpetualDerivative(**parameters)
+        assert connector.name == domain
+        assert connector.order_class == "retail"
+        assert connector._auth.has_credentials
 
 
 async def test_requests_of_the_time_are_not_made_while_it_is_known(

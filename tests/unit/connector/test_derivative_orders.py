@@ -311,7 +311,9 @@ async def test_an_order_that_the_rate_limiter_holds_back_is_not_counted_as_lost(
     ids = [trader.submit(price=str(50000 + number)) for number in range(4)]
     await eventually(lambda: len(trader.created()) == 3)  # a second's worth for Retail
     (held_back,) = set(ids) - {event.order_id for event in trader.created()}
-    venue.on("GET", "/orders", payloads.page(*(payloads.order(client_id) for client_id in ids if client_id != held_back)))
+    venue.on(
+        "GET", "/orders", payloads.page(*(payloads.order(client_id) for client_id in ids if client_id != held_back))
+    )
     clock.now += 4 * WINDOW
     for _ in range(5):
         await trader.exchange._update_order_status()
@@ -385,6 +387,7 @@ class TestCancelling:
         await eventually(lambda: trader.completed())
         assert [fill.amount for fill in trader.filled()] == [Decimal("0.5")]
         assert trader.cancelled() == []
+        assert [record for record in log.records if record.levelname == "ERROR"] == []
 
     @pytest.mark.parametrize("code", ["CLIENT_ORDER_ID_NOT_FOUND", "ORDER_ID_NOT_FOUND"])
     async def test_only_a_real_not_found_counts_against_the_order(self, trader: Trader, code: str) -> None:

@@ -118,10 +118,25 @@ class TestStream:
         await eventually(lambda: trader.filled())
         assert order.is_cancelled
         assert order.executed_amount_base == Decimal("0.3")
-        assert clock.pauses == [CONSTANTS.FILLS_PATIENCE]
+        assert clock.pauses == [CONSTANTS.FILLS_PATIENCE[0]]
         await trader.hear(FILLS, payloads.fill("mine", size="0.3"))  # and now the stream tells too
         assert order.executed_amount_base == Decimal("0.3")
         assert len(trader.filled()) == 1
+
+    async def test_fills_that_rest_could_not_tell_are_asked_for_again(
+        self, trader: Trader, lists: Lists, clock: Clock
+    ) -> None:
+        lists.venue.on(
+            "GET",
+            "/fills",
+            refusal("SERVICE_UNAVAILABLE", 503),
+            payloads.page(payloads.fill("mine", size="0.3")),
+        )
+        order = trader.track()
+        await trader.hear(ORDERS, closed("USER_CANCELED", "0.2"))
+        await eventually(lambda: trader.filled())
+        assert order.executed_amount_base == Decimal("0.3")
+        assert clock.pauses == list(CONSTANTS.FILLS_PATIENCE[:2])
 
     async def test_fills_that_have_all_come_are_not_asked_for(self, trader: Trader, lists: Lists) -> None:
         trader.track()
@@ -156,7 +171,9 @@ class TestFinality:
         assert order.current_state is state
         count = [len(trader.cancelled()), len(trader.failed()), len(trader.completed())]
         assert sum(count) == 1
-        await trader.hear(ORDERS, payloads.order("mine", "OPEN"), payloads.order("mine", "NEW"), closed("USER_CANCELED"))
+        await trader.hear(
+            ORDERS, payloads.order("mine", "OPEN"), payloads.order("mine", "NEW"), closed("USER_CANCELED")
+        )
         update = trader.exchange._order_update(payloads.order("mine", "OPEN"), order)
         await trader.exchange._order_tracker._process_order_update(update)
         assert order.current_state is state
@@ -274,9 +291,7 @@ class TestLists:
     ) -> None:
         order = trader.track()
         lists.show(open_orders=[payloads.order("mine")])
-        lists.venue.on(
-            "GET", "/fills", refusal("SERVICE_UNAVAILABLE", 503), payloads.page(payloads.fill("mine"))
-        )
+        lists.venue.on("GET", "/fills", refusal("SERVICE_UNAVAILABLE", 503), payloads.page(payloads.fill("mine")))
         await trader.exchange._update_order_status()
         await settle()
         assert order.current_state is OrderState.OPEN  # the rest was updated all the same
@@ -365,6 +380,26 @@ class TestRestart:
         assert set(after.in_flight_orders) == {"open"}
         assert int(lists.venue.asked("GET", "/fills")[0].query["start_at"]) <= NOW * 1000
 
+    async def test_an_order_whose_submission_was_cut_off_by_the_restart_is_found_at_once(
+        self, trader: Trader, lists: Lists, make_exchange: Any
+    ) -> None:
+        trader.track(exchange_order_id=None)
+        after: ParadexPerpetualDerivative = make_exchange()
+        after.restore_tracking_states(trader.exchange.tracking_states)
+        lists.show(open_orders=[payloads.order("mine", id="7")])
+        await after._update_order_status()
+        await eventually(lambda: after.in_flight_orders["mine"].exchange_order_id == "7")
+
+    async def test_and_can_be_cancelled_before_that(self, trader: Trader, lists: Lists, make_exchange: Any) -> None:
+        trader.track(exchange_order_id=None)
+        after: ParadexPerpetualDerivative = make_exchange()
+        again = Trader(after, lists.venue)
+        after.restore_tracking_states(trader.exchange.tracking_states)
+        lists.venue.on("DELETE", "/orders/by_client_id/mine", Answer(204, text=""))
+        await after._execute_cancel(payloads.PAIR, "mine")
+        await again.hear(ORDERS, closed("USER_CANCELED"))
+        await eventually(lambda: again.cancelled())
+
 
 class TestReconciliation:
     async def test_a_stream_that_was_interrupted_has_everything_compared_with_rest(
@@ -382,9 +417,7 @@ class TestReconciliation:
         await trader.exchange._reconciliation
         assert len(lists.venue.asked("GET", "/positions")) == 1
 
-    async def test_a_reason_that_comes_during_a_pass_has_another_one_follow(
-        self, trader: Trader, lists: Lists
-    ) -> None:
+    async def test_a_reason_that_comes_during_a_pass_has_another_one_follow(self, trader: Trader, lists: Lists) -> None:
         def again(_: Any) -> Payload:
             if len(lists.venue.asked("GET", "/positions")) == 1:
                 trader.exchange._reconcile_soon()

@@ -170,9 +170,7 @@ class TestGaps:
         await feed.venue.until(lambda: len(connection.calls) == calls)
         return connection
 
-    async def test_a_gap_is_answered_by_a_new_subscription(
-        self, live: Feed, log: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_a_gap_is_answered_by_a_new_subscription(self, live: Feed, log: pytest.LogCaptureFixture) -> None:
         await live.send(frames.book(12, [("100", "9")]))
         socket = await self.reseeded(live, 5)
         assert socket.calls[3:] == [
@@ -215,9 +213,7 @@ class TestGaps:
         await socket.close()
         assert (await live.venue.socket(2, subscriptions=3)).channels == channels(book=SNAPSHOTS)
 
-    async def test_gaps_far_apart_do_not_count_together(
-        self, live: Feed, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_gaps_far_apart_do_not_count_together(self, live: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
         now = 0.0
         monkeypatch.setattr(module.time, "monotonic", lambda: now)
         seq = 10
@@ -279,6 +275,34 @@ class TestReconnecting:
         assert (await venue.socket(1, subscriptions=3)).channels == channels(ETH_MARKET)
         assert f"Could not subscribe to {PAIR}" in log.text
 
+    async def test_a_channel_that_was_refused_is_asked_for_again_until_the_pair_has_its_data(
+        self, venue: Venue, feed: Feed
+    ) -> None:
+        feed.source._trading_pairs = [PAIR, ETH_PAIR]
+        refusals = iter(range(5))
+        venue.rpc["subscribe"] = lambda _, call: (
+            {"error": {"code": 42901, "message": "rate limit"}}
+            if call["params"]["channel"] == channels()[1] and next(refusals, None) is not None
+            else {"result": {}}
+        )
+        feed.start()
+        socket = await venue.socket(1, subscriptions=6)
+        assert sorted(socket.channels) == sorted(channels() + channels(ETH_MARKET))
+        assert len(venue.sockets) == 1
+
+    async def test_asking_again_ends_with_the_connection_and_with_the_pair(
+        self, venue: Venue, feed: Feed, clock: Clock
+    ) -> None:
+        venue.rpc["subscribe"] = lambda *_: {"error": {"code": 100, "message": "halted"}}
+        feed.start()
+        socket = await venue.socket()
+        await venue.until(lambda: len(socket.calls) >= 5)
+        feed.source.remove_trading_pair(PAIR)
+        await asyncio.sleep(0.01)
+        asked = len(socket.calls)
+        await asyncio.sleep(0.01)
+        assert len(socket.calls) == asked
+
     async def test_an_acknowledgement_that_does_not_come_is_a_reason_to_reconnect(
         self, venue: Venue, feed: Feed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -325,6 +349,19 @@ class TestPairs:
         assert await feed.source.subscribe_to_trading_pair(ETH_PAIR)
         feed.start()
         assert (await venue.socket(1, subscriptions=6)).channels == channels() + channels(ETH_MARKET)
+
+    async def test_a_pair_that_was_had_only_in_part_can_be_added_again(self, live: Feed) -> None:
+        live.venue.rpc["subscribe"] = lambda _, call: (
+            {"error": {"code": 100, "message": "halted"}} if "summary" in call["params"]["channel"] else {"result": {}}
+        )
+        assert not await live.source.subscribe_to_trading_pair(ETH_PAIR)
+        socket = await live.venue.socket()
+        assert socket.channels == channels()
+        await live.send(frames.book(5, [("3000", "1")], snapshot=True, market=ETH_MARKET))
+        assert set(live.source._books) == {PAIR}
+        del live.venue.rpc["subscribe"]
+        assert await live.source.subscribe_to_trading_pair(ETH_PAIR)
+        assert socket.channels == channels() + channels(ETH_MARKET)
 
     async def test_a_pair_that_cannot_be_had_is_not_added(self, live: Feed, log: pytest.LogCaptureFixture) -> None:
         assert not await live.source.subscribe_to_trading_pair("NOPE-USDC")

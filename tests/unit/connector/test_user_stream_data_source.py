@@ -157,7 +157,9 @@ class TestEvents:
             *["account"] * 2,
         ]
         assert [event["data"].get("client_id") for event in events[:4]] == ["json", "binary"] * 2
-        assert {"id", "client_id", "status", "size", "remaining_size", "cancel_reason", "flags"} <= set(events[1]["data"])
+        assert {"id", "client_id", "status", "size", "remaining_size", "cancel_reason", "flags"} <= set(
+            events[1]["data"]
+        )
 
     async def test_what_is_no_event_is_passed_over(self, venue: Venue, running: Listener) -> None:
         socket = await venue.socket()

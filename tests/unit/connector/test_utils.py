@@ -15,7 +15,7 @@ from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 from hummingbot.core.data_type.trade_fee import TokenAmount
 
 from tests.unit.connector import payloads
-from tests.unit.connector.payloads import MARKET, NOW, NOW_MS, PAIR
+from tests.unit.connector.payloads import MARKET, NOW, PAIR
 
 
 def tracked(position: PositionAction = PositionAction.OPEN) -> InFlightOrder:
@@ -97,7 +97,13 @@ class TestNumbers:
 
     @pytest.mark.parametrize(
         ("value", "text"),
-        [("1E+3", "1000"), ("0.00000001", "0.00000001"), ("1E-8", "0.00000001"), ("60000.50", "60000.5"), ("100", "100")],
+        [
+            ("1E+3", "1000"),
+            ("0.00000001", "0.00000001"),
+            ("1E-8", "0.00000001"),
+            ("60000.50", "60000.5"),
+            ("100", "100"),
+        ],
     )
     def test_numbers_go_out_without_exponent_and_idle_zeros(self, value: str, text: str) -> None:
         assert utils.plain(Decimal(value)) == text
@@ -174,7 +180,7 @@ class TestMarkets:
         ],
     )
     def test_a_market_without_sound_steps_has_no_rule(self, changes: dict[str, Any]) -> None:
-        with pytest.raises(ValueError, match="order_size_increment|price_tick_size|min_notional"):
+        with pytest.raises(ValueError, match=r"order_size_increment|price_tick_size|min_notional"):
             utils.trading_rule_from_market(payloads.market(**changes))
 
     def test_the_greatest_leverage_is_the_inverse_of_the_initial_margin(self) -> None:
@@ -260,7 +266,7 @@ class TestOrders:
         "changes", [{"status": "REJECTED"}, {"status": None}, {"remaining_size": ""}, {"size": "x"}]
     )
     def test_an_order_that_cannot_be_read_is_refused(self, changes: dict[str, Any]) -> None:
-        with pytest.raises(ValueError, match="status|size"):
+        with pytest.raises(ValueError, match=r"status|size"):
             utils.order_state({**payloads.order("mine"), **changes}, False)
 
     def test_an_update_carries_the_exchanges_id_and_time(self) -> None:

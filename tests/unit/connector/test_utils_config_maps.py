@@ -3,7 +3,6 @@
 import asyncio
 import io
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +36,8 @@ def config(domain: str) -> ClientConfigAdapter:
 
 
 @pytest.fixture
-def password(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Security, "secrets_manager", ETHKeyFileSecretManger("a password"))
-    yield
 
 
 def test_hummingbot_finds_the_three_domains() -> None:

@@ -1,5 +1,6 @@
 """Binary frames: those of an encoder of our own, which the SDK's codec reads too."""
 
+import contextlib
 import struct
 from collections.abc import Callable
 from decimal import Decimal
@@ -164,14 +165,13 @@ class TestPrivate:
         event = decode_frame(EXAMPLES[name](version=version, extra=extra if version == 2 else 0))
         assert isinstance(event, dict)
         assert event["channel"].split(".")[0] == channel
-        data, json = event["data"], {"order": payloads.order, "fill": payloads.fill}.get(name, payloads.position)("mine")
+        data = event["data"]
+        json = {"order": payloads.order("mine"), "fill": payloads.fill("mine"), "position": payloads.position()}[name]
         same = {
             "order": ["id", "client_id", "market", "status", "side", "type", "instruction", "created_at"],
             "fill": ["id", "fill_type", "client_id", "order_id", "market", "liquidity", "created_at"],
             "position": ["market", "status", "side", "last_updated_at"],
         }[name]
-        if name == "position":
-            json = payloads.position()
         assert {key: data[key] for key in same} == {key: json[key] for key in same}
         assert data["account"] == ADDRESS
 
@@ -285,10 +285,8 @@ class TestBadFrames:
 
     @pytest.mark.parametrize("noise", [b"", b"\x00", b"\xff" * 7, b"\xff" * 200, b"\x00" * 200, b"[]", b"null"])
     def test_noise_is_an_error_or_nothing(self, noise: bytes) -> None:
-        try:
+        with contextlib.suppress(FrameError):
             assert decode_frame(noise) is None
-        except FrameError as error:
-            assert str(error)
 
     def test_errors_are_short_enough_for_a_log(self) -> None:
         with pytest.raises(FrameError) as error:

@@ -47,7 +47,9 @@ class TestAddresses:
         assert web_utils.wss_url(domain) == f"{socket}?sbeSchemaId=1&sbeSchemaVersion=2"
         assert web_utils.wss_url(domain, 1) == f"{socket}?sbeSchemaId=1&sbeSchemaVersion=1"
 
-    @pytest.mark.parametrize("moved", ["http://127.0.0.1:9000/v1", "http://127.0.0.1:9000", "http://127.0.0.1:9000/v1/"])
+    @pytest.mark.parametrize(
+        "moved", ["http://127.0.0.1:9000/v1", "http://127.0.0.1:9000", "http://127.0.0.1:9000/v1/"]
+    )
     def test_the_sandboxs_moves_with_its_variable(self, monkeypatch: pytest.MonkeyPatch, moved: str) -> None:
         monkeypatch.setenv(CONSTANTS.SANDBOX_URL_VARIABLE, moved)
         assert web_utils.public_rest_url("/markets", CONSTANTS.SANDBOX_DOMAIN) == "http://127.0.0.1:9000/v1/markets"
@@ -96,9 +98,7 @@ class TestRequests:
         with pytest.raises(web_utils.ApiError) as refused:
             await ask()
         assert (refused.value.status, refused.value.code) == (400, "INVALID_TOKEN")
-        assert str(refused.value) == (
-            "Paradex refused GET /positions: INVALID_TOKEN, said by the exchange (HTTP 400)"
-        )
+        assert str(refused.value) == ("Paradex refused GET /positions: INVALID_TOKEN, said by the exchange (HTTP 400)")
 
     @pytest.mark.parametrize("body", [None, [], "text", {"message": "no code"}])
     async def test_a_refusal_of_another_form_is_one_all_the_same(self, venue: Venue, ask: Ask, body: Any) -> None:
@@ -109,7 +109,7 @@ class TestRequests:
     @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
     async def test_a_failing_exchange_leaves_the_outcome_open(self, venue: Venue, ask: Ask, status: int) -> None:
         venue.on("GET", "/positions", refusal("SERVICE_UNAVAILABLE", status))
-        with pytest.raises(web_utils.NoAnswerError, match=f"HTTP {status} SERVICE_UNAVAILABLE"):
+        with pytest.raises(web_utils.NoAnswerError, match=f"HTTP {status} SERVICE_UNAVAILABLE$"):
             await ask()
 
     @pytest.mark.parametrize("status", [200, 400, 502])

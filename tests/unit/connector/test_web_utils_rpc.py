@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_constants as CONSTANTS,
-    paradex_perpetual_web_utils as web_utils,
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import (
     ParadexAuthenticationError,
@@ -108,7 +107,7 @@ class TestCalls:
         monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05)
         venue.rpc["subscribe"] = lambda *_: None
         async with sessions.open() as session:
-            with pytest.raises(NoAnswerError, match="subscribe was not answered within 0.05 s"):
+            with pytest.raises(NoAnswerError, match=r"subscribe was not answered within 0\.05 s"):
                 await session.subscribe(CHANNEL)
             assert session._pending == {}
             assert await session.call("unsubscribe_from_nothing", {}) == {}

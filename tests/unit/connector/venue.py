@@ -190,6 +190,10 @@ class Venue:
         method, params = call["method"], call["params"]
         socket.calls.append((method, params))
         answer = self.rpc[method](socket, call) if method in self.rpc else {"result": {}}
+        if answer is not None and method in ("subscribe", "unsubscribe"):
+            subscribed = params["channel"] in socket.channels
+            if subscribed == (method == "subscribe"):
+                answer = {"error": {"code": 100, "message": f"{method} twice: {params['channel']}"}}
         if answer is not None:
             await socket.send({"jsonrpc": "2.0", "id": call["id"], "usIn": 1, "usDiff": 1, "usOut": 2, **answer})
         if answer is not None and "error" not in answer:
