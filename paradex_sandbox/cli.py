@@ -26,6 +26,8 @@ URL_VARIABLE = "PARADEX_SANDBOX_URL"
 
 _USAGE_ERROR = 2
 _FIRST_YEAR = 2000
+#: A thread that has verified a signature without the GIL shall not wait for it longer than verifying takes.
+_SWITCH_INTERVAL_S = 0.0005
 _ACCOUNT_TIMEOUT_S = 30
 
 
@@ -125,6 +127,7 @@ async def _run_server(arguments: argparse.Namespace) -> int:
     from paradex_sandbox.replay import Replay
     from paradex_sandbox.storage import Storage, StorageError
 
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     markets = load_markets(arguments.markets)
     clock = SandboxClock(arguments.start_at, frozen=arguments.frozen)
     exchange = Exchange(markets, arguments.seed, clock.now_us())
