@@ -231,18 +231,17 @@ async def orders(
 
     Returns orders per second, the server's CPU milliseconds per order, and the seconds of each request.
     """
-    timestamp = await exchange.now_ms()
+    now = await exchange.now_ms()
     jobs = []
-    per_market = {
+    levels = {
         (trader.address, market.symbol): itertools.count() for trader in exchange.traders for market in exchange.markets
     }
     for number in range(count // size):
         trader = exchange.traders[number % len(exchange.traders)]
-        batch = []
-        for place in range(size):
-            market = exchange.markets[(number // len(exchange.traders) + place) % len(exchange.markets)]
-            batch.append(trader.order(market, next(per_market[trader.address, market.symbol]), timestamp))
-        jobs.append((trader, batch))
+        market = exchange.markets[number // len(exchange.traders) % len(exchange.markets)]
+        level = levels[trader.address, market.symbol]
+        # As makers do it: a batch is about one market and of one moment, and no two requests are of the same.
+        jobs.append((trader, [trader.order(market, next(level), now - number) for _ in range(size)]))
     waiting = iter(jobs)
     times: list[float] = []
 
