@@ -57,6 +57,7 @@ class SyntheticTraders:
             desk = self._desks.get(market.symbol)
             if desk is None:
                 desk = self._desks[market.symbol] = _Desk(crowd, market, self._seed, now_us)
+            desk.use(market)
             desk.step(now_us)
         crowd.publish()
 
@@ -68,10 +69,7 @@ class _Desk:
         self._crowd = crowd
         self._symbol = market.symbol
         self._rng = Random(f"{seed}/{market.symbol}/traders")
-        self._params = market.simulation
-        self._tick, self._step = market.price_tick_size, market.order_size_increment
-        self._tick_float, self._step_float = float(self._tick), float(self._step)
-        self._max_size = float(market.max_order_size)
+        self._read(market)
         self._quotes: dict[tuple[Side, Decimal], CrowdQuote] = {}
         # Draws of their own: what Retail takers are offered does not move the API book.
         self._rpi_rng = Random(f"{seed}/{market.symbol}/rpi")
@@ -80,6 +78,17 @@ class _Desk:
         self._next_requote = now + self._rng.randrange(_REQUOTE_INTERVAL)
         self._next_taker = now + self._wait()
         self._requote()
+
+    def _read(self, market: Market) -> None:
+        self._market, self._params = market, market.simulation
+        self._tick, self._step = market.price_tick_size, market.order_size_increment
+        self._tick_float, self._step_float = float(self._tick), float(self._step)
+        self._max_size = float(market.max_order_size)
+
+    def use(self, market: Market) -> None:
+        """Goes on with what the market's rules are now."""
+        if market is not self._market:
+            self._read(market)
 
     def step(self, now: int) -> None:
         """Makers first, on the newest mark; then each taker whose time has come."""

@@ -21,6 +21,7 @@ from paradex_sandbox.exchange.events import (
     FundingPaid,
     LeverageChanged,
     Liquidated,
+    MarketChanged,
     MarketEvent,
     MaxSlippageChanged,
     MmpKept,
@@ -45,6 +46,7 @@ from paradex_sandbox.exchange.model import (
     FundingData,
     FundingPayment,
     Liquidation,
+    MarketChange,
     Order,
     Position,
     Subkey,
@@ -121,6 +123,7 @@ _ORDERS = Table("orders", Order, ["id"])
 _FILLS = Table("fills", Fill, ["account", "id"])
 _PAYMENTS = Table("funding_payments", FundingPayment, ["account", "id"])
 _REQUESTS = Table("requests", QueuedRequest, ["seq"])
+_MARKET_CHANGES = Table("market_changes", MarketChange, ["market", "created_at", "kind", "changed"])
 _CANDLES = Table("candles", Bar, ["market", "kind", "start"], owner=["market", "kind"])
 _ALGOS = Table("algos", AlgoOrder, ["id"])
 _BUSTS = Table("tradebusts", TradeBust, ["account", "busted_fill_id"])
@@ -145,6 +148,7 @@ _TABLES: tuple[Table[Any], ...] = (
     _FILLS,
     _PAYMENTS,
     _REQUESTS,
+    _MARKET_CHANGES,
     _CANDLES,
     _ALGOS,
     _BUSTS,
@@ -276,6 +280,9 @@ class Storage:
                 markets=markets,
                 histories={symbol: self._history(symbol) for symbol in markets},
                 accounts=self._accounts(),
+                market_changes=tuple(
+                    _MARKET_CHANGES.decode_all(self._db.execute("SELECT * FROM market_changes ORDER BY rowid"))
+                ),
                 requests=tuple(_REQUESTS.decode_all(self._db.execute("SELECT * FROM requests ORDER BY seq"))),
             )
         )
@@ -392,6 +399,10 @@ class _Batch:
         match event:
             case TradePrinted():
                 self.put(_TRADES, event.trade.id, event.trade)
+                self.markets[event.market] = None
+            case MarketChanged():
+                change = event.change
+                self.put(_MARKET_CHANGES, (change.market, change.created_at, change.kind, change.changed), change)
                 self.markets[event.market] = None
             case MarketEvent():
                 self.markets[event.market] = None

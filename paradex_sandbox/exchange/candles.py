@@ -9,8 +9,9 @@ from enum import StrEnum
 from paradex_sandbox.exchange.model import ZERO
 
 MINUTE = 60_000_000
-#: A week of minutes.
+#: A week of minutes with trades, a day of the prices that move all the time.
 CANDLE_HISTORY = 10_080
+_PRICE_HISTORY = 1440
 #: Minutes that one bar may span.
 RESOLUTIONS = (1, 3, 5, 15, 30, 60)
 
@@ -36,8 +37,8 @@ class Bar:
 class Candles:
     """The minutes of one price; a minute in which nothing happened has no bar."""
 
-    def __init__(self) -> None:
-        self.minutes: deque[Bar] = deque(maxlen=CANDLE_HISTORY)
+    def __init__(self, length: int = CANDLE_HISTORY) -> None:
+        self.minutes: deque[Bar] = deque(maxlen=length)
 
     def add(self, now: int, price: Decimal, size: Decimal = ZERO) -> None:
         start = now - now % MINUTE
@@ -86,10 +87,12 @@ class MarketCandles:
     """The bars of a market by price kind."""
 
     def __init__(self) -> None:
-        self.kinds: dict[PriceKind, Candles] = {kind: Candles() for kind in PriceKind}
-        self._last = self.kinds[PriceKind.LAST]
-        self._mark = self.kinds[PriceKind.MARK]
-        self._underlying = self.kinds[PriceKind.UNDERLYING]
+        self._last, self._mark, self._underlying = Candles(), Candles(_PRICE_HISTORY), Candles(_PRICE_HISTORY)
+        self.kinds: dict[PriceKind, Candles] = {
+            PriceKind.LAST: self._last,
+            PriceKind.MARK: self._mark,
+            PriceKind.UNDERLYING: self._underlying,
+        }
 
     def trade(self, now: int, price: Decimal, size: Decimal) -> None:
         self._last.add(now, price, size)

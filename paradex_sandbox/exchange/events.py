@@ -18,6 +18,7 @@ from paradex_sandbox.exchange.model import (
     FundingData,
     FundingPayment,
     Liquidation,
+    MarketChange,
     MarketSummary,
     ModifyRequest,
     Order,
@@ -98,6 +99,13 @@ class RequestDone(AccountEvent):
     """For the storage: the request with this `seq` has acted."""
 
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketChanged(MarketEvent):
+    """The market's static data were changed, or it was settled."""
+
+    change: MarketChange
 
 
 @dataclass(frozen=True, slots=True)

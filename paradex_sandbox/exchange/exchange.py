@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from paradex_sandbox.exchange import busts, modify, protection, validation
+from paradex_sandbox.exchange import busts, listing, modify, protection, validation
 from paradex_sandbox.exchange.accounts import AccountState
 from paradex_sandbox.exchange.algo import AlgoOrder, AlgoRequest
 from paradex_sandbox.exchange.algos import AlgoRunner
@@ -165,6 +165,16 @@ class Exchange(Queries):
     def system_status(self, status: SystemStatus) -> None:
         self._system.set(status)
         flush(self._state)
+
+    def update_market(self, market: str, **fields: Decimal | int) -> Market:
+        """Changes tick, size increment, limits, widths, `open_at` or `expiry_at` (microseconds) of a market.
+
+        VALIDATION_ERROR for other fields and for values that make no sense. Orders that rest stay as they are.
+        """
+        updated = listing.update(self._state, self._state.market(market), fields)
+        self._time_moved()
+        flush(self._state)
+        return updated
 
     def schedule_release(
         self, at_us: int, cancel_only_us: int = CANCEL_ONLY_US, post_only_us: int = POST_ONLY_US
@@ -410,6 +420,7 @@ class Exchange(Queries):
             if market.market.expiry_at and not market.is_expired and self._state.now >= market.market.expiry_at:
                 self._engine.expire(market)
                 settle_expired(self._state, market)
+                listing.settled(self._state, market)
 
     def _mark_moved(self, market: MarketState) -> None:
         state, mark = self._state, market.mark

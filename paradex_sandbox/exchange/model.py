@@ -750,6 +750,36 @@ class Liquidation:
     created_at: int
 
 
+class MarketChangeKind(StrEnum):
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    SETTLED = "SETTLED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True, slots=True)
+class MarketChange:
+    """What changed about a market (the `markets` channel): names of Market's fields with their new values as text.
+
+    SETTLED says `settlement_price` and `underlying_twap_price`. The sandbox neither lists nor delists while it runs.
+    """
+
+    market: str
+    kind: MarketChangeKind
+    changed: tuple[tuple[str, str], ...]
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How an expired market was settled; prices in quote currency."""
+
+    market: str
+    expiry_at: int
+    settlement_price: Decimal
+    underlying_twap_price: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class InsuranceFund:
     """`GET /insurance`; negative where liquidations cost more than they brought."""

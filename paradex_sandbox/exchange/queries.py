@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import chain
 from types import MappingProxyType
 
-from paradex_sandbox.exchange import views
+from paradex_sandbox.exchange import listing, views
 from paradex_sandbox.exchange.accounts import AccountState
 from paradex_sandbox.exchange.algo import AlgoOrder
 from paradex_sandbox.exchange.candles import RESOLUTIONS, Bar, PriceKind
@@ -26,6 +26,7 @@ from paradex_sandbox.exchange.model import (
     Liquidation,
     MarginConfig,
     Market,
+    MarketChange,
     MarketSummary,
     Order,
     OrderStatus,
@@ -33,6 +34,7 @@ from paradex_sandbox.exchange.model import (
     Page,
     Position,
     RetailUsage,
+    Settlement,
     Side,
     Trade,
     TradeBust,
@@ -46,7 +48,7 @@ class Queries:
 
     def __init__(self, state: ExchangeState) -> None:
         self._state = state
-        self._markets = MappingProxyType({symbol: market.market for symbol, market in state.markets.items()})
+        self._markets = MappingProxyType(state.listed)
 
     @property
     def now(self) -> int:
@@ -96,12 +98,22 @@ class Queries:
     ) -> list[Bar]:
         """Bars that start within `start_at` and `end_at` (microseconds, both included), oldest first.
 
-        Of the trades that happened, or of mark or spot prices; a time without any has no bar. Reaches a week back.
+        Of the trades that happened (a week back), or of mark or spot prices (a day); a time without any has no bar.
         VALIDATION_ERROR for a resolution that is none of 1, 3, 5, 15, 30, 60.
         """
         if resolution_minutes not in RESOLUTIONS:
             raise ExchangeError("VALIDATION_ERROR", f"resolution must be one of {', '.join(map(str, RESOLUTIONS))}")
         return self._state.market(market).candles.kinds[price_kind].bars(resolution_minutes, start_at, end_at)
+
+    def market_history(self, market: str | None = None) -> list[MarketChange]:
+        """What changed about one market or all, newest first."""
+        if market is not None:
+            self._state.market(market)
+        return [change for change in reversed(self._state.market_changes) if market in (None, change.market)]
+
+    def settlement(self, market: str) -> Settlement:
+        """How an expired market was settled; raises MARKET_NOT_SETTLED."""
+        return listing.settlement(self._state, self._state.market(market))
 
     def insurance_fund(self) -> InsuranceFund:
         """What liquidation penalties have brought, less what bankrupt accounts have cost."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
+from paradex_sandbox.exchange import listing
 from paradex_sandbox.exchange.accounts import AccountState, copy_account
 from paradex_sandbox.exchange.algo import AlgoOrder
 from paradex_sandbox.exchange.candles import Bar, PriceKind
@@ -17,6 +18,7 @@ from paradex_sandbox.exchange.model import (
     FundingData,
     FundingPayment,
     Liquidation,
+    MarketChange,
     Order,
     OrderClass,
     OrderStatus,
@@ -102,6 +104,7 @@ class ExchangeRecord:
     histories: dict[str, MarketHistory]
     accounts: list[AccountRecord]
     requests: tuple[QueuedRequest, ...]
+    market_changes: tuple[MarketChange, ...] = ()
 
 
 class Records:
@@ -190,6 +193,7 @@ class Records:
             },
             accounts=[_account_record(account) for account in state.accounts.values()],
             requests=self._queue.waiting(),
+            market_changes=tuple(state.market_changes),
         )
 
     def restore(self, record: ExchangeRecord) -> None:
@@ -206,6 +210,7 @@ class Records:
         state.last_priority, state.house, state.status = core.last_priority, core.house, core.status
         state.insurance, state.insurance_updated_at = core.insurance, core.insurance_updated_at
         state.release = core.release
+        listing.restore(state, record.market_changes)
         for symbol, market in record.markets.items():
             if symbol in state.markets:
                 self._restore_market(market, record.histories.get(symbol, MarketHistory()))

@@ -12,12 +12,23 @@ from paradex_sandbox.exchange.errors import ExchangeError
 from paradex_sandbox.exchange.events import Event
 from paradex_sandbox.exchange.funding import FundingState
 from paradex_sandbox.exchange.marks import MarkProcess
-from paradex_sandbox.exchange.model import ZERO, AssetKind, Bbo, Market, Order, ReleaseStep, SystemStatus, Trade
+from paradex_sandbox.exchange.model import (
+    ZERO,
+    AssetKind,
+    Bbo,
+    Market,
+    MarketChange,
+    Order,
+    ReleaseStep,
+    SystemStatus,
+    Trade,
+)
 from paradex_sandbox.exchange.positions import PositionState
 from paradex_sandbox.exchange.stats import RollingStats
 from paradex_sandbox.exchange.triggers import TriggerBook
 
 TRADE_HISTORY = 10_000
+_MARKET_CHANGES = 1000
 
 
 class MarketState:
@@ -63,6 +74,9 @@ class ExchangeState:
         self.seed = seed
         self.status = SystemStatus.OK
         self.markets = {m.symbol: MarketState(m, self.market_seed(m.symbol)) for m in markets}
+        #: Static data by symbol, in the order they were given.
+        self.listed = {m.symbol: m for m in markets}
+        self.market_changes: deque[MarketChange] = deque(maxlen=_MARKET_CHANGES)
         self.accounts: dict[int, AccountState] = {}
         self.release: tuple[ReleaseStep, ...] = ()
         self.house = ZERO
@@ -88,6 +102,13 @@ class ExchangeState:
         if state is None:
             raise ExchangeError("MARKET_NOT_FOUND", f"market {symbol!r} does not exist", {"market": symbol})
         return state
+
+    def replace_market(self, market: Market) -> None:
+        """Lets a listed market go on with other static data."""
+        state = self.markets[market.symbol]
+        state.market = self.listed[market.symbol] = market
+        if state.funding is not None:
+            state.funding.market = market
 
     def account(self, address: str) -> AccountState:
         state = self.accounts.get(address_key(address))
