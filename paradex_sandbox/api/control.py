@@ -12,6 +12,7 @@
 | GET, POST, DELETE /sandbox/faults[/{id}] | see paradex_sandbox.faults | the armed faults |
 | GET /sandbox/faults/kinds | | what can be armed, with parameters |
 | GET, POST /sandbox/settings | {"private_encoding": "json" or "sbe", "system_status": "ok", "rate_limits": true} | |
+| POST /sandbox/markets/{market} | fields of `GET /markets` to change, as {"price_tick_size": "1"} | the market |
 | POST /sandbox/release | optional {"in_ms": 0, "cancel_only_ms": …, "post_only_ms": …} | the settings |
 | GET /sandbox/state | | markets, and accounts with balances, positions, open orders |
 """
@@ -71,6 +72,7 @@ class ControlApi:
             web.delete("/faults/{id}", self.disarm_fault),
             web.get("/settings", self.settings),
             web.post("/settings", self.change_settings),
+            web.post("/markets/{market}", self.change_market),
             web.post("/release", self.release),
             web.get("/state", self.state),
         ]
@@ -271,6 +273,22 @@ class ControlApi:
             self._exchange.system_status = SystemStatus(status)
             self._runtime.commit()
         return await self.settings(request)
+
+    async def change_market(self, request: web.Request) -> web.Response:
+        """POST /sandbox/markets/{market}: other rules while it trades; `expiry_at` (ms) delists it at that time."""
+        body = await params.read_object(request)
+        fields: dict[str, Decimal | int] = {}
+        for name, value in body.items():
+            if isinstance(value, str):
+                fields[name] = _amount(body, name, None)
+            elif type(value) is int:
+                fields[name] = value * 1000 if name in ("open_at", "expiry_at") else value
+            else:
+                raise ApiError("VALIDATION_ERROR", f"{name} must be a decimal number, as a string, or an integer")
+        self._runtime.sync()
+        market = self._exchange.update_market(request.match_info["market"], **fields)
+        self._runtime.commit()
+        return web.json_response(render.market(market))
 
     async def release(self, request: web.Request) -> web.Response:
         """POST /sandbox/release: a release window, in `in_ms`: cancel_only, post_only (2 minutes each), then ok."""

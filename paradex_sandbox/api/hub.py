@@ -257,6 +257,9 @@ class Hub:
         payment = event.payment
         self._deliver_json(Topic.FUNDING_PAYMENTS, payment.market, event.account, render.funding_payment(payment))
 
+    def _market(self, event: ev.MarketChanged) -> None:
+        self._deliver_json(Topic.MARKETS, event.market, None, render.market_event(event.change))
+
     def _tradebust(self, event: ev.TradeBusted) -> None:
         self._deliver_json(Topic.TRADEBUSTS, None, event.account, render.tradebust(event.bust))
 
@@ -326,5 +329,6 @@ _PUBLISHERS: dict[type[ev.Event], Callable[[Hub, Any], None]] = {
     ev.BalanceChanged: Hub._balance,
     ev.FundingPaid: Hub._funding_payment,
     ev.TradeBusted: Hub._tradebust,
+    ev.MarketChanged: Hub._market,
     ev.MmpChanged: Hub._mmp,
 }

@@ -29,6 +29,7 @@ from paradex_sandbox.exchange.model import (
     MakerTakerFee,
     MarginConfig,
     Market,
+    MarketChange,
     MarketSummary,
     OptionMarginFractions,
     Order,
@@ -40,6 +41,10 @@ from paradex_sandbox.exchange.model import (
 
 Json = dict[str, Any]
 
+#: Fields of a market that its change events carry as strings.
+_EVENT_TEXTS = frozenset(
+    ("price_tick_size", "order_size_increment", "min_notional", "max_order_size", "position_limit")
+)
 _PLACES_8 = Decimal("1E-8")
 _PLACES_12 = Decimal("1E-12")
 
@@ -122,6 +127,26 @@ def market(item: Market) -> Json:
         body["option_type"] = item.option_type
         body["strike_price"] = text(item.strike_price)
     return body
+
+
+def market_event(item: MarketChange) -> Json:
+    """responses.MarketEvent: fractions and settlement prices are numbers here, sizes and ticks strings."""
+    changed: Json = {}
+    for name, value in item.changed:
+        if name in ("open_at", "expiry_at"):
+            changed[name] = millis(int(value))
+        elif name == "max_open_orders":
+            changed[name] = int(value)
+        elif name in _EVENT_TEXTS:
+            changed[name] = text(Decimal(value))
+        else:
+            changed[name] = float(value)
+    return {
+        "symbol": item.market,
+        "event_type": item.kind.value,
+        "updated_at": millis(item.created_at),
+        "changed_fields": changed,
+    }
 
 
 def market_summary(item: MarketSummary) -> Json:

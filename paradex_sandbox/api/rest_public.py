@@ -14,6 +14,7 @@ from paradex_sandbox.api.book_feed import group_levels
 from paradex_sandbox.api.errors import ApiError
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.exchange.candles import RESOLUTIONS, PriceKind
+from paradex_sandbox.exchange.errors import ExchangeError
 from paradex_sandbox.exchange.liquidation import BUFFER, LIQUIDATION_FEE, SHARE_INCREMENT
 from paradex_sandbox.exchange.model import BookView, FundingData, OrderClass, Page, Side, Trade
 from paradex_sandbox.faults import FaultKind
@@ -26,6 +27,7 @@ _DEFAULT_DEPTH = 20
 _MAX_DEPTH = 1000
 _MAX_TRADES_PAGE = 1000
 _MAX_KLINES = 1500
+_HISTORY_US = 7 * 24 * 3600 * 1_000_000
 _SIZE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,8})?")
 _PRICE_TICK = re.compile(r"[0-9]{1,7}([._][0-9]{1,12})?")
 _RESOLUTIONS_MINUTES = tuple(map(str, RESOLUTIONS))
@@ -146,16 +148,27 @@ class PublicApi:
         return web.json_response({"results": [render.market_summary(summary) for summary in summaries]})
 
     async def history(self, request: web.Request) -> web.Response:
-        """GET /markets/history, of all markets or `?market=`: no market was ever changed here."""
+        """GET /markets/history, of all markets or `?market=`: the changes of the last 7 days."""
         symbol = request.query.get("market", "")
-        if symbol not in ("", "ALL"):
-            self._exchange.market(symbol)
-        return web.json_response({"results": []})
+        changes = self._exchange.market_history(None if symbol in ("", "ALL") else symbol)
+        since = self._runtime.clock.now_us() - _HISTORY_US
+        results = [render.market_event(change) for change in changes if change.created_at >= since]
+        return web.json_response({"results": results})
 
     async def settlement_price(self, request: web.Request) -> web.Response:
-        """GET /markets/settlement-price?market=: none has settled here; 404."""
-        market = self._exchange.market(params.required(request.query, "market"))
-        raise ApiError("MARKET_NOT_SETTLED", f"{market.symbol} has not settled", status=404)
+        """GET /markets/settlement-price?market=: how an expired market was settled; 404 before."""
+        try:
+            settlement = self._exchange.settlement(params.required(request.query, "market"))
+        except ExchangeError as error:
+            raise ApiError(error.code, error.message, status=404) from None
+        return web.json_response(
+            {
+                "symbol": settlement.market,
+                "expiry_at": render.millis(settlement.expiry_at),
+                "settlement_price": render.money(settlement.settlement_price),
+                "underlying_twap_price": render.money(settlement.underlying_twap_price),
+            }
+        )
 
     async def order_book(self, request: web.Request) -> web.Response:
         """GET /orderbook/{market} and …/interactive, `?depth=` levels a side, grouped by `?price_tick=`"""

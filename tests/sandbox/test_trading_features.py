@@ -223,3 +223,49 @@ async def test_a_liquidated_account_learns_of_it(sandbox: Sandbox) -> None:
     until = liquidations[-1]["created_at"] - 1
     assert (await gambler.get("/liquidations", to=until)).json["results"] == []
     assert "LIQUIDATION" in {fill["fill_type"] for fill in (await gambler.get("/fills")).json["results"]}
+
+
+async def test_a_market_changes_its_rules_while_it_trades(sandbox: Sandbox, trader: Trader) -> None:
+    sockets = [await sandbox.socket(), await sandbox.socket()]
+    await sockets[0].subscribe("markets")
+    await sockets[1].subscribe(f"markets.{MARKET}")
+    changes = {"price_tick_size": "10", "max_slippage": "0.01", "max_open_orders": 1}
+    market = await sandbox.rest.control("POST", f"/markets/{MARKET}", changes)
+    assert (market["price_tick_size"], market["max_open_orders"]) == ("10", 1)
+    for socket, channel in zip(sockets, ("markets", f"markets.{MARKET}"), strict=True):
+        event = await socket.next(channel)
+        assert (event["symbol"], event["event_type"]) == (MARKET, "UPDATED")
+        assert event["changed_fields"] == {"price_tick_size": "10", "max_slippage": 0.01, "max_open_orders": 1}
+    assert (await sandbox.rest.get("/markets", market=MARKET)).json["results"] == [market]
+    assert (await trader.order("BUY", "0.1", "59001")).error == "VALIDATION_ERROR"
+    await trader.place("BUY", "0.1", "59010")
+    assert (await trader.order("BUY", "0.1", "59010")).error == "VALIDATION_ERROR"
+    history = (await sandbox.rest.get("/markets/history", market=MARKET)).json["results"]
+    assert [entry["event_type"] for entry in history] == ["UPDATED"]
+
+
+async def test_a_market_is_delisted(sandbox: Sandbox, trader: Trader) -> None:
+    maker = await sandbox.trader()
+    await maker.place("SELL", "0.1", "60000")
+    await trader.place("BUY", "0.1", "60000")
+    socket = await sandbox.socket()
+    await socket.subscribe("markets")
+    query = {"market": MARKET}
+    answer = await sandbox.rest.get("/markets/settlement-price", **query)
+    assert (answer.status, answer.error) == (404, "MARKET_NOT_SETTLED")
+    now = await sandbox.rest.now()
+    await sandbox.rest.control("POST", f"/markets/{MARKET}", {"expiry_at": now + 60_000})
+    assert (await socket.next("markets"))["changed_fields"] == {"expiry_at": now + 60_000}
+    await sandbox.advance(61_000)
+    assert (await socket.next("markets"))["event_type"] == "SETTLED"
+    settled = (await sandbox.rest.get("/markets/settlement-price", **query)).json
+    assert (settled["symbol"], settled["settlement_price"]) == (MARKET, "60000")
+    assert (await trader.order("BUY", "0.1", "60000")).error == "MARKET_NOT_OPEN"
+    assert [entry["size"] for entry in (await trader.get("/positions")).json["results"]] == ["0"]
+
+
+async def test_rules_that_make_no_sense_are_refused(sandbox: Sandbox) -> None:
+    url = sandbox.server.url.removesuffix("/v1") + f"/sandbox/markets/{MARKET}"
+    for body in ({"price_tick_size": "0"}, {"symbol": "X"}, {"max_slippage": 2.5}, {"max_order_size": "lots"}, {}, []):
+        async with sandbox.session.post(url, json=body) as response:
+            assert response.status == 400, body
