@@ -17,6 +17,7 @@
 | GET /sandbox/state | | markets, and accounts with balances, positions, open orders |
 """
 
+import dataclasses
 import ipaddress
 import re
 import secrets
@@ -33,7 +34,7 @@ from paradex_sandbox.api.limits import Limiter
 from paradex_sandbox.api.rest_public import ACCOUNT_CLASS_HASH, ACCOUNT_PROXY_CLASS_HASH
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.api.ws import SocketServer
-from paradex_sandbox.exchange.model import SETTLEMENT_TOKEN, Account, SystemStatus
+from paradex_sandbox.exchange.model import SETTLEMENT_TOKEN, Account, Market, SystemStatus
 from paradex_sandbox.faults import KINDS, Fault, FaultKind, describe_kinds
 
 PREFIX = "/sandbox"
@@ -278,7 +279,10 @@ class ControlApi:
         """POST /sandbox/markets/{market}: other rules while it trades; `expiry_at` (ms) delists it at that time."""
         body = await params.read_object(request)
         fields: dict[str, Decimal | int] = {}
+        known = {field.name for field in dataclasses.fields(Market)}
         for name, value in body.items():
+            if name not in known:
+                raise ApiError("VALIDATION_ERROR", f"a market has no {name}")
             if isinstance(value, str):
                 fields[name] = _amount(body, name, None)
             elif type(value) is int:

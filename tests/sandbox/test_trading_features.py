@@ -266,6 +266,14 @@ async def test_a_market_is_delisted(sandbox: Sandbox, trader: Trader) -> None:
 
 async def test_rules_that_make_no_sense_are_refused(sandbox: Sandbox) -> None:
     url = sandbox.server.url.removesuffix("/v1") + f"/sandbox/markets/{MARKET}"
-    for body in ({"price_tick_size": "0"}, {"symbol": "X"}, {"max_slippage": 2.5}, {"max_order_size": "lots"}, {}, []):
+    for body in (
+        {"price_tick_size": "0"},
+        {"symbol": "X"},
+        {"market": "1"},
+        {"max_slippage": 2.5},
+        {"max_order_size": "lots"},
+        {},
+        [],
+    ):
         async with sandbox.session.post(url, json=body) as response:
             assert response.status == 400, body
