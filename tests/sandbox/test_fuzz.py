@@ -242,3 +242,39 @@ def test_any_bytes_leave_the_exchange_unharmed(service: Service, head: bytes, no
         assert b"application/json" in head_of_answer, answer
         assert json.loads(body.splitlines()[0])["error"]
     assert service.run(service.sandbox.rest.get("/system/state")).status == 200
+
+
+CONTROL = [
+    *[("POST", path) for path in ("/accounts", "/mark_price", "/faults", "/settings", "/release")],
+    *[("POST", f"/accounts/{{account}}/{what}") for what in ("deposit", "subkeys", "rpi")],
+    *[("DELETE", path) for path in ("/accounts/{account}/subkeys/0x1", "/faults/1")],
+    *[("GET", path) for path in ("/faults", "/faults/kinds", "/settings", "/clock", "/state", "/nothing")],
+    *[("POST", f"/markets/{MARKET}"), ("POST", "/markets/NO")],
+]
+control_fields = st.sampled_from(
+    [
+        *("usdc", "amount", "token", "name", "public_key", "market", "price", "kind", "count", "duration_ms", "status"),
+        *("private_encoding", "system_status", "rate_limits", "in_ms", "allowed", "price_tick_size", "expiry_at"),
+        *("fill_id", "account", "ms", "channel"),
+    ]
+)
+control_values = words | json_values | st.sampled_from(["bust_trade", "revoke_subkey", "expire_tokens", "clock_shift"])
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(
+    operation=st.sampled_from(CONTROL), body=st.dictionaries(control_fields, control_values, max_size=6) | json_values
+)
+def test_any_body_leaves_the_control_surface_unharmed(service: Service, operation: tuple[str, str], body: Any) -> None:
+    async def call() -> tuple[int, Any]:
+        method, path = operation
+        url = service.sandbox.server.url.removesuffix("/v1") + "/sandbox" + path.format(account=service.trader.address)
+        async with service.sandbox.session.request(method, url, json=body) as response:
+            return response.status, json.loads(await response.text() or "{}")
+
+    try:
+        status, answer = service.run(call())
+        assert status < 500, (operation, body, answer)
+        assert status < 400 or set(answer) == {"error", "message", "data"}
+    finally:
+        service.run(service.sandbox.rest.control("DELETE", "/faults"))
