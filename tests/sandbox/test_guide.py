@@ -43,7 +43,7 @@ def test_its_numbers_have_a_source() -> None:
     assert f"spread over {ACCOUNTS} accounts" in GUIDE
     assert "python -m benchmarks.sandbox" in GUIDE
     for title in ("orders, REST", "orders, batches of 10", "stream messages to 20 clients", "growth in that hour"):
-        assert re.search(rf"^\| {re.escape(title)}.* \| [0-9 .]+ [^|]*\|", GUIDE, re.MULTILINE), title
+        assert re.search(rf"^\| {re.escape(title)}.*\| reached \|$", GUIDE, re.MULTILINE), title
 
 
 def test_its_recording_is_one(tmp_path: Path) -> None:
