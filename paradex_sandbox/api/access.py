@@ -19,16 +19,20 @@ class Access:
 
     def authorize(self, request: web.Request) -> Credentials:
         """The credentials of a private request; raises ApiError INVALID_TOKEN or IP_NOT_ALLOWED."""
-        credentials = self.tokens.check(bearer(request))
+        return self.check(bearer(request), peer_ip(request))
+
+    def check(self, token: str, ip: str) -> Credentials:
+        """The credentials of a token that is used from `ip`; raises ApiError INVALID_TOKEN or IP_NOT_ALLOWED."""
+        credentials = self.tokens.check(token)
         if not key_is_valid(self._exchange, credentials.account, credentials.public_key):
             raise ApiError("INVALID_TOKEN", "the key of this token was revoked")
-        settings = self.store.find(credentials.account)
-        if settings is not None:
-            token = settings.tokens.get(credentials.lookup_id)
-            if token is not None and token.revoked_at:
+        self.check_ip(ip, credentials.account, credentials.public_key)
+        if credentials.lookup_id:
+            # Of the invalid ones only the newest are remembered: one that is not there is invalid too.
+            named = self.store.of(credentials.account).tokens.get(credentials.lookup_id)
+            if named is None or named.revoked_at:
                 raise ApiError("INVALID_TOKEN", "token was revoked")
-            self.check_ip(request, credentials.account, credentials.public_key)
-            if token is not None and not contains(token.allowed_cidrs, peer_ip(request)):
+            if not contains(named.allowed_cidrs, ip):
                 raise ApiError("IP_NOT_ALLOWED", "this token may not be used from here", status=403)
         return credentials
 
@@ -39,8 +43,8 @@ class Access:
             raise ApiError("REQUEST_NOT_ALLOWED", "only the main account's own key may do this", status=403)
         return credentials
 
-    def check_ip(self, request: web.Request, account: str, public_key: int) -> None:
-        """Raises ApiError IP_NOT_ALLOWED where the subkey may not be used from the request's address."""
+    def check_ip(self, ip: str, account: str, public_key: int) -> None:
+        """Raises ApiError IP_NOT_ALLOWED where the subkey may not be used from `ip`."""
         settings = self.store.find(account)
-        if settings is not None and not contains(settings.subkey_cidrs.get(hex(public_key), []), peer_ip(request)):
+        if settings is not None and not contains(settings.subkey_cidrs.get(hex(public_key), []), ip):
             raise ApiError("IP_NOT_ALLOWED", "this key may not be used from here", status=403)

@@ -100,8 +100,8 @@ class Server:
         limiter = Limiter(runtime.clock.now_us, enabled=self._limits)
         cursors = Cursors(bytes.fromhex(self._keys.cursor_secret))
         order_entry = OrderEntry(runtime)
-        sockets = SocketServer(runtime, tokens, order_entry, self._times, limiter)
         access = Access(runtime.exchange, tokens, AccountStore(runtime.storage))
+        sockets = SocketServer(runtime, access, order_entry, self._times, limiter)
         public = PublicApi(runtime, access, cursors)
         private_routes = [
             *PrivateApi(runtime, access, cursors, order_entry).routes(),

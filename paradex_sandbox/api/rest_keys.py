@@ -176,7 +176,10 @@ class KeysApi:
         if type(seconds) is not int or not _TOKEN_SECONDS[0] <= seconds <= _TOKEN_SECONDS[1]:
             raise ApiError("VALIDATION_ERROR", "expiry_duration is in seconds, from a minute to a year")
         settings, now = self._store.of(credentials.account), self._runtime.wall_us()
-        if sum(not token.revoked_at for token in settings.tokens.values()) >= _MAX_TOKENS:
+        invalid = [key for key, token in settings.tokens.items() if token.revoked_at or token.expires_at <= now]
+        for key in invalid[:-_MAX_TOKENS]:
+            del settings.tokens[key]  # the newest of them can still be listed
+        if len(settings.tokens) - len(invalid[-_MAX_TOKENS:]) >= _MAX_TOKENS:
             raise ApiError("TOKEN_LIMIT_REACHED", f"an account has at most {_MAX_TOKENS} tokens")
         made = Token(
             secrets.token_hex(16), _name(body), str(kind), now, now + seconds * 1_000_000, now, 0, _cidrs(body)

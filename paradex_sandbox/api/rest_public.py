@@ -12,6 +12,7 @@ from paradex_sandbox.api.access import Access
 from paradex_sandbox.api.auth import CHAIN_ID_NAME, authenticate
 from paradex_sandbox.api.book_feed import group_levels
 from paradex_sandbox.api.errors import ApiError
+from paradex_sandbox.api.limits import peer_ip
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.exchange.candles import RESOLUTIONS, PriceKind
 from paradex_sandbox.exchange.errors import ExchangeError
@@ -130,7 +131,7 @@ class PublicApi:
         account, key = authenticate(
             self._exchange, request.headers, request.match_info.get("public_key"), self._runtime.wall_us()
         )
-        self._access.check_ip(request, account, key)
+        self._access.check_ip(peer_ip(request), account, key)
         order_class = OrderClass.INTERACTIVE if usage else OrderClass.PRO
         return web.json_response({"jwt_token": self._access.tokens.issue(account, key, order_class)})
 

@@ -14,7 +14,8 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from paradex_sandbox.api import render, sbe
-from paradex_sandbox.api.auth import Credentials, TokenService, key_is_valid
+from paradex_sandbox.api.access import Access
+from paradex_sandbox.api.auth import Credentials, key_is_valid
 from paradex_sandbox.api.channels import Channel, Topic, parse_channel
 from paradex_sandbox.api.errors import ApiError
 from paradex_sandbox.api.limits import CONNECTIONS, ORDERS, RATE_LIMIT_CODE, Limiter, peer_ip
@@ -70,13 +71,13 @@ class SocketServer:
     def __init__(
         self,
         runtime: Runtime,
-        tokens: TokenService,
+        access: Access,
         order_entry: OrderEntry,
         times: SocketTimes,
         limiter: Limiter,
     ):
         self.runtime = runtime
-        self.tokens = tokens
+        self.access = access
         self.order_entry = order_entry
         self.times = times
         self.limiter = limiter
@@ -128,6 +129,7 @@ class Session:
         self._server = server
         self._socket = socket
         self._transport = request.transport
+        self._ip = peer_ip(request)
         self._channels: dict[str, Channel] = {}
         #: The markets of the scoped subscriptions, by channel; shared with the hub.
         self._scopes: dict[str, set[str]] = {}
@@ -290,11 +292,9 @@ class Session:
         if not isinstance(bearer, str) or bearer.count(".") != 2:
             raise RpcError(MALFORMED_TOKEN, "Malformed bearer token")
         try:
-            credentials = self._server.tokens.check(bearer)
+            credentials = self._server.access.check(bearer, self._ip)
         except ApiError as error:
             raise RpcError(INVALID_TOKEN, "Invalid bearer token", error.message) from None
-        if not key_is_valid(self._server.runtime.exchange, credentials.account, credentials.public_key):
-            raise RpcError(INVALID_TOKEN, "Invalid bearer token", "the key of this token was revoked")
         if self.credentials is not None and self.credentials.account != credentials.account:
             raise RpcError(METHOD_ERROR, "Method error", "the connection belongs to another account")
         self.credentials = credentials

@@ -217,12 +217,31 @@ async def test_long_lived_tokens(sandbox: Sandbox) -> None:
     assert (await ok(trader, "PUT", path, {"allowed_cidrs": ["10.0.0.0/8"]}))["allowed_cidrs"] == ["10.0.0.0/8"]
     session_token, trader.token = trader.token, made["token"]
     assert (await trader.get("/account")).error == "IP_NOT_ALLOWED"
+    socket = await sandbox.socket()
+    assert (await socket.call("auth", bearer=made["token"]))["error"]["code"] == 40111
     trader.token = session_token
     await ok(trader, "PUT", path, {"allowed_cidrs": []})
     assert await ok(trader, "DELETE", f"/account/tokens/{lookup}") == {"lookup_id": lookup}
     assert (await ok(trader, "GET", "/account/tokens"))["results"] == []
     assert len((await ok(trader, "GET", "/account/tokens", with_invalid="true"))["results"]) == 1
     trader.token = made["token"]
+    assert (await trader.get("/account")).error == "INVALID_TOKEN"
+
+
+async def test_an_account_has_so_many_valid_tokens(sandbox: Sandbox) -> None:
+    trader = await sandbox.trader()
+    body = {"name": "t", "token_type": "jwt", "expiry_duration": 120}
+    revoked = await ok(trader, "POST", "/account/tokens", body | {"expiry_duration": 86_400})
+    await ok(trader, "DELETE", f"/account/tokens/{revoked['api_token']['lookup_id']}")
+    for _ in range(100):
+        await ok(trader, "POST", "/account/tokens", body)
+    assert (await trader.post("/account/tokens", body)).error == "TOKEN_LIMIT_REACHED"
+    await sandbox.advance(120_000)
+    for _ in range(100):
+        await ok(trader, "POST", "/account/tokens", body)
+    assert (await trader.post("/account/tokens", body)).error == "TOKEN_LIMIT_REACHED"
+    assert len((await ok(trader, "GET", "/account/tokens", with_invalid="true"))["results"]) == 200
+    trader.token = revoked["token"]  # forgotten, and not forgiven
     assert (await trader.get("/account")).error == "INVALID_TOKEN"
 
 
