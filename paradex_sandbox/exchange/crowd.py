@@ -1,4 +1,4 @@
-"""The door for traders without an account: synthetic makers and takers, later recorded ones."""
+"""The door for traders without an account: synthetic makers and takers, or recorded ones."""
 
 from dataclasses import dataclass
 from decimal import Decimal

@@ -6,6 +6,7 @@ import pytest
 
 from paradex_sandbox.exchange.errors import ExchangeError
 from paradex_sandbox.exchange.events import BookChanged, InteractiveBookChanged, TradePrinted
+from paradex_sandbox.exchange.exchange import Exchange
 from paradex_sandbox.exchange.model import (
     CancelReason,
     FillType,
@@ -19,7 +20,8 @@ from paradex_sandbox.exchange.model import (
     Side,
 )
 from paradex_sandbox.exchange.retail import SPEED_BUMP_US
-from tests.unit.sandbox.venue import ALICE, BOB, CAROL, MARKET, SECOND, Venue
+from paradex_sandbox.storage import Storage
+from tests.unit.sandbox.venue import ALICE, BOB, CAROL, MARKET, SECOND, START, Venue, plain_market
 
 RETAIL = {"order_class": OrderClass.INTERACTIVE}
 RPI = {"instruction": OrderInstruction.RPI}
@@ -120,6 +122,20 @@ def test_minute_hour_and_day_are_limited_too(venue: Venue, pause: int, limit: in
         venue.exchange.resume(venue.exchange.now + pause)
         venue.process()
     assert classes(venue, 1) == [OrderClass.PRO]
+
+
+def test_the_limits_survive_a_restart() -> None:
+    storage = Storage(":memory:")
+    before = Venue(Exchange([plain_market()], seed=1, now_us=START))
+    storage.write(before.exchange, before.events)
+    classes(before, 3)
+    storage.write(before.exchange, before.exchange.drain_events())
+    exchange = Exchange([plain_market()], seed=1, now_us=START)
+    assert storage.restore(exchange)
+    storage.close()
+    assert exchange.retail_usage(ALICE) == before.exchange.retail_usage(ALICE)
+    order = exchange.submit(ALICE, before.request(Side.BUY, "1", "99", **RETAIL))
+    assert order.order_class is OrderClass.PRO
 
 
 # -- queue priority and fees -----------------------------------------------------------------------------------------

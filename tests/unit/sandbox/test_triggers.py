@@ -149,6 +149,14 @@ def test_a_bound_order_waits_for_the_order_that_opens_its_position(deep: Venue) 
     assert state(deep, order) == (OrderStatus.CLOSED, CancelReason.POSITION_CLOSED)
 
 
+def test_a_position_larger_than_a_bound_order_leaves_its_size(deep: Venue) -> None:
+    deep.buy(ALICE, "5", "100")
+    order = trigger(deep, OrderType.STOP_LOSS_MARKET, Side.SELL, "95", size="2")
+    deep.sell(CAROL, "5", "100")
+    assert deep.position(ALICE) == 5
+    assert deep.find(ALICE, order.id).size == 2
+
+
 def test_without_position_or_parent_a_bound_order_is_closed(deep: Venue) -> None:
     order = trigger(deep, OrderType.STOP_LOSS_MARKET, Side.SELL, "95")
     assert state(deep, order) == (OrderStatus.CLOSED, CancelReason.REDUCE_ONLY_WOULD_INCREASE)
@@ -218,9 +226,10 @@ def test_a_post_only_stop_limit_that_would_cross_when_triggered_is_closed(deep: 
     assert state(deep, order)[1] == CancelReason.POST_ONLY_WOULD_CROSS
 
 
-def test_triggers_are_paused_until_the_system_is_ok_again(deep: Venue) -> None:
+@pytest.mark.parametrize("status", [SystemStatus.POST_ONLY, SystemStatus.CANCEL_ONLY, SystemStatus.MAINTENANCE])
+def test_triggers_are_paused_until_the_system_is_ok_again(deep: Venue, status: SystemStatus) -> None:
     order = trigger(deep, OrderType.STOP_MARKET, Side.BUY, "100.5")
-    deep.exchange.system_status = SystemStatus.POST_ONLY
+    deep.exchange.system_status = status
     deep.mark("100.5")
     assert deep.find(ALICE, order.id).status is OrderStatus.UNTRIGGERED
     deep.exchange.system_status = SystemStatus.OK
