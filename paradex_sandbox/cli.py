@@ -1,4 +1,4 @@
-"""The command `paradex-sandbox`: `serve` runs a sandbox, `account` makes a funded account on a running one."""
+"""The command `paradex-sandbox`: runs a sandbox, makes funded accounts on a running one, records market data."""
 
 import argparse
 import asyncio
@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -24,6 +25,9 @@ DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}/v1"
 URL_VARIABLE = "PARADEX_SANDBOX_URL"
 
 _USAGE_ERROR = 2
+_FIRST_YEAR = 2000
+#: A thread that has verified a signature without the GIL shall not wait for it longer than verifying takes.
+_SWITCH_INTERVAL_S = 0.0005
 _ACCOUNT_TIMEOUT_S = 30
 
 
@@ -37,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "serve":
             return _serve(arguments)
+        if arguments.command == "record":
+            return _record(arguments)
         print(json.dumps(create_account(arguments.url, arguments.usdc)))
     except CommandError as error:
         print(f"paradex-sandbox: {error}", file=sys.stderr)
@@ -94,6 +100,21 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise CommandError(f"the data cannot be kept, the sandbox has stopped: {error}") from None
 
 
+def _record(arguments: argparse.Namespace) -> int:
+    from paradex_sandbox.recorder import RecordError, record
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+    markets = [market for market in arguments.markets.split(",") if market]
+    try:
+        counts = asyncio.run(record(arguments.url, markets, arguments.file, arguments.seconds))
+    except RecordError as error:
+        raise CommandError(str(error)) from None
+    except KeyboardInterrupt:
+        return 0  # what was written is a recording
+    print(json.dumps({"file": str(arguments.file), **counts}))
+    return 0
+
+
 async def _run_server(arguments: argparse.Namespace) -> int:
     # Imported here, so that `account` and `--help` answer at once.
     from paradex_sandbox.api.app import Secrets, Server
@@ -102,10 +123,13 @@ async def _run_server(arguments: argparse.Namespace) -> int:
     from paradex_sandbox.exchange.exchange import Exchange
     from paradex_sandbox.exchange.markets import load_markets
     from paradex_sandbox.liquidity import SyntheticTraders
+    from paradex_sandbox.recording import RecordingError, read
+    from paradex_sandbox.replay import Replay
     from paradex_sandbox.storage import Storage, StorageError
 
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     markets = load_markets(arguments.markets)
-    clock = SandboxClock()
+    clock = SandboxClock(arguments.start_at, frozen=arguments.frozen)
     exchange = Exchange(markets, arguments.seed, clock.now_us())
     storage = None
     keys = None
@@ -115,19 +139,32 @@ async def _run_server(arguments: argparse.Namespace) -> int:
             storage = Storage(arguments.data / "sandbox.sqlite")
             if storage.restore(exchange):
                 # What was stored may be ahead of real time, where the clock had been stepped.
-                clock = SandboxClock(max(clock.now_us(), exchange.now))
+                clock = SandboxClock(max(clock.now_us(), exchange.now), frozen=arguments.frozen)
                 exchange.resume(clock.now_us())
             keys = Secrets.stored(storage)
         except (OSError, sqlite3.Error, StorageError) as error:
             raise CommandError(f"cannot use --data {arguments.data}: {error}") from None
+    traders: SyntheticTraders | Replay
+    try:
+        replay = arguments.replay
+        traders = SyntheticTraders(exchange, arguments.seed) if replay is None else Replay(exchange, read(replay))
+    except (RecordingError, OSError) as error:
+        raise CommandError(f"cannot replay {arguments.replay}: {error}") from None
     runtime = Runtime(
         exchange,
-        SyntheticTraders(exchange, arguments.seed),
+        traders,
         clock,
         storage=storage,
         private_binary=arguments.private_encoding == "sbe",
     )
-    server = Server(runtime, host=arguments.host, port=arguments.port, control=not arguments.no_control, keys=keys)
+    server = Server(
+        runtime,
+        host=arguments.host,
+        port=arguments.port,
+        control=not arguments.no_control,
+        keys=keys,
+        limits=not arguments.no_limits,
+    )
     try:
         await server.start()
     except OSError as error:
@@ -162,10 +199,48 @@ def _lock_directory(directory: Path) -> None:
         raise CommandError(f"another sandbox is using --data {directory}") from None
 
 
+_MAIN_HELP = """\
+A local Paradex: the same REST, WebSocket, binary frames and signatures, on your
+own machine. Free, offline, with other traders to trade with, a clock that you
+can stop and step, and faults on request.
+"""
+_MAIN_EXAMPLES = f"""\
+a first session:
+  paradex-sandbox serve                     prints: ready {DEFAULT_URL}
+  paradex-sandbox account                   in another terminal: keys of a funded account
+  open {DEFAULT_URL.removesuffix("/v1")}/               markets, book, trades, accounts, faults, live
+
+Then give a bot the address, account_address and api_secret. It trades with real
+signatures and verified limits; the keys open nothing outside this sandbox.
+
+`paradex-sandbox COMMAND --help` tells more; the guide is docs/sandbox.md.
+"""
+_SERVE_EXAMPLES = f"""\
+examples:
+  paradex-sandbox serve --data ~/sandbox    everything survives a restart
+  paradex-sandbox serve --seed 7 --start-at 2026-01-05T00:00:00Z --frozen
+                                            the same market each time, for tests
+  paradex-sandbox serve --replay day.jsonl.gz
+                                            a recorded day, see `paradex-sandbox record --help`
+
+while it runs, from this machine:
+  curl {DEFAULT_URL.removesuffix("/v1")}/sandbox/clock -d '{{"freeze": true}}'
+  curl {DEFAULT_URL.removesuffix("/v1")}/sandbox/clock -d '{{"advance_ms": 3600000}}'
+  curl {DEFAULT_URL.removesuffix("/v1")}/sandbox/faults -d '{{"kind": "order_answer_lost", "count": 1}}'
+  curl {DEFAULT_URL.removesuffix("/v1")}/sandbox/faults/kinds     what else can go wrong
+"""
+_RECORD_EXAMPLES = f"""\
+examples:
+  paradex-sandbox record {DEFAULT_URL} hour.jsonl.gz --seconds 3600
+  paradex-sandbox record URL day.jsonl.gz --markets BTC-USD-PERP,ETH-USD-PERP
+  paradex-sandbox serve --replay day.jsonl.gz
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
+    as_written = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="paradex-sandbox",
-        description="A local Paradex: the same REST, WebSocket, binary frames and signatures, on your own machine.",
+        prog="paradex-sandbox", description=_MAIN_HELP, epilog=_MAIN_EXAMPLES, formatter_class=as_written
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -173,24 +248,52 @@ def _parser() -> argparse.ArgumentParser:
         "serve",
         help="run a sandbox until Ctrl-C",
         description="Runs a sandbox. Prints `ready http://HOST:PORT/v1` on standard output as soon as it answers.",
+        epilog=_SERVE_EXAMPLES,
+        formatter_class=as_written,
     )
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    serve.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free one (default %(default)s)")
-    serve.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same market (default %(default)s)")
-    serve.add_argument("--markets", type=Path, metavar="FILE", help="markets to list, instead of the built-in ones")
-    serve.add_argument("--data", type=Path, metavar="DIR", help="keep everything there across restarts")
-    serve.add_argument("--no-control", action="store_true", help="no control surface at /sandbox")
-    serve.add_argument(
+    where = serve.add_argument_group("where it listens")
+    where.add_argument("--host", default="127.0.0.1", help="address; others than this machine's trust everybody there")
+    where.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free one (default %(default)s)")
+    market = serve.add_argument_group("which market")
+    market.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same market (default %(default)s)")
+    market.add_argument("--markets", type=Path, metavar="FILE", help="markets to list, instead of the built-in ones")
+    market.add_argument("--replay", type=Path, metavar="FILE", help="play a recording instead of the synthetic traders")
+    clock = serve.add_argument_group("its clock")
+    clock.add_argument("--start-at", type=_time, metavar="TIME", help="where it starts (default: now, in real time)")
+    clock.add_argument("--frozen", action="store_true", help="it stands still until it is stepped")
+    keeping = serve.add_argument_group("what it keeps")
+    keeping.add_argument("--data", type=Path, metavar="DIR", help="keep everything there across restarts")
+    ways = serve.add_argument_group("how it behaves")
+    ways.add_argument("--no-limits", action="store_true", help="no rate limits, for load tests")
+    ways.add_argument(
+        "--no-control", action="store_true", help="no control surface at /sandbox: no accounts, no faults"
+    )
+    ways.add_argument(
         "--private-encoding",
         choices=("json", "sbe"),
         default="json",
         help="how orders, fills, positions and account are streamed (default %(default)s)",
     )
 
+    record = commands.add_parser(
+        "record",
+        help="record the market data of a running server",
+        description="Records book, trades and marks from any server that speaks Paradex, for `serve --replay`.",
+        epilog=_RECORD_EXAMPLES,
+        formatter_class=as_written,
+    )
+    record.add_argument("url", metavar="URL", help="REST or WebSocket address of the server")
+    record.add_argument("file", type=Path, metavar="FILE", help="what to write; compressed if it ends in .gz")
+    record.add_argument("--markets", default="BTC-USD-PERP", help="names, with commas between (default %(default)s)")
+    record.add_argument("--seconds", type=_seconds, metavar="N", help="how long (default until Ctrl-C)")
+
     account = commands.add_parser(
         "account",
         help="create a funded account on a running sandbox",
-        description="Creates a funded account with a registered subkey and prints its keys as one JSON object.",
+        description=(
+            "Creates a funded account with a registered subkey and prints its keys as one JSON object. A bot gets "
+            "account_address and api_secret, the subkey's key, which trades and cannot withdraw."
+        ),
     )
     account.add_argument(
         "--url",
@@ -205,6 +308,25 @@ def _port(text: str) -> int:
     if text.isdecimal() and int(text) <= 65535:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+
+
+def _time(text: str) -> int:
+    """Microseconds since the epoch."""
+    with suppress(ValueError, OverflowError):
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        if moment.year >= _FIRST_YEAR:
+            return int(moment.timestamp()) * 1_000_000
+    raise argparse.ArgumentTypeError(f"{text!r} is not a time from {_FIRST_YEAR} on, as 2026-01-05T00:00:00Z")
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        seconds = float(text)
+        if 0 < seconds < float("inf"):
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
 
 
 def _usdc(text: str) -> Decimal:

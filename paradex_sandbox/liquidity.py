@@ -15,6 +15,8 @@ LADDER_LEVELS = 18
 _REQUOTE_INTERVAL = 250_000
 #: Levels lie half_spread * (1 + a * n + b * n * n) from the mark: dense inside, about 26 half spreads at the end.
 _LEVEL_SPACING = (0.6, 0.05)
+#: RPI quotes lie at this share of the half spread.
+_RPI_DISTANCE = 0.5
 #: The share of levels that are requoted in size although their price stays.
 _RESIZE_SHARE = 0.15
 #: Takers accept this much beyond the best price, as a fraction of it.
@@ -55,6 +57,7 @@ class SyntheticTraders:
             desk = self._desks.get(market.symbol)
             if desk is None:
                 desk = self._desks[market.symbol] = _Desk(crowd, market, self._seed, now_us)
+            desk.use(market)
             desk.step(now_us)
         crowd.publish()
 
@@ -66,15 +69,26 @@ class _Desk:
         self._crowd = crowd
         self._symbol = market.symbol
         self._rng = Random(f"{seed}/{market.symbol}/traders")
-        self._params = market.simulation
-        self._tick, self._step = market.price_tick_size, market.order_size_increment
-        self._tick_float, self._step_float = float(self._tick), float(self._step)
-        self._max_size = float(market.max_order_size)
+        self._read(market)
         self._quotes: dict[tuple[Side, Decimal], CrowdQuote] = {}
+        # Draws of their own: what Retail takers are offered does not move the API book.
+        self._rpi_rng = Random(f"{seed}/{market.symbol}/rpi")
+        self._rpi_quotes: dict[Side, tuple[Decimal, CrowdQuote]] = {}
         self._sweep_side = self._rng.choice((Side.BUY, Side.SELL))
         self._next_requote = now + self._rng.randrange(_REQUOTE_INTERVAL)
         self._next_taker = now + self._wait()
         self._requote()
+
+    def _read(self, market: Market) -> None:
+        self._market, self._params = market, market.simulation
+        self._tick, self._step = market.price_tick_size, market.order_size_increment
+        self._tick_float, self._step_float = float(self._tick), float(self._step)
+        self._max_size = float(market.max_order_size)
+
+    def use(self, market: Market) -> None:
+        """Goes on with what the market's rules are now."""
+        if market is not self._market:
+            self._read(market)
 
     def step(self, now: int) -> None:
         """Makers first, on the newest mark; then each taker whose time has come."""
@@ -111,6 +125,28 @@ class _Desk:
                 self._quotes[key] = placed
             else:
                 self._quotes.pop(key, None)
+
+        self._requote_rpi()
+
+    def _requote_rpi(self) -> None:
+        """One hidden level a side, inside the spread, for Retail takers."""
+        mark = float(self._crowd.mark_price(self._symbol))
+        distance = mark * self._params.half_spread * _RPI_DISTANCE
+        for side, ticks in (
+            (Side.BUY, floor((mark - distance) / self._tick_float)),
+            (Side.SELL, ceil((mark + distance) / self._tick_float)),
+        ):
+            price = ticks * self._tick
+            before = self._rpi_quotes.get(side)
+            if before is not None:
+                if before[0] == price and before[1].resting.remaining:
+                    continue
+                self._crowd.withdraw(before[1])
+                del self._rpi_quotes[side]
+            size = self._rounded(self._params.level_notional * self._rpi_rng.uniform(0.1, 0.4), mark)
+            placed = self._crowd.quote(self._symbol, side, price, size, is_rpi=True) if ticks > 0 else None
+            if placed is not None:
+                self._rpi_quotes[side] = (price, placed)
 
     def _ladder(self) -> dict[tuple[Side, Decimal], Decimal]:
         """Size by side and price, the nearest levels first."""

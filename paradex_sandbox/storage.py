@@ -4,29 +4,40 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from paradex_sandbox.exchange.accounts import HISTORY_LENGTH
+from paradex_sandbox.exchange.algo import AlgoOrder
+from paradex_sandbox.exchange.candles import CANDLE_HISTORY, Bar, PriceKind
 from paradex_sandbox.exchange.events import (
     AccountChanged,
     AccountCreated,
+    AlgoUpdated,
     BalanceChanged,
     Event,
     Filled,
     FundingPaid,
     LeverageChanged,
+    Liquidated,
+    MarketChanged,
     MarketEvent,
+    MaxSlippageChanged,
+    MmpKept,
     OrderUpdated,
     PositionChanged,
     QueuedRequest,
     RequestDone,
     RequestQueued,
+    RpiPermissionChanged,
     SubkeyChanged,
+    TradeBusted,
     TradePrinted,
 )
 from paradex_sandbox.exchange.exchange import Exchange
 from paradex_sandbox.exchange.funding import FUNDING_HISTORY
+from paradex_sandbox.exchange.mmp import MmpRecord
 from paradex_sandbox.exchange.model import (
     Account,
     AccountFees,
@@ -34,10 +45,13 @@ from paradex_sandbox.exchange.model import (
     Fill,
     FundingData,
     FundingPayment,
+    Liquidation,
+    MarketChange,
     Order,
     Position,
     Subkey,
     Trade,
+    TradeBust,
 )
 from paradex_sandbox.exchange.positions import PositionState
 from paradex_sandbox.exchange.records import AccountRecord, CoreRecord, ExchangeRecord, MarketHistory, MarketRecord
@@ -46,7 +60,7 @@ from paradex_sandbox.exchange.stats import WINDOW_MINUTES, MinuteBucket
 from paradex_sandbox.rows import SqlValue, Table
 
 #: Grows when the tables change; a file of another version is refused.
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _BUSY_TIMEOUT_SECONDS = 5.0
 #: Old trades are deleted once in so many new ones.
 _PRUNE_EVERY = 20_000
@@ -77,6 +91,23 @@ class _LeverageRow:
     leverage: int
 
 
+@dataclass(frozen=True, slots=True)
+class _SlippageRow:
+    market: str
+    max_slippage: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class _PermissionRow:
+    rpi_allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _MmpRow:
+    base_asset: str
+    record: MmpRecord | None
+
+
 _CORE = Table("core", CoreRecord, ["id"], owner=["id"])
 _MARKETS = Table("markets", MarketRecord, ["symbol"])
 _MINUTES = Table("minutes", MinuteBucket, ["market", "start"], owner=["market"])
@@ -92,6 +123,14 @@ _ORDERS = Table("orders", Order, ["id"])
 _FILLS = Table("fills", Fill, ["account", "id"])
 _PAYMENTS = Table("funding_payments", FundingPayment, ["account", "id"])
 _REQUESTS = Table("requests", QueuedRequest, ["seq"])
+_MARKET_CHANGES = Table("market_changes", MarketChange, ["market", "created_at", "kind", "changed"])
+_CANDLES = Table("candles", Bar, ["market", "kind", "start"], owner=["market", "kind"])
+_ALGOS = Table("algos", AlgoOrder, ["id"])
+_BUSTS = Table("tradebusts", TradeBust, ["account", "busted_fill_id"])
+_LIQUIDATIONS = Table("liquidations", Liquidation, ["id"])
+_SLIPPAGE = Table("max_slippage", _SlippageRow, ["account", "market"], owner=["account"])
+_PERMISSIONS = Table("permissions", _PermissionRow, ["account"], owner=["account"])
+_MMP = Table("mmp", _MmpRow, ["account", "base_asset"], owner=["account"])
 
 _TABLES: tuple[Table[Any], ...] = (
     _CORE,
@@ -109,6 +148,14 @@ _TABLES: tuple[Table[Any], ...] = (
     _FILLS,
     _PAYMENTS,
     _REQUESTS,
+    _MARKET_CHANGES,
+    _CANDLES,
+    _ALGOS,
+    _BUSTS,
+    _LIQUIDATIONS,
+    _SLIPPAGE,
+    _PERMISSIONS,
+    _MMP,
 )
 
 
@@ -133,6 +180,7 @@ class Storage:
         self._has_written_markets = False
         self._minutes_since: dict[str, int] = {}
         self._funding_after: dict[str, int] = {}
+        self._candles_since: dict[tuple[str, PriceKind], int] = {}
         self._trades_until_prune = _PRUNE_EVERY
 
     def _create_tables(self, path: Path | str) -> None:
@@ -170,6 +218,7 @@ class Storage:
             for table, rows in batch.rows.items():
                 self._db.executemany(table.upsert_sql, rows.values())
             self._db.executemany("DELETE FROM requests WHERE seq = ?", batch.requests_done)
+            self._db.executemany("DELETE FROM fills WHERE account = ? AND id = ?", batch.busted)
             self._prune_trades(len(batch.rows[_TRADES]))
         self._has_written_markets = True
 
@@ -182,6 +231,11 @@ class Storage:
         for data in records.funding_history(symbol, self._funding_after.get(symbol, -1)):
             batch.put(_FUNDING, (symbol, data.created_at), data)
             self._funding_after[symbol] = data.created_at
+
+        for kind in PriceKind:
+            for bar in records.candles(symbol, kind, self._candles_since.get((symbol, kind), 0)):
+                batch.put(_CANDLES, (symbol, kind, bar.start), bar, symbol, kind.value)
+                self._candles_since[symbol, kind] = bar.start
 
     def _prune_trades(self, added: int) -> None:
         self._trades_until_prune -= added
@@ -226,6 +280,9 @@ class Storage:
                 markets=markets,
                 histories={symbol: self._history(symbol) for symbol in markets},
                 accounts=self._accounts(),
+                market_changes=tuple(
+                    _MARKET_CHANGES.decode_all(self._db.execute("SELECT * FROM market_changes ORDER BY rowid"))
+                ),
                 requests=tuple(_REQUESTS.decode_all(self._db.execute("SELECT * FROM requests ORDER BY seq"))),
             )
         )
@@ -242,7 +299,15 @@ class Storage:
             "SELECT * FROM funding_history WHERE market = ? ORDER BY created_at DESC LIMIT ?",
             (symbol, FUNDING_HISTORY),
         )
+        candles = {
+            kind: self._db.execute(
+                "SELECT * FROM candles WHERE market = ? AND kind = ? ORDER BY start DESC LIMIT ?",
+                (symbol, kind.value, CANDLE_HISTORY),
+            )
+            for kind in PriceKind
+        }
         return MarketHistory(
+            candles={kind: _CANDLES.decode_all(rows)[::-1] for kind, rows in candles.items()},
             minutes=_MINUTES.decode_all(minutes)[::-1],
             trades=_TRADES.decode_all(trades)[::-1],
             funding=_FUNDING.decode_all(funding)[::-1],
@@ -261,6 +326,10 @@ class Storage:
             info.subkeys[subkey.public_key] = subkey
         for leverage in self._of_account(_LEVERAGE, address):
             info.leverage[leverage.market] = leverage.leverage
+        for slippage in self._of_account(_SLIPPAGE, address):
+            if slippage.max_slippage is not None:
+                info.max_slippage[slippage.market] = slippage.max_slippage
+        info.rpi_allowed = any(row.rpi_allowed for row in self._of_account(_PERMISSIONS, address))
         summary = next(iter(self._of_account(_SUMMARIES, address)), _SummaryRow(0, row.created_at))
         record = AccountRecord(info, summary.seq, summary.updated_at)
         for balance in self._of_account(_BALANCES, address):
@@ -276,7 +345,17 @@ class Storage:
         record.orders = sorted(_ORDERS.decode_all((*live, *closed)), key=lambda order: order.id)[-HISTORY_LENGTH:]
         record.fills = self._newest(_FILLS, address)
         record.funding_payments = self._newest(_PAYMENTS, address)
+        record.tradebusts = self._of_account(_BUSTS, address)[-HISTORY_LENGTH:]
+        record.liquidations = self._newest(_LIQUIDATIONS, address)
+        record.algos = self._algos(address)
+        guards = (row.record for row in self._of_account(_MMP, address))
+        record.mmp = sorted((guard for guard in guards if guard is not None), key=lambda g: g.config.base_asset)
         return record
+
+    def _algos(self, address: str) -> list[AlgoOrder]:
+        """As many as an account keeps in memory, and all that are open; oldest first."""
+        algos = sorted(self._of_account(_ALGOS, address), key=lambda algo: algo.id)
+        return [algo for place, algo in enumerate(reversed(algos)) if place < HISTORY_LENGTH or algo.is_live][::-1]
 
     def _of_account[T](self, table: Table[T], address: str) -> list[T]:
         return table.decode_all(
@@ -311,6 +390,7 @@ class _Batch:
         self.rows: defaultdict[Table[Any], dict[object, tuple[SqlValue, ...]]] = defaultdict(dict)
         self.markets: dict[str, None] = {}
         self.requests_done: list[tuple[int]] = []
+        self.busted: list[tuple[str, str]] = []
 
     def put[T](self, table: Table[T], key: object, row: T, *owner: SqlValue) -> None:
         self.rows[table][key] = table.encode(row, *owner)
@@ -319,6 +399,10 @@ class _Batch:
         match event:
             case TradePrinted():
                 self.put(_TRADES, event.trade.id, event.trade)
+                self.markets[event.market] = None
+            case MarketChanged():
+                change = event.change
+                self.put(_MARKET_CHANGES, (change.market, change.created_at, change.kind, change.changed), change)
                 self.markets[event.market] = None
             case MarketEvent():
                 self.markets[event.market] = None
@@ -348,6 +432,22 @@ class _Batch:
             case LeverageChanged():
                 row = _LeverageRow(event.market, event.leverage)
                 self.put(_LEVERAGE, (event.account, event.market), row, event.account)
+            case MaxSlippageChanged():
+                slippage = _SlippageRow(event.market, event.max_slippage)
+                self.put(_SLIPPAGE, (event.account, event.market), slippage, event.account)
+            case RpiPermissionChanged():
+                self.put(_PERMISSIONS, event.account, _PermissionRow(event.allowed), event.account)
+            case MmpKept():
+                mmp = _MmpRow(event.base_asset, event.record)
+                self.put(_MMP, (event.account, event.base_asset), mmp, event.account)
+            case AlgoUpdated():
+                self.put(_ALGOS, event.algo.id, event.algo)
+            case Liquidated():
+                self.put(_LIQUIDATIONS, event.liquidation.id, event.liquidation)
+            case TradeBusted():
+                self.put(_BUSTS, (event.account, event.bust.busted_fill_id), event.bust)
+                self.rows[_FILLS].pop((event.account, event.bust.busted_fill_id), None)
+                self.busted.append((event.account, event.bust.busted_fill_id))
             case AccountCreated():
                 self._add_account(event)
 

@@ -5,14 +5,24 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from paradex_sandbox.api import page, rest_unsupported
+from paradex_sandbox.api.access import Access
+from paradex_sandbox.api.account_store import AccountStore
 from paradex_sandbox.api.auth import TokenService, new_key_pem
 from paradex_sandbox.api.control import PREFIX as CONTROL_PREFIX, ControlApi, local_only_middleware
 from paradex_sandbox.api.errors import error_middleware
+from paradex_sandbox.api.fault_http import HttpFaults
+from paradex_sandbox.api.limits import Limiter, RestLimits
 from paradex_sandbox.api.order_entry import OrderEntry
 from paradex_sandbox.api.params import Cursors
+from paradex_sandbox.api.rest_keys import KeysApi
 from paradex_sandbox.api.rest_private import PrivateApi
+from paradex_sandbox.api.rest_profile import ProfileApi
 from paradex_sandbox.api.rest_public import PublicApi
+from paradex_sandbox.api.rest_system import SystemApi
+from paradex_sandbox.api.rest_trading import TradingApi
 from paradex_sandbox.api.runtime import Runtime
+from paradex_sandbox.api.server import Runner
 from paradex_sandbox.api.ws import SocketServer, SocketTimes
 from paradex_sandbox.storage import Storage
 
@@ -53,6 +63,7 @@ class Server:
         control: bool = True,
         keys: Secrets | None = None,
         times: SocketTimes | None = None,
+        limits: bool = True,
     ):
         self.runtime = runtime
         self.host = host
@@ -60,6 +71,7 @@ class Server:
         self._control = control
         self._keys = keys or Secrets()
         self._times = times or SocketTimes()
+        self._limits = limits
         self._runner: web.AppRunner | None = None
 
     @property
@@ -70,7 +82,7 @@ class Server:
 
     async def start(self) -> None:
         """Listens, then starts the exchange. Raises OSError if the address cannot be had."""
-        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        self._runner = Runner(self._app(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
         await web.TCPSite(self._runner, self.host, self.port).start()
         self.port = self._runner.addresses[0][1]
@@ -84,19 +96,34 @@ class Server:
 
     def _app(self) -> web.Application:
         runtime = self.runtime
-        tokens = TokenService(runtime.clock.now_us, self._keys.token_key_pem)
+        tokens = TokenService(runtime.wall_us, self._keys.token_key_pem)
+        limiter = Limiter(runtime.clock.now_us, enabled=self._limits)
         cursors = Cursors(bytes.fromhex(self._keys.cursor_secret))
         order_entry = OrderEntry(runtime)
-        sockets = SocketServer(runtime, tokens, order_entry, self._times)
-        public = PublicApi(runtime, tokens, cursors)
-        private = PrivateApi(runtime, tokens, cursors, order_entry)
+        access = Access(runtime.exchange, tokens, AccountStore(runtime.storage))
+        sockets = SocketServer(runtime, access, order_entry, self._times, limiter)
+        public = PublicApi(runtime, access, cursors)
+        private_routes = [
+            *PrivateApi(runtime, access, cursors, order_entry).routes(),
+            *TradingApi(runtime, access, cursors, order_entry).routes(),
+            *KeysApi(runtime, access).routes(),
+            *ProfileApi(runtime, access).routes(),
+        ]
 
-        app = web.Application(middlewares=[error_middleware, local_only_middleware], client_max_size=_MAX_BODY_BYTES)
+        limits = RestLimits(limiter, tokens, API_PREFIX)
+        limits.declare_private(route.handler for route in private_routes)
+        faults = HttpFaults(runtime.faults, API_PREFIX)
+        app = web.Application(
+            middlewares=[faults.middleware, limits.middleware, error_middleware, local_only_middleware],
+            client_max_size=_MAX_BODY_BYTES,
+        )
         app.router.add_get(API_PREFIX, sockets.handle)
         app.router.add_get("/jwks.json", public.jwks)
-        _add_routes(app, API_PREFIX, [*public.routes(), *private.routes()])
+        _add_routes(app, API_PREFIX, [*public.routes(), *SystemApi(runtime, cursors).routes(), *private_routes])
+        _add_routes(app, API_PREFIX, rest_unsupported.routes())
+        _add_routes(app, "", page.routes())
         if self._control:
-            _add_routes(app, CONTROL_PREFIX, ControlApi(runtime, sockets).routes())
+            _add_routes(app, CONTROL_PREFIX, ControlApi(runtime, sockets, tokens, limiter).routes())
 
         async def on_shutdown(_: web.Application) -> None:
             await sockets.close()

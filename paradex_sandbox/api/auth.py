@@ -47,6 +47,8 @@ class Credentials:
     public_key: int
     order_class: OrderClass
     expires_at: int
+    #: Names a token of `POST /account/tokens`; empty for those of `POST /auth`.
+    lookup_id: str = ""
 
 
 class TokenService:
@@ -61,8 +63,18 @@ class TokenService:
         self._key = key
         self._jwk = _public_jwk(key.public_key())
         self._verified: OrderedDict[str, Credentials] = OrderedDict()
+        #: Tokens that were taken back, with the reason.
+        self._void: OrderedDict[str, str] = OrderedDict()
 
-    def issue(self, account: str, public_key: int, order_class: OrderClass) -> str:
+    def issue(
+        self,
+        account: str,
+        public_key: int,
+        order_class: OrderClass,
+        *,
+        lifetime_s: int = TOKEN_LIFETIME_S,
+        lookup_id: str = "",
+    ) -> str:
         """A token for the account; its orders are signed with `public_key`."""
         issued_at = self._now() // 1_000_000
         claims: dict[str, Any] = {
@@ -70,21 +82,50 @@ class TokenService:
             "iss": _ISSUER,
             "sub": account,
             "iat": issued_at,
-            "exp": issued_at + TOKEN_LIFETIME_S,
+            "exp": issued_at + lifetime_s,
             "pubkey": hex(public_key),
         }
         if order_class is OrderClass.INTERACTIVE:
             claims["token_usage"] = "interactive"
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"kid": self._jwk["kid"]})
+        if lookup_id:
+            claims["jti"] = lookup_id
+        token = jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"kid": self._jwk["kid"]})
+        self._remember(token, Credentials(account, public_key, order_class, claims["exp"] * 1_000_000, lookup_id))
+        return token
+
+    def attest(self, account: str) -> str:
+        """An attestation for DIME Terminal (`POST /account/terminal-token`): says who it is, opens nothing here."""
+        issued_at = self._now() // 1_000_000
+        claims = {
+            "aud": "dime-terminal",
+            "iss": _ISSUER,
+            "sub": account,
+            "iat": issued_at,
+            "exp": issued_at + TOKEN_LIFETIME_S,
+        }
+        headers = {"kid": self._jwk["kid"], "typ": "terminal+JWT"}
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers=headers)
+
+    def invalidate(self, account: str | None, reason: str) -> None:
+        """Makes all tokens issued so far invalid, of one account or of all; `reason` is what their users are told."""
+        for token, credentials in self._verified.items():
+            if account is None or credentials.account == account:
+                self.revoke(token, reason)
+
+    def revoke(self, token: str, reason: str) -> None:
+        """Makes one token invalid."""
+        self._void[token] = reason
+        if len(self._void) > _TOKEN_CACHE_SIZE:
+            self._void.popitem(last=False)
 
     def check(self, token: str) -> Credentials:
         """The credentials of a token that is ours and has not expired; raises ApiError INVALID_TOKEN."""
         credentials = self._verified.get(token)
         if credentials is None:
             credentials = self._decode(token)
-            self._verified[token] = credentials
-            if len(self._verified) > _TOKEN_CACHE_SIZE:
-                self._verified.popitem(last=False)
+            self._remember(token, credentials)
+        if token in self._void:
+            raise ApiError("INVALID_TOKEN", self._void[token])
         if credentials.expires_at <= self._now():
             raise ApiError("INVALID_TOKEN", "token is expired")
         return credentials
@@ -92,6 +133,11 @@ class TokenService:
     def jwks(self) -> dict[str, Any]:
         """The public key, as `/jwks.json` shows it (responses.JwksResponse)."""
         return {"keys": [self._jwk]}
+
+    def _remember(self, token: str, credentials: Credentials) -> None:
+        self._verified[token] = credentials
+        if len(self._verified) > _TOKEN_CACHE_SIZE:
+            self._verified.popitem(last=False)
 
     def _decode(self, token: str) -> Credentials:
         try:
@@ -111,6 +157,7 @@ class TokenService:
             public_key=int(claims["pubkey"], 16),
             order_class=OrderClass.INTERACTIVE if interactive else OrderClass.PRO,
             expires_at=claims["exp"] * 1_000_000,
+            lookup_id=claims.get("jti", ""),
         )
 
 
@@ -161,6 +208,22 @@ def key_is_valid(exchange: Exchange, address: str, key: int) -> bool:
         return True
     subkey = account.subkeys.get(hex(key))
     return subkey is not None and subkey.is_active
+
+
+def check_onboarding(headers: Mapping[str, str], public_key: object, address: int) -> None:
+    """Checks the signed headers of `POST /onboarding`; raises ApiError with the code of the spec."""
+    if (
+        not isinstance(public_key, str)
+        or not _HEX.fullmatch(public_key)
+        or not stark.is_public_key(int(public_key, 16))
+    ):
+        raise ApiError("PUBLIC_KEY_INVALID", "public_key must be the hexadecimal x coordinate of a Stark key")
+    if int(_parse_address(headers.get("PARADEX-STARKNET-ACCOUNT", "")), 16) != address:
+        raise ApiError("INVALID_STARKNET_ADDRESS", "PARADEX-STARKNET-ACCOUNT is not the address of this public key")
+    signature = parse_signature(headers.get("PARADEX-STARKNET-SIGNATURE", ""), "INVALID_STARKNET_SIGNATURE")
+    message = stark.onboarding_message_hash(chain_id=CHAIN_ID, account=address)
+    if not stark.verify(int(str(public_key), 16), message, signature):
+        raise ApiError("STARKNET_SIGNATURE_VERIFICATION_FAILED", "the signature is not by this key over this request")
 
 
 def parse_signature(text: object, code: str) -> tuple[int, int]:

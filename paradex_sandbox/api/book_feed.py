@@ -68,35 +68,37 @@ def group_levels(levels: Iterable[tuple[Decimal, Decimal]], side: Side, price_ti
 class BookFeed:
     """One order book channel and all who listen to it."""
 
-    def __init__(self, channel: Channel, book: MirrorBook):
+    def __init__(self, channel: Channel, book: MirrorBook, api_book: MirrorBook | None = None):
+        """`book` is what the channel shows, `api_book` the one without RPI orders where that is another."""
         self.channel = channel
+        self._is_delta = channel.feed == "deltas"
         self._book = book
+        self._api_book = api_book or book
         self._current = self._state()
         self._published = self._current
         self._pending: list[_State] = []
 
     def on_change(self) -> None:
         """To be called after each change of the book."""
-        state = self._state()
-        if self.channel.feed == "deltas":
-            before = self._current
+        if self._is_delta:
+            state, before = self._state(), self._current
             changed = state._replace(
                 bids=_difference(before.bids, state.bids), asks=_difference(before.asks, state.asks)
             )
             self._pending.append(changed)
-        self._current = state
+            self._current = state
 
     def flush(self, versions: Iterable[int], ts: int) -> list[dict[int, bytes]]:
         """What is due now, in order, each message encoded for each of `versions`; `ts` is the time of publication."""
         due: list[_State] = []
-        is_delta = self.channel.feed == "deltas"
-        if is_delta:
+        if self._is_delta:
             due, self._pending = self._pending, []
-        elif self._current.seq != self._published.seq:
+        elif self._book.seq != self._published.seq:
+            self._current = self._state()
             due = [self._current]
         self._published = self._current
         versions = list(versions)
-        return [{version: self._encode(version, ts, state, is_delta) for version in versions} for state in due]
+        return [{version: self._encode(version, ts, state, self._is_delta) for version in versions} for state in due]
 
     def snapshot(self, version: int, ts: int) -> bytes:
         """The first message for a new listener: the state on which the next flush builds."""
@@ -109,6 +111,7 @@ class BookFeed:
             self._book.top(Side.BUY, depth, tick),
             self._book.top(Side.SELL, depth, tick),
             (self._book.best(Side.BUY), self._book.best(Side.SELL)),
+            (self._api_book.best(Side.BUY), self._api_book.best(Side.SELL)),
         )
 
     def _encode(self, version: int, ts: int, state: "_State", is_delta: bool) -> bytes:
@@ -120,8 +123,8 @@ class BookFeed:
             bids=state.bids.items(),
             asks=state.asks.items(),
             market=self._book.market,
-            best_interactive=state.best if self.channel.feed == "interactive" else None,
-            best_api=state.best,
+            best_interactive=state.best if self.channel.is_interactive else None,
+            best_api=state.best_api,
         )
 
 
@@ -132,6 +135,7 @@ class _State(NamedTuple):
     bids: Levels
     asks: Levels
     best: tuple[sbe.Level | None, sbe.Level | None]
+    best_api: tuple[sbe.Level | None, sbe.Level | None]
 
 
 def _difference(before: Levels, after: Levels) -> Levels:

@@ -17,7 +17,9 @@ class Topic(StrEnum):
     MARKETS_SUMMARY = "markets_summary"
     MARKETS = "markets"
     FUNDING_DATA = "funding_data"
+    FUNDING_RATE_COMPARISON = "funding_rate_comparison"
     ORDER_BOOK = "order_book"
+    MMP = "mmp"
     ORDERS = "orders"
     FILLS = "fills"
     POSITIONS = "positions"
@@ -41,6 +43,7 @@ PRIVATE_TOPICS = frozenset(
         Topic.TRADEBUSTS,
         Topic.TRANSFERS,
         Topic.TRANSACTION,
+        Topic.MMP,
     }
 )
 #: Topics whose name ends after the topic, or may end there.
@@ -54,6 +57,7 @@ _WITHOUT_MARKET = frozenset(
         Topic.TRANSACTION,
         Topic.MARKETS_SUMMARY,
         Topic.MARKETS,
+        Topic.MMP,
     }
 )
 _WITH_MARKET = frozenset(
@@ -69,6 +73,11 @@ _WITH_MARKET = frozenset(
     }
 )
 _MARKET_MAY_BE_ALL = frozenset({Topic.BBO, Topic.TRADES, Topic.MARKETS_SUMMARY, Topic.ORDERS, Topic.FILLS})
+
+#: The two names of the funding comparison, and the time between two messages in ms.
+COMPARISON_CHANNELS = {f"funding_rate_comparison.{ALL}@{ms}ms": ms for ms in (500, 1000)}
+#: Channels that Paradex has and the sandbox does not.
+_UNSUPPORTED = frozenset({"rfq", "block_trades"})
 
 _BOOK_NAME = re.compile(
     r"order_book\.(?P<market>[^@]+)\.(?P<feed>snapshot|deltas|interactive)"
@@ -93,6 +102,11 @@ class Channel:
     price_tick: Decimal | None = None
 
     @property
+    def is_interactive(self) -> bool:
+        """Whether the channel is an order book with RPI orders."""
+        return self.feed == "interactive"
+
+    @property
     def private(self) -> bool:
         """Whether the channel carries an account's data."""
         return self.topic in PRIVATE_TOPICS
@@ -100,13 +114,19 @@ class Channel:
 
 def parse_channel(name: str, markets: Container[str]) -> Channel:
     """The channel that `name` means. Raises ValueError, with a sentence for the client, if there is none."""
+    if name in COMPARISON_CHANNELS:
+        return Channel(name, Topic.FUNDING_RATE_COMPARISON, refresh_ms=COMPARISON_CHANNELS[name])
     topic_name, dot, rest = name.partition(".")
+    if topic_name in _UNSUPPORTED:
+        raise ValueError(f"the sandbox has no {topic_name}")
     try:
         topic = Topic(topic_name)
     except ValueError:
         raise ValueError(f"unknown channel {name!r}") from None
     if topic is Topic.ORDER_BOOK:
         return _parse_book(name, markets)
+    if topic is Topic.FUNDING_RATE_COMPARISON:
+        raise ValueError(f"the channel is one of {', '.join(COMPARISON_CHANNELS)}")
     if not dot:
         if topic not in _WITHOUT_MARKET:
             raise ValueError(f"channel {name!r} needs a market, as in {topic}.BTC-USD-PERP")

@@ -6,28 +6,36 @@
 | POST /sandbox/accounts/{address}/deposit | {"amount": "100", "token": "USDC"} | the new balance |
 | POST /sandbox/accounts/{address}/subkeys | optional {"name": …, "public_key": …} | the subkey, its secret if made |
 | DELETE /sandbox/accounts/{address}/subkeys/{public_key} | | 204, the subkey is revoked |
+| POST /sandbox/accounts/{address}/rpi | optional {"allowed": true or false} | 204, it may place RPI orders |
 | GET, POST /sandbox/clock | {"advance_ms": 1000, "freeze": true or false} | {"now": ms, "frozen": …} |
 | POST /sandbox/mark_price | {"market": …, "price": "60000" or null to let go} | the market's summary |
 | GET, POST, DELETE /sandbox/faults[/{id}] | see paradex_sandbox.faults | the armed faults |
-| GET, POST /sandbox/settings | {"private_encoding": "json" or "sbe", "system_status": "ok"} | the settings |
+| GET /sandbox/faults/kinds | | what can be armed, with parameters |
+| GET, POST /sandbox/settings | {"private_encoding": "json" or "sbe", "system_status": "ok", "rate_limits": true} | |
+| POST /sandbox/markets/{market} | fields of `GET /markets` to change, as {"price_tick_size": "1"} | the market |
+| POST /sandbox/release | optional {"in_ms": 0, "cancel_only_ms": …, "post_only_ms": …} | the settings |
 | GET /sandbox/state | | markets, and accounts with balances, positions, open orders |
 """
 
+import dataclasses
 import ipaddress
 import re
 import secrets
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from paradex_sandbox.api import params, render, stark
+from paradex_sandbox.api.auth import TokenService
 from paradex_sandbox.api.errors import ApiError, Handler
+from paradex_sandbox.api.limits import Limiter
 from paradex_sandbox.api.rest_public import ACCOUNT_CLASS_HASH, ACCOUNT_PROXY_CLASS_HASH
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.api.ws import SocketServer
-from paradex_sandbox.exchange.model import SETTLEMENT_TOKEN, Account, SystemStatus
-from paradex_sandbox.faults import FaultKind
+from paradex_sandbox.exchange.model import SETTLEMENT_TOKEN, Account, Market, SystemStatus
+from paradex_sandbox.faults import KINDS, Fault, FaultKind, describe_kinds
 
 PREFIX = "/sandbox"
 
@@ -40,10 +48,12 @@ _MAX_STEP_MS = 30 * 24 * 3600 * 1000
 class ControlApi:
     """Handlers of /sandbox/*."""
 
-    def __init__(self, runtime: Runtime, sockets: SocketServer):
+    def __init__(self, runtime: Runtime, sockets: SocketServer, tokens: TokenService, limiter: Limiter):
         self._runtime = runtime
         self._exchange = runtime.exchange
         self._sockets = sockets
+        self._tokens = tokens
+        self._limiter = limiter
 
     def routes(self) -> list[web.RouteDef]:
         """The routes, relative to PREFIX."""
@@ -52,15 +62,19 @@ class ControlApi:
             web.post("/accounts/{address}/deposit", self.deposit),
             web.post("/accounts/{address}/subkeys", self.register_subkey),
             web.delete("/accounts/{address}/subkeys/{public_key}", self.revoke_subkey),
+            web.post("/accounts/{address}/rpi", self.allow_rpi),
             web.get("/clock", self.clock),
             web.post("/clock", self.set_clock),
             web.post("/mark_price", self.set_mark_price),
             web.get("/faults", self.faults),
+            web.get("/faults/kinds", self.fault_kinds),
             web.post("/faults", self.arm_fault),
             web.delete("/faults", self.disarm_faults),
             web.delete("/faults/{id}", self.disarm_fault),
             web.get("/settings", self.settings),
             web.post("/settings", self.change_settings),
+            web.post("/markets/{market}", self.change_market),
+            web.post("/release", self.release),
             web.get("/state", self.state),
         ]
 
@@ -129,6 +143,17 @@ class ControlApi:
         self._runtime.commit()
         return web.Response(status=204)
 
+    async def allow_rpi(self, request: web.Request) -> web.Response:
+        """POST /sandbox/accounts/{address}/rpi: whether the account may place RPI orders; 204."""
+        body = await params.read_object(request, optional=True)
+        allowed = body.get("allowed", True)
+        if not isinstance(allowed, bool):
+            raise ApiError("VALIDATION_ERROR", "allowed must be true or false")
+        self._runtime.sync()
+        self._exchange.allow_rpi(request.match_info["address"], allowed)
+        self._runtime.commit()
+        return web.Response(status=204)
+
     async def clock(self, request: web.Request) -> web.Response:
         """GET /sandbox/clock: time in ms, and whether it stands still."""
         clock = self._runtime.clock
@@ -177,9 +202,38 @@ class ControlApi:
             fault = self._runtime.faults.arm(body)
         except ValueError as error:
             raise ApiError("VALIDATION_ERROR", str(error)) from None
-        if fault.kind is FaultKind.DROP_SOCKETS:
-            self._sockets.drop_all()
+        if KINDS[fault.kind].immediate:
+            self._strike_now(fault)
         return web.json_response(fault.to_json(), status=201)
+
+    def _strike_now(self, fault: Fault) -> None:
+        if fault.kind is FaultKind.DROP_SOCKETS:
+            self._sockets.drop_all(fault["after_messages"])
+        elif fault.kind is FaultKind.EXPIRE_TOKENS:
+            self._tokens.invalidate(self._address_or_all(fault), "token is expired")
+        elif fault.kind is FaultKind.REVOKE_TOKENS:
+            self._tokens.invalidate(self._address_or_all(fault), "token was revoked")
+        elif fault.kind is FaultKind.REVOKE_SUBKEY:
+            account = self._exchange.account(fault["account"])
+            active = [key for key, subkey in account.subkeys.items() if subkey.is_active]
+            keys = [fault["public_key"]] if fault["public_key"] else active
+            self._runtime.sync()
+            for key in keys:
+                self._exchange.revoke_subkey(account.address, key)
+            self._runtime.commit()
+
+        elif fault.kind is FaultKind.BUST_TRADE:
+            fills = self._exchange.fills(fault["account"], limit=1).items
+            self._runtime.sync()
+            self._exchange.bust(fault["account"], fault["fill_id"] or (fills[0].id if fills else ""))
+            self._runtime.commit()
+
+    def _address_or_all(self, fault: Fault) -> str | None:
+        return self._exchange.account(fault["account"]).address if fault["account"] else None
+
+    async def fault_kinds(self, request: web.Request) -> web.Response:
+        """GET /sandbox/faults/kinds: what can be armed, in words and with parameters."""
+        return web.json_response({"results": describe_kinds()})
 
     async def disarm_faults(self, request: web.Request) -> web.Response:
         """DELETE /sandbox/faults: all of them; 204."""
@@ -196,20 +250,64 @@ class ControlApi:
         """GET /sandbox/settings"""
         encoding = "sbe" if self._runtime.hub.private_binary else "json"
         status = self._exchange.system_status.value
-        return web.json_response({"private_encoding": encoding, "system_status": status})
+        return web.json_response(
+            {"private_encoding": encoding, "system_status": status, "rate_limits": self._limiter.enabled}
+        )
 
     async def change_settings(self, request: web.Request) -> web.Response:
         """POST /sandbox/settings: any of `private_encoding` and `system_status`."""
         body = await params.read_object(request)
         encoding, status = body.get("private_encoding"), body.get("system_status")
+        limits = body.get("rate_limits")
         if encoding not in (None, "json", "sbe"):
             raise ApiError("VALIDATION_ERROR", "private_encoding must be json or sbe")
         if status is not None and (not isinstance(status, str) or status not in SystemStatus):
             raise ApiError("VALIDATION_ERROR", f"system_status must be one of {', '.join(SystemStatus)}")
+        if limits not in (None, True, False):
+            raise ApiError("VALIDATION_ERROR", "rate_limits must be true or false")
+        if limits is not None:
+            self._limiter.enabled = bool(limits)
         if encoding is not None:
             self._runtime.hub.private_binary = encoding == "sbe"
         if status is not None:
+            self._runtime.sync()
             self._exchange.system_status = SystemStatus(status)
+            self._runtime.commit()
+        return await self.settings(request)
+
+    async def change_market(self, request: web.Request) -> web.Response:
+        """POST /sandbox/markets/{market}: other rules while it trades; `expiry_at` (ms) delists it at that time."""
+        body = await params.read_object(request)
+        fields: dict[str, Decimal | int] = {}
+        known = {field.name for field in dataclasses.fields(Market)}
+        for name, value in body.items():
+            if name not in known:
+                raise ApiError("VALIDATION_ERROR", f"a market has no {name}")
+            if isinstance(value, str):
+                fields[name] = _amount(body, name, None)
+            elif type(value) is int:
+                fields[name] = value * 1000 if name in ("open_at", "expiry_at") else value
+            else:
+                raise ApiError("VALIDATION_ERROR", f"{name} must be a decimal number, as a string, or an integer")
+        self._runtime.sync()
+        market = self._exchange.update_market(request.match_info["market"], **fields)
+        self._runtime.commit()
+        return web.json_response(render.market(market))
+
+    async def release(self, request: web.Request) -> web.Response:
+        """POST /sandbox/release: a release window, in `in_ms`: cancel_only, post_only (2 minutes each), then ok."""
+        body = await params.read_object(request, optional=True)
+        times = {}
+        for name, default in (("in_ms", 0), ("cancel_only_ms", 120_000), ("post_only_ms", 120_000)):
+            value = body.get(name, default)
+            if type(value) is not int or not 0 <= value <= _MAX_STEP_MS:
+                raise ApiError("VALIDATION_ERROR", f"{name} must be an integer from 0 to {_MAX_STEP_MS}")
+            times[name] = value * 1000
+        self._runtime.sync()
+        self._exchange.schedule_release(
+            self._exchange.now + times["in_ms"], times["cancel_only_ms"], times["post_only_ms"]
+        )
+        self._runtime.commit()
         return await self.settings(request)
 
     async def state(self, request: web.Request) -> web.Response:
@@ -242,7 +340,27 @@ async def local_only_middleware(request: web.Request, handler: Handler) -> web.S
         peer = request.transport.get_extra_info("peername") if request.transport is not None else None
         if not peer or not ipaddress.ip_address(peer[0]).is_loopback:
             raise ApiError("REQUEST_NOT_ALLOWED", "/sandbox is for callers on the same machine", status=403)
+        # A web page from elsewhere, open in a browser on this machine, is no such caller: neither when it sends
+        # requests here, nor when the name it came from now points here (DNS rebinding).
+        if not _is_local_name(request.host) or not _is_same_origin(request):
+            raise ApiError("REQUEST_NOT_ALLOWED", "/sandbox is not for web pages from elsewhere", status=403)
     return await handler(request)
+
+
+def _is_local_name(host: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost":
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_same_origin(request: web.Request) -> bool:
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
 
 
 def _new_key() -> tuple[int, int]:

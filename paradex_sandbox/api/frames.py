@@ -15,6 +15,15 @@ from paradex_sandbox.exchange.model import (
     Trade,
 )
 
+#: The venues of the funding comparison, and how far from our rate theirs is, as a fraction of it.
+FUNDING_SOURCES = {
+    "PARADEX": Decimal(0),
+    "BINANCE": Decimal("0.1"),
+    "BYBIT": Decimal("0.05"),
+    "OKX": Decimal("-0.05"),
+    "HYPERLIQUID": Decimal("0.2"),
+}
+
 _MARKET_TYPES = frozenset(
     {OrderType.MARKET, OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET, OrderType.STOP_LOSS_MARKET}
 )
@@ -82,6 +91,20 @@ def funding_data(version: int, item: FundingData, ts: int, seq: int) -> bytes:
         funding_premium=item.funding_premium,
         funding_rate_8h=item.funding_rate_8h,
         funding_period_hours=item.funding_period_hours,
+    )
+
+
+def funding_rate_comparison(version: int, item: FundingData, ts: int, source: str) -> bytes:
+    """Template 6. There are no other venues here: their rates are ours, a fixed step per venue away."""
+    hourly = item.funding_rate / item.funding_period_hours * (1 + FUNDING_SOURCES[source])
+    return sbe.funding_rate_comparison(
+        version,
+        ts=ts,
+        last_updated_at=item.created_at,
+        hourly_funding_rate=hourly,
+        asset_kind="PERP",
+        source=source,
+        market=item.market,
     )
 
 

@@ -14,12 +14,13 @@ from typing import Any, Protocol
 
 from paradex_sandbox.api import frames, render
 from paradex_sandbox.api.book_feed import BookFeed, MirrorBook
-from paradex_sandbox.api.channels import Channel, Topic, channel_names
+from paradex_sandbox.api.channels import COMPARISON_CHANNELS, Channel, Topic, channel_names
+from paradex_sandbox.api.fault_streams import Delivery, StreamFaults
 from paradex_sandbox.api.transfers import Transfer
 from paradex_sandbox.exchange import events as ev
 from paradex_sandbox.exchange.exchange import Exchange
 from paradex_sandbox.exchange.model import AssetKind, FundingData
-from paradex_sandbox.faults import Fault, FaultKind, FaultRegistry
+from paradex_sandbox.faults import FaultRegistry
 
 _FLUSH_INTERVAL_MS = 50
 
@@ -53,25 +54,33 @@ class Hub:
         self.private_binary = private_binary
         self._exchange = exchange
         self._now = now
-        self._faults = faults
-        self._subscribers: dict[tuple[str, str | None], dict[Subscriber, None]] = {}
-        self._books: dict[str, MirrorBook] = {}
+        self._faults = StreamFaults(faults)
+        #: Who listens, by channel and account; with the markets it is about, where the subscription is scoped.
+        self._subscribers: dict[tuple[str, str | None], dict[Subscriber, set[str] | None]] = {}
+        #: By market, the API book and the interactive one.
+        self._books: dict[tuple[str, bool], MirrorBook] = {}
         self._feeds: dict[str, BookFeed] = {}
         self._funding_seq: defaultdict[str, int] = defaultdict(int)
 
     # -- subscriptions ------------------------------------------------------------------------------------------------
 
-    def add(self, subscriber: Subscriber, channel: Channel) -> None:
+    def add(self, subscriber: Subscriber, channel: Channel, scope: set[str] | None = None) -> None:
         """Starts delivering `channel`, and sends its current state where the channel has one (public ones only).
 
-        Everything that the exchange did must have been published before.
+        `scope` limits a channel about all markets to these; it may be changed later. Everything that the exchange did
+        must have been published before.
         """
-        self._subscribers.setdefault(_key(subscriber, channel), {})[subscriber] = None
+        self._subscribers.setdefault(_key(subscriber, channel), {})[subscriber] = scope
         if channel.topic is Topic.ORDER_BOOK:
             self._open_feed(channel)
-        for encode in self._current_state(channel):
-            if not self._frozen(channel.name):
-                subscriber.send(encode(subscriber.version))
+        self.send_state(subscriber, channel, scope)
+
+    def send_state(self, subscriber: Subscriber, channel: Channel, scope: set[str] | None = None) -> None:
+        """Sends the current state of `channel`, of all its markets or those of `scope`."""
+        if channel.topic is Topic.FUNDING_RATE_COMPARISON and subscriber.version == 0:
+            return
+        for encode in self._current_state(channel, scope):
+            self._send(channel.name, [(subscriber, encode(subscriber.version))], is_first=True)
 
     def remove(self, subscriber: Subscriber, channel: Channel) -> None:
         """Stops delivering `channel`."""
@@ -84,27 +93,38 @@ class Hub:
         if channel.topic is Topic.ORDER_BOOK:
             self._feeds.pop(channel.name, None)
             if channel.market is not None and not any(f.channel.market == channel.market for f in self._feeds.values()):
-                self._books.pop(channel.market, None)
+                for interactive in (False, True):
+                    self._books.pop((channel.market, interactive), None)
 
     def _open_feed(self, channel: Channel) -> None:
         if channel.name in self._feeds:
             return
         assert channel.market is not None
-        book = self._books.get(channel.market)
-        if book is None:
-            book = self._books[channel.market] = MirrorBook(self._exchange.levels(channel.market))
-        self._feeds[channel.name] = BookFeed(channel, book)
+        api_book = self._book_of(channel.market, interactive=False)
+        book = self._book_of(channel.market, interactive=True) if channel.is_interactive else api_book
+        self._feeds[channel.name] = BookFeed(channel, book, api_book)
 
-    def _current_state(self, channel: Channel) -> list[Encoder]:
+    def _book_of(self, market: str, *, interactive: bool) -> MirrorBook:
+        book = self._books.get((market, interactive))
+        if book is None:
+            book = MirrorBook(self._exchange.levels(market, interactive=interactive))
+            self._books[market, interactive] = book
+        return book
+
+    def _current_state(self, channel: Channel, scope: set[str] | None) -> list[Encoder]:
         ts = self._now()
         if channel.topic is Topic.ORDER_BOOK:
             feed = self._feeds[channel.name]
             return [partial(feed.snapshot, ts=ts)]
         markets = [channel.market] if channel.market is not None else list(self._exchange.markets)
+        if scope is not None:
+            markets = [market for market in markets if market in scope]
         if channel.topic is Topic.BBO:
             return [_encoder(frames.bbo, self._exchange.bbo(market), ts) for market in markets]
         if channel.topic is Topic.MARKETS_SUMMARY:
             return [_encoder(frames.market_summary, self._exchange.market_summary(market), ts) for market in markets]
+        if channel.topic is Topic.FUNDING_RATE_COMPARISON:
+            return self._comparison()
         if channel.topic is Topic.FUNDING_DATA:
             perpetuals = [m for m in markets if self._exchange.market(m).asset_kind is AssetKind.PERP]
             return [self._funding_encoder(self._exchange.funding_data(market), ts) for market in perpetuals]
@@ -125,6 +145,7 @@ class Hub:
         for tick in itertools.count():
             await asyncio.sleep(_FLUSH_INTERVAL_MS / 1000)
             self.flush_books(tick * _FLUSH_INTERVAL_MS)
+            self.publish_comparison(tick * _FLUSH_INTERVAL_MS)
 
     def flush_books(self, at_ms: int = 0) -> None:
         """Sends what those order book feeds hold back whose refresh time divides `at_ms`; at 0, all."""
@@ -133,9 +154,28 @@ class Hub:
                 continue
             listeners = self._subscribers[name, None]
             for encoded in feed.flush({listener.version for listener in listeners}, self._now()):
-                if not self._frozen(name):
-                    for listener in list(listeners):
-                        listener.send(encoded[listener.version])
+                self._send(name, [(listener, encoded[listener.version]) for listener in listeners])
+
+    def publish_comparison(self, at_ms: int = 0) -> None:
+        """Sends the funding rates of all venues on the channels whose refresh time divides `at_ms`."""
+        listened = [name for name in COMPARISON_CHANNELS if (name, None) in self._subscribers]
+        due = [name for name in listened if at_ms % COMPARISON_CHANNELS[name] == 0]
+        if due:
+            for encode in self._comparison():
+                for name in due:
+                    # Version 0 of the schema does not know the template.
+                    listeners = [listener for listener in self._subscribers[name, None] if listener.version > 0]
+                    self._send(name, [(listener, encode(listener.version)) for listener in listeners])
+
+    def _comparison(self) -> list[Encoder]:
+        ts = self._now()
+        perpetuals = [market for market in self._exchange.markets.values() if market.asset_kind is AssetKind.PERP]
+        funding = [self._exchange.funding_data(market.symbol) for market in perpetuals]
+        return [
+            _encoder(partial(frames.funding_rate_comparison, source=source), data, ts)
+            for data in funding
+            for source in frames.FUNDING_SOURCES
+        ]
 
     def publish(self, batch: Sequence[ev.Event]) -> None:
         """Delivers what happened, in order."""
@@ -152,12 +192,13 @@ class Hub:
     def _trade(self, event: ev.TradePrinted) -> None:
         self._deliver(Topic.TRADES, event.market, None, _encoder(frames.trade, event.trade, self._now()))
 
-    def _book(self, event: ev.BookChanged) -> None:
-        book = self._books.get(event.market)
+    def _book(self, event: ev.BookChanged | ev.InteractiveBookChanged) -> None:
+        interactive = isinstance(event, ev.InteractiveBookChanged)
+        book = self._books.get((event.market, interactive))
         if book is not None:
             book.apply(event.seq, event.changes)
             for feed in self._feeds.values():
-                if feed.channel.market == event.market:
+                if feed.channel.market == event.market and feed.channel.is_interactive is interactive:
                     feed.on_change()
 
     def _bbo(self, event: ev.BboChanged) -> None:
@@ -216,17 +257,30 @@ class Hub:
         payment = event.payment
         self._deliver_json(Topic.FUNDING_PAYMENTS, payment.market, event.account, render.funding_payment(payment))
 
+    def _market(self, event: ev.MarketChanged) -> None:
+        self._deliver_json(Topic.MARKETS, event.market, None, render.market_event(event.change))
+
+    def _tradebust(self, event: ev.TradeBusted) -> None:
+        self._deliver_json(Topic.TRADEBUSTS, None, event.account, render.tradebust(event.bust))
+
+    def _mmp(self, event: ev.MmpChanged) -> None:
+        self._deliver_json(Topic.MMP, None, event.account, render.mmp_event(event))
+
     def _deliver(self, topic: Topic, market: str | None, account: str | None, encode: Encoder) -> None:
         encoded: dict[int, bytes] = {}
         for name in channel_names(topic, market):
             listeners = self._subscribers.get((name, account))
-            if not listeners or self._frozen(name):
+            if not listeners:
                 continue
-            for listener in list(listeners):
+            deliveries: list[Delivery] = []
+            for listener, scope in listeners.items():
+                if scope is not None and market not in scope:
+                    continue
                 frame = encoded.get(listener.version)
                 if frame is None:
                     frame = encoded[listener.version] = encode(listener.version)
-                listener.send(frame)
+                deliveries.append((listener, frame))
+            self._send(name, deliveries)
 
     def _deliver_private(
         self, topic: Topic, market: str | None, account: str, encode: Encoder, data: Callable[[], dict[str, Any]]
@@ -239,18 +293,18 @@ class Hub:
     def _deliver_json(self, topic: Topic, market: str | None, account: str | None, data: dict[str, Any]) -> None:
         for name in channel_names(topic, market):
             listeners = self._subscribers.get((name, account))
-            if not listeners or self._frozen(name):
+            if not listeners:
                 continue
             message = {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": name, "data": data}}
             text = json.dumps(message, separators=(",", ":"))
-            for listener in list(listeners):
-                listener.send(text)
+            self._send(name, [(listener, text) for listener in listeners])
 
-    def _frozen(self, name: str) -> bool:
-        def applies(fault: Fault) -> bool:
-            return name.startswith(fault.parameters.get("channel", ""))
-
-        return self._faults.strike(FaultKind.FREEZE_STREAM, applies) is not None
+    def _send(self, name: str, deliveries: list[Delivery], *, is_first: bool = False) -> None:
+        if not self._faults.idle:
+            self._faults.send(name, deliveries, is_first=is_first)
+            return
+        for listener, message in deliveries:
+            listener.send(message)
 
 
 def _encoder[T](encode: Callable[[int, T, int], bytes], item: T, ts: int) -> Encoder:
@@ -264,6 +318,7 @@ def _key(subscriber: Subscriber, channel: Channel) -> tuple[str, str | None]:
 _PUBLISHERS: dict[type[ev.Event], Callable[[Hub, Any], None]] = {
     ev.TradePrinted: Hub._trade,
     ev.BookChanged: Hub._book,
+    ev.InteractiveBookChanged: Hub._book,
     ev.BboChanged: Hub._bbo,
     ev.MarketSummaryChanged: Hub._market_summary,
     ev.FundingDataChanged: Hub._funding_data,
@@ -273,4 +328,7 @@ _PUBLISHERS: dict[type[ev.Event], Callable[[Hub, Any], None]] = {
     ev.AccountChanged: Hub._account,
     ev.BalanceChanged: Hub._balance,
     ev.FundingPaid: Hub._funding_payment,
+    ev.TradeBusted: Hub._tradebust,
+    ev.MarketChanged: Hub._market,
+    ev.MmpChanged: Hub._mmp,
 }

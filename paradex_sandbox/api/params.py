@@ -117,10 +117,12 @@ class Cursors:
         return hmac.digest(self._secret, payload, hashlib.sha256)[:16]
 
 
-def time_range(query: Mapping[str, str]) -> dict[str, int | None]:
+def time_range(
+    query: Mapping[str, str], start_name: str = "start_at", end_name: str = "end_at"
+) -> dict[str, int | None]:
     """`start_at` and `end_at` (milliseconds, both included) as the exchange's keyword arguments in µs."""
-    start = integer(query, "start_at", minimum=0, maximum=_MAX_TIME_MS)
-    end = integer(query, "end_at", minimum=0, maximum=_MAX_TIME_MS)
+    start = integer(query, start_name, minimum=0, maximum=_MAX_TIME_MS)
+    end = integer(query, end_name, minimum=0, maximum=_MAX_TIME_MS)
     return {
         "start_at": None if start is None else start * 1000,
         "end_at": None if end is None else end * 1000 + 999,

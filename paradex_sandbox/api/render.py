@@ -10,13 +10,17 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from paradex_sandbox.api.transfers import Transfer
-from paradex_sandbox.exchange.events import BalanceChanged
+from paradex_sandbox.exchange.algo import AlgoOrder
+from paradex_sandbox.exchange.events import BalanceChanged, MmpChanged
+from paradex_sandbox.exchange.mmp import MmpConfig, MmpState
 from paradex_sandbox.exchange.model import (
     Account,
     AccountSummary,
     Balance,
     Bbo,
+    BestSizes,
     BookView,
+    CancelResult,
     FeeConfig,
     FeeRate,
     Fill,
@@ -25,16 +29,22 @@ from paradex_sandbox.exchange.model import (
     MakerTakerFee,
     MarginConfig,
     Market,
+    MarketChange,
     MarketSummary,
     OptionMarginFractions,
     Order,
     Position,
     Subkey,
     Trade,
+    TradeBust,
 )
 
 Json = dict[str, Any]
 
+#: Fields of a market that its change events carry as strings.
+_EVENT_TEXTS = frozenset(
+    ("price_tick_size", "order_size_increment", "min_notional", "max_order_size", "position_limit")
+)
 _PLACES_8 = Decimal("1E-8")
 _PLACES_12 = Decimal("1E-12")
 
@@ -119,6 +129,26 @@ def market(item: Market) -> Json:
     return body
 
 
+def market_event(item: MarketChange) -> Json:
+    """responses.MarketEvent: fractions and settlement prices are numbers here, sizes and ticks strings."""
+    changed: Json = {}
+    for name, value in item.changed:
+        if name in ("open_at", "expiry_at"):
+            changed[name] = millis(int(value))
+        elif name == "max_open_orders":
+            changed[name] = int(value)
+        elif name in _EVENT_TEXTS:
+            changed[name] = text(Decimal(value))
+        else:
+            changed[name] = float(value)
+    return {
+        "symbol": item.market,
+        "event_type": item.kind.value,
+        "updated_at": millis(item.created_at),
+        "changed_fields": changed,
+    }
+
+
 def market_summary(item: MarketSummary) -> Json:
     """responses.MarketSummaryResp; an empty book side is an empty string."""
     return {
@@ -153,20 +183,18 @@ def bbo(item: Bbo) -> Json:
     }
 
 
-def order_book(view: BookView, top: Bbo) -> Json:
-    """responses.AskBidArray. `top` is the unaggregated best of each side; without RPI orders both tops are the same."""
-    bid = [text(top.bid), text(top.bid_size)] if top.bid is not None and top.bid_size is not None else []
-    ask = [text(top.ask), text(top.ask_size)] if top.ask is not None and top.ask_size is not None else []
+def order_book(view: BookView, best: BestSizes) -> Json:
+    """responses.AskBidArray. `best` are the ungrouped best levels of both books."""
     return {
         "market": view.market,
         "seq_no": view.seq,
         "last_updated_at": millis(view.last_updated_at),
         "bids": [[text(price), text(size)] for price, size in view.bids],
         "asks": [[text(price), text(size)] for price, size in view.asks],
-        "best_bid_api": bid,
-        "best_ask_api": ask,
-        "best_bid_interactive": bid,
-        "best_ask_interactive": ask,
+        "best_bid_api": _level(best.bid_api),
+        "best_ask_api": _level(best.ask_api),
+        "best_bid_interactive": _level(best.bid_interactive),
+        "best_ask_interactive": _level(best.ask_interactive),
     }
 
 
@@ -230,6 +258,87 @@ def order(item: Order) -> Json:
             "status": item.request_info.status,
             "message": item.request_info.message,
         }
+    return body
+
+
+def cancel_result(account: str | None, item: CancelResult) -> Json:
+    """responses.CancelOrderResult; without `account` as the socket answers. What is not known is left out."""
+    body: Json = {"status": item.status.value}
+    known = {"account": account, "id": item.id, "market": item.market}
+    if account is not None:
+        known["client_id"] = item.client_id
+    return body | {name: value for name, value in known.items() if value}
+
+
+def algo(item: AlgoOrder) -> Json:
+    """responses.AlgoOrderResp"""
+    return {
+        "id": item.id,
+        "account": item.account,
+        "algo_type": item.algo_type,
+        "algo_params": {"duration_seconds": str(item.duration_seconds), "frequency": str(item.frequency)},
+        "market": item.market,
+        "side": item.side.value,
+        "size": text(item.size),
+        "remaining_size": text(item.remaining_size),
+        "status": item.status.value,
+        "avg_fill_price": "0" if item.avg_fill_price is None else money(item.avg_fill_price),
+        "cancel_reason": item.cancel_reason,
+        "created_at": millis(item.created_at),
+        "end_at": millis(item.end_at),
+        "last_updated_at": millis(item.last_updated_at),
+    }
+
+
+def tradebust(item: TradeBust) -> Json:
+    """responses.TradebustResult"""
+    return {"account": item.account, "busted_fill_id": item.busted_fill_id, "created_at": millis(item.created_at)}
+
+
+def mmp_config(item: MmpConfig) -> Json:
+    """The config of market-maker protection, as the official SDK reads it (models.MmpConfig)."""
+    return {
+        "base_asset": item.base_asset,
+        "interval_ms": item.interval_ms,
+        "frozen_time_ms": item.frozen_time_ms,
+        "size_limit": text(item.size_limit),
+        "delta_limit": text(item.delta_limit),
+        "vega_limit": text(item.vega_limit),
+        "protect_block_trades": item.protect_block_trades,
+        "updated_at": millis(item.updated_at),
+    }
+
+
+def mmp_state(item: MmpState) -> Json:
+    """The config with its live state."""
+    return mmp_config(item.config) | {
+        "is_frozen": item.is_frozen,
+        "frozen_until": millis(item.frozen_until),
+        "window_size": text(item.window_size),
+        "window_delta": text(item.window_delta),
+        "window_vega": text(item.window_vega),
+    }
+
+
+def mmp_event(event: MmpChanged) -> Json:
+    """The payload of the `mmp` channel: fields of TRIGGERED and CONFIG_UPDATED stand only there."""
+    body: Json = {
+        "account": event.account,
+        "base_asset": event.base_asset,
+        "kind": event.kind.value,
+        "frozen_until": millis(event.frozen_until),
+        "created_at": millis(event.ts),
+    }
+    if event.trip_reason is not None:
+        body["trip_reason"] = event.trip_reason.value
+        body["trigger_market"] = event.trigger_market
+        for name in ("window_size", "window_delta", "window_vega"):
+            value = getattr(event, name)
+            body[name] = "0" if value is None else text(value)
+    if event.config is not None:
+        body["config"] = mmp_config(event.config)
+    if event.removed:
+        body["removed"] = True
     return body
 
 
@@ -458,6 +567,10 @@ def subkey(account: Account, item: Subkey) -> Json:
 
 def _optional(value: Decimal | None) -> str:
     return "" if value is None else text(value)
+
+
+def _level(level: tuple[Decimal, Decimal] | None) -> list[str]:
+    return [] if level is None else [text(level[0]), text(level[1])]
 
 
 def _fee_rate(item: FeeRate) -> Json:

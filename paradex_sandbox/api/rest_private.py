@@ -1,12 +1,14 @@
 """Private REST: account, orders, fills, history. Every handler wants `Authorization: Bearer JWT`."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from paradex_sandbox.api import params, render
-from paradex_sandbox.api.auth import Credentials, TokenService, key_is_valid
+from paradex_sandbox.api.access import Access
+from paradex_sandbox.api.auth import Credentials
 from paradex_sandbox.api.errors import ApiError
 from paradex_sandbox.api.order_entry import AnswerLostError, OrderEntry
 from paradex_sandbox.api.runtime import Runtime
@@ -23,16 +25,17 @@ from paradex_sandbox.exchange.model import (
     OrderType,
     Page,
     Side,
+    TradeBust,
 )
 
 
 class PrivateApi:
     """Handlers of everything that belongs to an account."""
 
-    def __init__(self, runtime: Runtime, tokens: TokenService, cursors: params.Cursors, order_entry: OrderEntry):
+    def __init__(self, runtime: Runtime, access: Access, cursors: params.Cursors, order_entry: OrderEntry):
         self._runtime = runtime
         self._exchange = runtime.exchange
-        self._tokens = tokens
+        self._access = access
         self._cursors = cursors
         self._order_entry = order_entry
 
@@ -45,8 +48,6 @@ class PrivateApi:
             web.get("/account/subaccounts", self.subaccounts),
             web.get("/account/margin", self.margin),
             web.post("/account/margin/{market}", self.set_margin),
-            web.get("/account/keys/subkeys", self.subkeys),
-            web.get("/account/keys/subkeys/{public_key}", self.subkey),
             web.get("/balance", self.balance),
             web.get("/positions", self.positions),
             web.get("/fills", self.fills),
@@ -62,43 +63,49 @@ class PrivateApi:
             web.get("/orders/by_client_id/{client_id}", self.order_by_client_id),
             web.delete("/orders/by_client_id/{client_id}", self.cancel_by_client_id),
             web.get("/orders/{order_id}", self.order),
+            web.put("/orders/{order_id}", self.modify),
             web.delete("/orders/{order_id}", self.cancel),
+            web.get("/liquidations", self.liquidations),
             web.get("/orders-history", self.orders_history),
         ]
 
     # -- account ------------------------------------------------------------------------------------------------------
 
     async def account(self, request: web.Request) -> web.Response:
-        """GET /account"""
-        credentials = self._authorize(request)
-        return web.json_response(render.account_summary(self._exchange.account_summary(credentials.account)))
+        """GET /account, of the account itself or of `?subaccount_address=`"""
+        credentials = self._access.authorize(request)
+        address = request.query.get("subaccount_address") or credentials.account
+        account = self._exchange.account(address)
+        if account.address not in [member.address for member in self._family(credentials)]:
+            raise ApiError("ACCOUNT_NOT_FOUND", "the account has no such sub-account")
+        return web.json_response(render.account_summary(self._exchange.account_summary(account.address)))
 
     async def account_summaries(self, request: web.Request) -> web.Response:
         """GET /account/summary: the account and its sub-accounts."""
-        credentials = self._authorize(request)
+        credentials = self._access.authorize(request)
         summaries = [self._exchange.account_summary(account.address) for account in self._family(credentials)]
         return _results(render.account_summary, summaries)
 
     async def account_info(self, request: web.Request) -> web.Response:
         """GET /account/info: the account's fees, among others."""
-        credentials = self._authorize(request)
+        credentials = self._access.authorize(request)
         return _results(render.account_info, [self._exchange.account(credentials.account)])
 
     async def subaccounts(self, request: web.Request) -> web.Response:
         """GET /account/subaccounts"""
-        credentials = self._authorize(request)
+        credentials = self._access.authorize(request)
         return _results(render.account_info, self._family(credentials)[1:])
 
     async def margin(self, request: web.Request) -> web.Response:
         """GET /account/margin?market="""
-        credentials = self._authorize(request)
+        credentials = self._access.authorize(request)
         market = params.required(request.query, "market")
         config = self._exchange.margin_config(credentials.account, market)
         return web.json_response(render.margin_configs(credentials.account, [config]))
 
     async def set_margin(self, request: web.Request) -> web.Response:
         """POST /account/margin/{market}: integer `leverage`, `margin_type`."""
-        credentials = self._authorize(request)
+        credentials = self._access.authorize(request)
         body = await params.read_object(request)
         leverage, margin_type = body.get("leverage"), body.get("margin_type")
         if type(leverage) is not int:
@@ -112,29 +119,13 @@ class PrivateApi:
         self._runtime.commit()
         return web.json_response(render.margin_update(credentials.account, config))
 
-    async def subkeys(self, request: web.Request) -> web.Response:
-        """GET /account/keys/subkeys, with `?with_revoked=true` also the revoked ones."""
-        credentials = self._authorize(request)
-        account = self._exchange.account(credentials.account)
-        with_revoked = request.query.get("with_revoked") == "true"
-        keys = [key for key in account.subkeys.values() if with_revoked or key.is_active]
-        return _results(lambda key: render.subkey(account, key), keys)
-
-    async def subkey(self, request: web.Request) -> web.Response:
-        """GET /account/keys/subkeys/{public_key}"""
-        account = self._exchange.account(self._authorize(request).account)
-        key = account.subkeys.get(request.match_info["public_key"])
-        if key is None:
-            raise ApiError("INVALID_SUBKEY", "the account has no such subkey", status=404)
-        return web.json_response(render.subkey(account, key))
-
     async def balance(self, request: web.Request) -> web.Response:
         """GET /balance"""
-        return _results(render.balance, self._exchange.balances(self._authorize(request).account))
+        return _results(render.balance, self._exchange.balances(self._access.authorize(request).account))
 
     async def positions(self, request: web.Request) -> web.Response:
         """GET /positions"""
-        return _results(render.position, self._exchange.positions(self._authorize(request).account))
+        return _results(render.position, self._exchange.positions(self._access.authorize(request).account))
 
     # -- history ------------------------------------------------------------------------------------------------------
 
@@ -148,7 +139,7 @@ class PrivateApi:
 
     async def funding_payments(self, request: web.Request) -> web.Response:
         """GET /funding/payments?market="""
-        account = self._authorize(request).account
+        account = self._access.authorize(request).account
 
         def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[FundingPayment]:
             market = params.required(query, "market")
@@ -159,13 +150,26 @@ class PrivateApi:
         return web.json_response(self._cursors.paginate(request, fetch, render.funding_payment))
 
     async def tradebusts(self, request: web.Request) -> web.Response:
-        """GET /tradebusts: no trade was ever busted here."""
-        self._authorize(request)
-        return web.json_response({"results": [], "next": None, "prev": None})
+        """GET /tradebusts"""
+        account = self._access.authorize(request).account
+
+        def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[TradeBust]:
+            return self._exchange.tradebusts(account, before=before, limit=limit, **params.time_range(query))
+
+        return web.json_response(self._cursors.paginate(request, fetch, render.tradebust))
+
+    async def liquidations(self, request: web.Request) -> web.Response:
+        """GET /liquidations?from=&to="""
+        account = self._access.authorize(request).account
+        times = params.time_range(request.query, "from", "to")
+        return _results(
+            lambda item: {"id": item.id, "created_at": render.millis(item.created_at)},
+            self._exchange.liquidations(account, **times),
+        )
 
     async def transfers(self, request: web.Request) -> web.Response:
         """GET /transfers: deposits and withdrawals, all COMPLETED."""
-        account = self._authorize(request).account
+        account = self._access.authorize(request).account
 
         def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[Transfer]:
             if query.get("status", "COMPLETED") not in ("", "COMPLETED"):
@@ -176,7 +180,7 @@ class PrivateApi:
 
     async def orders_history(self, request: web.Request) -> web.Response:
         """GET /orders-history"""
-        account = self._authorize(request).account
+        account = self._access.authorize(request).account
 
         def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[Order]:
             return self._exchange.orders_history(
@@ -197,17 +201,17 @@ class PrivateApi:
 
     async def orders(self, request: web.Request) -> web.Response:
         """GET /orders: live ones, in all markets or one."""
-        account = self._authorize(request).account
+        account = self._access.authorize(request).account
         return _results(render.order, self._exchange.open_orders(account, self._market(request.query)))
 
     async def order(self, request: web.Request) -> web.Response:
         """GET /orders/{order_id}: a live one."""
-        account = self._authorize(request).account
+        account = self._access.authorize(request).account
         return web.json_response(render.order(self._exchange.order(account, request.match_info["order_id"])))
 
     async def order_by_client_id(self, request: web.Request) -> web.Response:
         """GET /orders/by_client_id/{client_id}: finds only OPEN orders, not even NEW ones."""
-        account = self._authorize(request).account
+        account = self._access.authorize(request).account
         client_id = request.match_info["client_id"]
         order = self._exchange.order_by_client_id(account, client_id, self._market(request.query))
         if order.status is OrderStatus.NEW:
@@ -216,7 +220,7 @@ class PrivateApi:
 
     async def create_order(self, request: web.Request) -> web.Response:
         """POST /orders: 201 with the order NEW; what becomes of it comes later."""
-        credentials = self._authorize(request)
+        credentials = self._access.authorize(request)
         body = await params.read_json(request)
         try:
             order = await self._order_entry.create(credentials, body)
@@ -226,7 +230,7 @@ class PrivateApi:
 
     async def create_batch(self, request: web.Request) -> web.Response:
         """POST /orders/batch: 201 with the accepted orders and the errors of the others."""
-        credentials = self._authorize(request)
+        credentials = self._access.authorize(request)
         body = await params.read_json(request)
         try:
             results = await self._order_entry.create_batch(credentials, body)
@@ -238,15 +242,22 @@ class PrivateApi:
         ]
         return web.json_response({"orders": orders, "errors": errors}, status=201)
 
+    async def modify(self, request: web.Request) -> web.Response:
+        """PUT /orders/{order_id}: the order with `request_info` PENDING; the outcome comes later."""
+        credentials = self._access.authorize(request)
+        body = await params.read_json(request)
+        order = await self._order_entry.modify(credentials, body, request.match_info["order_id"])
+        return web.json_response(render.order(order))
+
     async def cancel(self, request: web.Request) -> web.Response:
         """DELETE /orders/{order_id}: 204, queued."""
-        await self._order_entry.cancel(self._authorize(request), order_id=request.match_info["order_id"])
+        await self._order_entry.cancel(self._access.authorize(request), order_id=request.match_info["order_id"])
         return web.Response(status=204)
 
     async def cancel_by_client_id(self, request: web.Request) -> web.Response:
         """DELETE /orders/by_client_id/{client_id}, perhaps with `?market=`: 204, queued."""
         await self._order_entry.cancel(
-            self._authorize(request),
+            self._access.authorize(request),
             client_id=request.match_info["client_id"],
             market=self._market(request.query),
         )
@@ -254,25 +265,17 @@ class PrivateApi:
 
     async def cancel_all(self, request: web.Request) -> web.Response:
         """DELETE /orders, perhaps with `?market=`: 200 without a body."""
-        await self._order_entry.cancel_all(self._authorize(request), self._market(request.query))
+        await self._order_entry.cancel_all(self._access.authorize(request), self._market(request.query))
         return web.Response(status=200)
 
     async def cancel_batch(self, request: web.Request) -> web.Response:
         """DELETE /orders/batch: what happens to each of `order_ids` and `client_order_ids`."""
-        credentials = self._authorize(request)
+        credentials = self._access.authorize(request)
         body = await params.read_json(request)
-        return web.json_response({"results": await self._order_entry.cancel_batch(credentials, body)})
+        results = await self._order_entry.cancel_batch(credentials, body)
+        return _results(partial(render.cancel_result, credentials.account), results)
 
     # -- helpers ------------------------------------------------------------------------------------------------------
-
-    def _authorize(self, request: web.Request) -> Credentials:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise ApiError("INVALID_TOKEN", "the request needs the header Authorization: Bearer JWT")
-        credentials = self._tokens.check(token.strip())
-        if not key_is_valid(self._exchange, credentials.account, credentials.public_key):
-            raise ApiError("INVALID_TOKEN", "the key of this token was revoked")
-        return credentials
 
     def _market(self, query: Mapping[str, str]) -> str | None:
         symbol = query.get("market", "")
@@ -283,7 +286,7 @@ class PrivateApi:
         return [account, *(other for other in self._exchange.accounts() if other.parent == account.address)]
 
     def _fetch_fills(self, request: web.Request) -> Callable[[Mapping[str, str], str | None, int], Page[Fill]]:
-        account = self._authorize(request).account
+        account = self._access.authorize(request).account
 
         def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[Fill]:
             kind = params.member(query, "asset_kind", AssetKind)

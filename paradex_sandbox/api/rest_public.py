@@ -1,18 +1,24 @@
 """Public REST: system, markets and market data."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
 
 from paradex_sandbox.api import params, render
-from paradex_sandbox.api.auth import CHAIN_ID_NAME, TokenService, authenticate
+from paradex_sandbox.api.access import Access
+from paradex_sandbox.api.auth import CHAIN_ID_NAME, authenticate
 from paradex_sandbox.api.book_feed import group_levels
 from paradex_sandbox.api.errors import ApiError
+from paradex_sandbox.api.limits import peer_ip
 from paradex_sandbox.api.runtime import Runtime
+from paradex_sandbox.exchange.candles import RESOLUTIONS, PriceKind
+from paradex_sandbox.exchange.errors import ExchangeError
+from paradex_sandbox.exchange.liquidation import BUFFER, LIQUIDATION_FEE, SHARE_INCREMENT
 from paradex_sandbox.exchange.model import BookView, FundingData, OrderClass, Page, Side, Trade
+from paradex_sandbox.faults import FaultKind
 
 #: Class hashes of the testnet's account contracts: addresses are derived from them as the SDK does it.
 ACCOUNT_CLASS_HASH = 0x41CB0280EBADAA75F996D8D92C6F265F6D040BB3BA442E5F86A554F1765244E
@@ -22,8 +28,10 @@ _DEFAULT_DEPTH = 20
 _MAX_DEPTH = 1000
 _MAX_TRADES_PAGE = 1000
 _MAX_KLINES = 1500
+_HISTORY_US = 7 * 24 * 3600 * 1_000_000
+_SIZE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,8})?")
 _PRICE_TICK = re.compile(r"[0-9]{1,7}([._][0-9]{1,12})?")
-_RESOLUTIONS_MINUTES = ("1", "3", "5", "15", "30", "60")
+_RESOLUTIONS_MINUTES = tuple(map(str, RESOLUTIONS))
 
 #: There is no chain behind the sandbox: addresses of contracts are zero, except those from which others are derived.
 _ZERO_ADDRESS = "0x0"
@@ -56,9 +64,9 @@ _SYSTEM_CONFIG: dict[str, Any] = {
     "l1_relayer_address": _ZERO_ADDRESS,
     "l2_relayer_address": _ZERO_ADDRESS,
     "l1_chain_id": "11155111",
-    "liquidation_fee": "0.2",
-    "partial_liquidation_buffer": "0.2",
-    "partial_liquidation_share_increment": "0.05",
+    "liquidation_fee": render.text(LIQUIDATION_FEE),
+    "partial_liquidation_buffer": render.text(BUFFER),
+    "partial_liquidation_share_increment": render.text(SHARE_INCREMENT),
     "universal_deployer_address": _ZERO_ADDRESS,
     "dime_staking_contract_address": _ZERO_ADDRESS,
     "assets_limit_per_account": 550,
@@ -68,10 +76,10 @@ _SYSTEM_CONFIG: dict[str, Any] = {
 class PublicApi:
     """Handlers of everything that needs no token, and of the request for one."""
 
-    def __init__(self, runtime: Runtime, tokens: TokenService, cursors: params.Cursors):
+    def __init__(self, runtime: Runtime, access: Access, cursors: params.Cursors):
         self._runtime = runtime
         self._exchange = runtime.exchange
-        self._tokens = tokens
+        self._access = access
         self._cursors = cursors
 
     def routes(self) -> list[web.RouteDef]:
@@ -86,8 +94,11 @@ class PublicApi:
             web.get("/markets", self.markets),
             web.get("/markets/summary", self.markets_summary),
             web.get("/markets/klines", self.klines),
+            web.get("/markets/history", self.history),
+            web.get("/markets/settlement-price", self.settlement_price),
             web.get("/orderbook/{market}", self.order_book),
             web.get("/orderbook/{market}/interactive", self.order_book),
+            web.get("/orderbook/{market}/impact-price", self.impact_price),
             web.get("/bbo/{market}", self.bbo),
             web.get("/bbo/{market}/interactive", self.bbo),
             web.get("/trades", self.trades),
@@ -100,7 +111,9 @@ class PublicApi:
 
     async def system_time(self, request: web.Request) -> web.Response:
         """GET /system/time: milliseconds as a string."""
-        return web.json_response({"server_time": str(render.millis(self._runtime.clock.now_us()))})
+        now = self._runtime.wall_us()
+        self._runtime.faults.strike(FaultKind.CLOCK_SHIFT)  # this was one of its events
+        return web.json_response({"server_time": str(render.millis(now))})
 
     async def system_state(self, request: web.Request) -> web.Response:
         """GET /system/state"""
@@ -108,7 +121,7 @@ class PublicApi:
 
     async def jwks(self, request: web.Request) -> web.Response:
         """GET /jwks.json"""
-        return web.json_response(self._tokens.jwks())
+        return web.json_response(self._access.tokens.jwks())
 
     async def auth(self, request: web.Request) -> web.Response:
         """POST /auth and /auth/{public_key}, `?token_usage=interactive` for Retail orders."""
@@ -116,10 +129,11 @@ class PublicApi:
         if usage not in ("", "interactive"):
             raise ApiError("INVALID_REQUEST_PARAMETER", "token_usage can be interactive, or absent")
         account, key = authenticate(
-            self._exchange, request.headers, request.match_info.get("public_key"), self._runtime.clock.now_us()
+            self._exchange, request.headers, request.match_info.get("public_key"), self._runtime.wall_us()
         )
+        self._access.check_ip(peer_ip(request), account, key)
         order_class = OrderClass.INTERACTIVE if usage else OrderClass.PRO
-        return web.json_response({"jwt_token": self._tokens.issue(account, key, order_class)})
+        return web.json_response({"jwt_token": self._access.tokens.issue(account, key, order_class)})
 
     async def markets(self, request: web.Request) -> web.Response:
         """GET /markets, all or `?market=`"""
@@ -134,24 +148,61 @@ class PublicApi:
         summaries = [self._exchange.market_summary(symbol) for symbol in symbols]
         return web.json_response({"results": [render.market_summary(summary) for summary in summaries]})
 
+    async def history(self, request: web.Request) -> web.Response:
+        """GET /markets/history, of all markets or `?market=`: the changes of the last 7 days."""
+        symbol = request.query.get("market", "")
+        changes = self._exchange.market_history(None if symbol in ("", "ALL") else symbol)
+        since = self._runtime.clock.now_us() - _HISTORY_US
+        results = [render.market_event(change) for change in changes if change.created_at >= since]
+        return web.json_response({"results": results})
+
+    async def settlement_price(self, request: web.Request) -> web.Response:
+        """GET /markets/settlement-price?market=: how an expired market was settled; 404 before."""
+        try:
+            settlement = self._exchange.settlement(params.required(request.query, "market"))
+        except ExchangeError as error:
+            raise ApiError(error.code, error.message, status=404) from None
+        return web.json_response(
+            {
+                "symbol": settlement.market,
+                "expiry_at": render.millis(settlement.expiry_at),
+                "settlement_price": render.money(settlement.settlement_price),
+                "underlying_twap_price": render.money(settlement.underlying_twap_price),
+            }
+        )
+
     async def order_book(self, request: web.Request) -> web.Response:
         """GET /orderbook/{market} and …/interactive, `?depth=` levels a side, grouped by `?price_tick=`"""
         market = request.match_info["market"]
         depth = params.integer(request.query, "depth", minimum=1, maximum=_MAX_DEPTH) or _DEFAULT_DEPTH
         tick = _price_tick(request.query)
-        view = self._exchange.levels(market, None if tick else depth)
+        interactive = request.path.endswith("/interactive")
+        view = self._exchange.levels(market, None if tick else depth, interactive)
         if tick is not None:
             view = _grouped(view, tick, depth)
-        return web.json_response(render.order_book(view, self._exchange.bbo(market)))
+        return web.json_response(render.order_book(view, self._exchange.best_sizes(market)))
+
+    async def impact_price(self, request: web.Request) -> web.Response:
+        """GET /orderbook/{market}/impact-price?size=: what buying `size` would cost on average, per unit."""
+        market, size = request.match_info["market"], params.required(request.query, "size")
+        if not _SIZE.fullmatch(size) or not Decimal(size):
+            raise ApiError("INVALID_REQUEST_PARAMETER", "size must be a positive decimal number")
+        price = impact_price(self._exchange.levels(market).asks, Decimal(size))
+        if price is None:
+            raise ApiError("INVALID_REQUEST_PARAMETER", "the book does not hold that much")
+        return web.json_response({"market": market, "side": "BUY", "size": size, "impact_price": render.money(price)})
 
     async def bbo(self, request: web.Request) -> web.Response:
         """GET /bbo/{market} and …/interactive"""
-        return web.json_response(render.bbo(self._exchange.bbo(request.match_info["market"])))
+        interactive = request.path.endswith("/interactive")
+        return web.json_response(render.bbo(self._exchange.bbo(request.match_info["market"], interactive)))
 
     async def trades(self, request: web.Request) -> web.Response:
         """GET /trades?market=, newest first"""
 
         def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[Trade]:
+            if query.get("baseAsset") and not query.get("market"):
+                return Page(())  # all options of a base asset: none are traded here
             market = params.required(query, "market")
             return self._exchange.trades(market, before=before, limit=limit, **params.time_range(query))
 
@@ -167,15 +218,13 @@ class PublicApi:
         return web.json_response(self._cursors.paginate(request, fetch, render.funding_data))
 
     async def klines(self, request: web.Request) -> web.Response:
-        """GET /markets/klines: `[[start ms, open, high, low, close, volume in base], …]` from the trades, oldest first.
+        """GET /markets/klines: `[[start ms, open, high, low, close, volume in base], …]`, oldest first.
 
-        The schema of the answer is not published; a bar without trades is left out. Only last prices are kept, so
-        `price_kind` mark and underlying are refused.
+        The schema of the answer is not published; a bar in which nothing happened is left out.
         """
         query = request.query
         market = self._exchange.market(params.required(query, "symbol"))
-        if query.get("price_kind", "last") != "last":
-            raise ApiError("INVALID_REQUEST_PARAMETER", "the sandbox has klines of last prices only")
+        kind = params.member(query, "price_kind", PriceKind) or PriceKind.LAST
         resolution = params.required(query, "resolution")
         if resolution not in _RESOLUTIONS_MINUTES:
             raise ApiError("INVALID_REQUEST_PARAMETER", f"resolution must be one of {', '.join(_RESOLUTIONS_MINUTES)}")
@@ -184,24 +233,12 @@ class PublicApi:
         times = params.time_range(query)
         start, end = times["start_at"] or 0, times["end_at"] or 0
         width = int(resolution) * 60_000_000
-        start = max(start - start % width, end - _MAX_KLINES * width)
-        bars: dict[int, list[Decimal]] = {}
-        before: str | None = None
-        while True:
-            page = self._exchange.trades(market.symbol, start_at=start, end_at=end, before=before, limit=1000)
-            for trade in page.items:  # newest first: the last seen trade of a bar is its first
-                bar = bars.setdefault(
-                    trade.created_at - trade.created_at % width,
-                    [trade.price, trade.price, trade.price, trade.price, Decimal(0)],
-                )
-                bar[0] = trade.price
-                bar[1] = max(bar[1], trade.price)
-                bar[2] = min(bar[2], trade.price)
-                bar[4] += trade.size
-            before = page.next
-            if before is None:
-                break
-        results = [[render.millis(at), *(float(value) for value in bars[at])] for at in sorted(bars)]
+        start = max(start, end - _MAX_KLINES * width)
+        bars = self._exchange.klines(market.symbol, int(resolution), start, end, kind)
+        results = [
+            [render.millis(bar.start), *(float(x) for x in (bar.open, bar.high, bar.low, bar.close, bar.volume))]
+            for bar in bars
+        ]
         return web.json_response({"results": results})
 
 
@@ -212,6 +249,18 @@ def _price_tick(query: Mapping[str, str]) -> Decimal | None:
     if not _PRICE_TICK.fullmatch(value) or not Decimal(value.replace("_", ".")):
         raise ApiError("INVALID_REQUEST_PARAMETER", "price_tick must be a positive decimal number")
     return Decimal(value.replace("_", "."))
+
+
+def impact_price(levels: Iterable[tuple[Decimal, Decimal]], size: Decimal) -> Decimal | None:
+    """The average price of taking `size` from `levels`, best first; None where they hold less."""
+    left, cost = size, Decimal(0)
+    for price, available in levels:
+        taken = min(left, available)
+        cost += price * taken
+        left -= taken
+        if not left:
+            return cost / size
+    return None
 
 
 def _grouped(view: BookView, tick: Decimal, depth: int) -> BookView:

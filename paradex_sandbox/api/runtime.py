@@ -8,8 +8,9 @@ from paradex_sandbox.api.clock import SandboxClock
 from paradex_sandbox.api.hub import Hub
 from paradex_sandbox.api.transfers import TransferLog
 from paradex_sandbox.exchange.exchange import Exchange
-from paradex_sandbox.faults import FaultRegistry
+from paradex_sandbox.faults import FaultKind, FaultRegistry
 from paradex_sandbox.liquidity import SyntheticTraders
+from paradex_sandbox.replay import Replay
 from paradex_sandbox.storage import Storage
 
 #: How often the other traders act, in µs of the sandbox's time.
@@ -34,7 +35,7 @@ class Runtime:
     def __init__(
         self,
         exchange: Exchange,
-        traders: SyntheticTraders | None,
+        traders: SyntheticTraders | Replay | None,
         clock: SandboxClock,
         *,
         storage: Storage | None = None,
@@ -46,7 +47,7 @@ class Runtime:
         self.hub = Hub(exchange, clock.now_us, self.faults, private_binary=private_binary)
         self.transfers = TransferLog(storage)
         self._traders = traders
-        self._storage = storage
+        self.storage = storage
         self._tasks: list[asyncio.Task[None]] = []
         self._woken = False
         self._stepping = asyncio.Lock()
@@ -68,8 +69,13 @@ class Runtime:
                 await task
         self._tasks = []
         self.commit()
-        if self._storage is not None:
-            self._storage.close()
+        if self.storage is not None:
+            self.storage.close()
+
+    def wall_us(self) -> int:
+        """The time that clients are told and judged by: the clock's, unless a fault shifts it."""
+        fault = self.faults.find(FaultKind.CLOCK_SHIFT)
+        return self.clock.now_us() + (0 if fault is None else fault["ms"] * 1000)
 
     def sync(self) -> None:
         """Brings the exchange's time up to the clock's, before a request that depends on it."""
@@ -79,8 +85,8 @@ class Runtime:
         """Stores what happened, then publishes it."""
         events = self.exchange.drain_events()
         if events:
-            if self._storage is not None:
-                self._storage.write(self.exchange, events)
+            if self.storage is not None:
+                self.storage.write(self.exchange, events)
             transfers = self.transfers.record(events)
             self.hub.publish(events)
             self.hub.publish_transfers(transfers)

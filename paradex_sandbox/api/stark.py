@@ -29,11 +29,15 @@ _TYPE_REQUEST = 0x00186CDEF6B179923C411C13C11B8A825F12BF34203BDDA0A984DA9D6F2313
 _TYPE_ORDER = 0x00A56D5225B97B257C15AE2CB1CC0EA605381A886CD75463DB45FD2EF9FBC255
 # ModifyOrder(timestamp:felt,market:felt,side:felt,orderType:felt,size:felt,price:felt,id:felt)
 _TYPE_MODIFY_ORDER = 0x0201789BB587C17B251FD38DAF43B14807010EA721C2929A8C2FC33BF15C2E2C
+# Constant(action:felt)
+_TYPE_CONSTANT = 0x00E84BBCB68E0F7C73A9058BA82B6DA9C1FFDC502EFCF034E78B0C003C22ECC9
 # initialize
 _SELECTOR_INITIALIZE = 0x0079DC0DA7C54B95F10AA182AD0A46400DB63156920ADB65ECA2654C0945A463
 
 _SIDES = {"BUY": 1, "SELL": 2}
 _QUANTUM_EXPONENT = 8
+#: Elements of an order that `_order_state` covers.
+_ORDER_STATE_LENGTH = 5
 
 
 def short_string(text: str) -> int:
@@ -85,6 +89,11 @@ def auth_message_hash(*, chain_id: int, account: int, timestamp: int, expiration
     return _message_hash(chain_id, account, hash_elements(message))
 
 
+def onboarding_message_hash(*, chain_id: int, account: int) -> int:
+    """Hash that is signed for `POST /onboarding`."""
+    return _message_hash(chain_id, account, hash_elements([_TYPE_CONSTANT, short_string("Onboarding")]))
+
+
 def order_message_hash(
     *,
     chain_id: int,
@@ -104,18 +113,15 @@ def order_message_hash(
     """
     if not 0 <= timestamp < FIELD_PRIME:
         raise ValueError("the timestamp is not a field element")
-    message = [
-        _TYPE_MODIFY_ORDER if order_id is not None else _TYPE_ORDER,
-        timestamp,
-        short_string(market),
-        _SIDES[side],
-        short_string(order_type),
-        _quantums(size),
-        _quantums(price),
-    ]
+    kind = _TYPE_MODIFY_ORDER if order_id is not None else _TYPE_ORDER
+    own = [_quantums(size), _quantums(price)]
     if order_id is not None:
-        message.append(int(order_id) if order_id.isnumeric() else short_string(order_id))
-    return _message_hash(chain_id, account, hash_elements(message))
+        own.append(int(order_id) if order_id.isnumeric() else short_string(order_id))
+    state = _order_state(kind, timestamp, market, side, order_type)
+    for element in own:
+        state = fast_stark_crypto.pedersen_hash(state, element)
+    message = fast_stark_crypto.pedersen_hash(state, _ORDER_STATE_LENGTH + len(own))
+    return _message_hash(chain_id, account, message)
 
 
 def verify(public_key: int, message_hash: int, signature: tuple[int, int]) -> bool:
@@ -143,6 +149,20 @@ def _message_hash(chain_id: int, account: int, message: int) -> int:
     # The chain of [prefix, domain, account, message]: the first three are the same for all of an account's messages.
     state = fast_stark_crypto.pedersen_hash(_account_state(chain_id, account), message)
     return fast_stark_crypto.pedersen_hash(state, 4)
+
+
+@lru_cache(maxsize=1024)
+def _order_state(kind: int, timestamp: int, market: str, side: str, order_type: str) -> int:
+    """The chain over what the orders of one quote or batch often share."""
+    state = _type_state(kind)
+    for element in (timestamp, short_string(market), _SIDES[side], short_string(order_type)):
+        state = fast_stark_crypto.pedersen_hash(state, element)
+    return state
+
+
+@lru_cache(maxsize=8)
+def _type_state(kind: int) -> int:
+    return fast_stark_crypto.pedersen_hash(0, kind)
 
 
 @lru_cache(maxsize=4096)

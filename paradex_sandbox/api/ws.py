@@ -14,12 +14,15 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from paradex_sandbox.api import render, sbe
-from paradex_sandbox.api.auth import Credentials, TokenService, key_is_valid
-from paradex_sandbox.api.channels import Channel, parse_channel
+from paradex_sandbox.api.access import Access
+from paradex_sandbox.api.auth import Credentials, key_is_valid
+from paradex_sandbox.api.channels import Channel, Topic, parse_channel
 from paradex_sandbox.api.errors import ApiError
+from paradex_sandbox.api.limits import CONNECTIONS, ORDERS, RATE_LIMIT_CODE, Limiter, peer_ip
 from paradex_sandbox.api.order_entry import AnswerLostError, OrderEntry
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.exchange.errors import ExchangeError
+from paradex_sandbox.exchange.model import Order
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +35,11 @@ METHOD_ERROR = 100
 MALFORMED_TOKEN = 40110
 INVALID_TOKEN = 40111
 NOT_AUTHENTICATED = 40300
+RATE_LIMITED = 42901
 
 _MAX_REQUEST_BYTES = 256 * 1024
+#: More orders than this are looked through for those that are closed.
+_MAX_TRACKED_ORDERS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +68,29 @@ class RpcError(Exception):
 class SocketServer:
     """All WebSocket sessions."""
 
-    def __init__(self, runtime: Runtime, tokens: TokenService, order_entry: OrderEntry, times: SocketTimes):
+    def __init__(
+        self,
+        runtime: Runtime,
+        access: Access,
+        order_entry: OrderEntry,
+        times: SocketTimes,
+        limiter: Limiter,
+    ):
         self.runtime = runtime
-        self.tokens = tokens
+        self.access = access
         self.order_entry = order_entry
         self.times = times
+        self.limiter = limiter
         self.node_id = secrets.token_hex(8)
         self._sessions: set[Session] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """GET /v1: the handshake, then the session until it ends. Refuses a wrong handshake with HTTP 400."""
+        verdict = self.limiter.take([(CONNECTIONS, peer_ip(request))])
+        if verdict is not None and not verdict.allowed:
+            refusal = ApiError(RATE_LIMIT_CODE, "too many connections", status=429).response()
+            refusal.headers.update(verdict.headers)
+            return refusal
         version = _negotiate(request)
         # Pings are answered and pongs are watched by the session itself; compressing every frame per client is waste.
         socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=_MAX_REQUEST_BYTES)
@@ -86,10 +105,13 @@ class SocketServer:
             self._sessions.discard(session)
         return socket
 
-    def drop_all(self) -> None:
-        """Cuts every connection without a closing handshake."""
+    def drop_all(self, after_messages: int = 0) -> None:
+        """Cuts every connection without a closing handshake, each after it was sent so many more messages."""
         for session in list(self._sessions):
-            session.cut()
+            if after_messages:
+                session.cut_after = after_messages
+            else:
+                session.cut()
 
     async def close(self) -> None:
         """Closes every connection properly, as a server that shuts down does."""
@@ -102,10 +124,18 @@ class Session:
     def __init__(self, server: SocketServer, socket: web.WebSocketResponse, request: web.Request, version: int):
         self.version = version
         self.credentials: Credentials | None = None
+        #: How many messages may still be sent before a fault cuts the connection.
+        self.cut_after: int | None = None
         self._server = server
         self._socket = socket
         self._transport = request.transport
+        self._ip = peer_ip(request)
         self._channels: dict[str, Channel] = {}
+        #: The markets of the scoped subscriptions, by channel; shared with the hub.
+        self._scopes: dict[str, set[str]] = {}
+        self._cancel_on_disconnect = False
+        #: Orders made on this connection, as far as they may still be live.
+        self._orders: dict[str, None] = {}
         self._ended = False
         self._queue: deque[bytes | str] = deque()
         self._queued = asyncio.Event()
@@ -152,6 +182,8 @@ class Session:
         finally:
             for channel in self._channels.values():
                 self._server.runtime.hub.remove(self, channel)
+            if self._cancel_on_disconnect and self.credentials is not None:
+                await self._server.order_entry.cancel_quietly(self.credentials, list(self._orders))
             for helper in helpers:
                 helper.cancel()
             # A helper may have ended with the connection; what it says of that adds nothing.
@@ -180,6 +212,11 @@ class Session:
                     else:
                         await self._socket.send_str(message)
                     self._last_sent = time.monotonic()
+                    if self.cut_after is not None:
+                        self.cut_after -= 1
+                        if self.cut_after <= 0:
+                            self.cut()
+                            return
 
     async def _heartbeat(self) -> None:
         interval = self._server.times.heartbeat
@@ -213,8 +250,10 @@ class Session:
         try:
             request = _parse_request(text)
             request_id = _request_id(request)
-            method, params = _method(request)
-            await method(self, params, lambda result: self._send_result(request_id, result, received))
+            name, params = _method(request)
+            if name.startswith("order."):
+                self._take_order_request()
+            await _METHODS[name](self, params, lambda result: self._send_result(request_id, result, received))
         except RpcError as error:
             self._send_error(request_id, error, received)
         except ApiError as error:
@@ -253,11 +292,9 @@ class Session:
         if not isinstance(bearer, str) or bearer.count(".") != 2:
             raise RpcError(MALFORMED_TOKEN, "Malformed bearer token")
         try:
-            credentials = self._server.tokens.check(bearer)
+            credentials = self._server.access.check(bearer, self._ip)
         except ApiError as error:
             raise RpcError(INVALID_TOKEN, "Invalid bearer token", error.message) from None
-        if not key_is_valid(self._server.runtime.exchange, credentials.account, credentials.public_key):
-            raise RpcError(INVALID_TOKEN, "Invalid bearer token", "the key of this token was revoked")
         if self.credentials is not None and self.credentials.account != credentials.account:
             raise RpcError(METHOD_ERROR, "Method error", "the connection belongs to another account")
         self.credentials = credentials
@@ -267,29 +304,85 @@ class Session:
         channel = self._channel(params)
         if channel.name in self._channels:
             raise RpcError(METHOD_ERROR, "Method error", f"already subscribed to {channel.name}")
+        scope = None
+        if params.get("markets") is not None:
+            if channel.topic is not Topic.MARKETS_SUMMARY or channel.market is not None:
+                raise RpcError(INVALID_PARAMS, "Invalid method parameters", "markets is for markets_summary only")
+            scope = self._scopes[channel.name] = set(self._markets(params, "markets"))
         self._channels[channel.name] = channel
         # The acknowledgement goes out before the first message of the channel.
         reply({"channel": channel.name})
-        self._server.runtime.hub.add(self, channel)
+        self._server.runtime.hub.add(self, channel, scope)
 
     async def _unsubscribe(self, params: dict[str, Any], reply: "Reply") -> None:
         channel = self._channel(params)
         if self._channels.pop(channel.name, None) is None:
             raise RpcError(METHOD_ERROR, "Method error", f"not subscribed to {channel.name}")
+        self._scopes.pop(channel.name, None)
         self._server.runtime.hub.remove(self, channel)
         reply({"channel": channel.name})
+
+    async def _modify_subscription(self, params: dict[str, Any], reply: "Reply") -> None:
+        channel = self._channel(params)
+        scope = self._scopes.get(channel.name)
+        if scope is None:
+            raise RpcError(METHOD_ERROR, "Method error", f"there is no scoped subscription to {channel.name}")
+        added = [market for market in self._markets(params, "add") if market not in scope]
+        removed = [market for market in self._markets(params, "remove") if market in scope]
+        scope.update(added)
+        scope.difference_update(removed)
+        reply({"channel": channel.name, "add": added, "remove": removed})
+        self._server.runtime.hub.send_state(self, channel, scope.intersection(added))
 
     async def _order_create(self, params: dict[str, Any], reply: "Reply") -> None:
         received_at = self._server.runtime.clock.now_us()
         # The SDK and the OpenRPC file send the order's fields as the parameters; some clients nest them under `order`.
         order = await self._server.order_entry.create(self._require_credentials(), params.get("order", params))
+        self._track([order])
+        reply(_created(order, received_at))
+
+    async def _order_create_batch(self, params: dict[str, Any], reply: "Reply") -> None:
+        received_at = self._server.runtime.clock.now_us()
+        results = await self._server.order_entry.create_batch(self._require_credentials(), params.get("orders"))
+        self._track([result for result in results if isinstance(result, Order)])
         reply(
             {
-                "order": render.order(order),
-                "created_at": render.millis(order.created_at),
-                "received_at": received_at * 1000,
+                "results": [
+                    _created(result, received_at)
+                    if isinstance(result, Order)
+                    else {"error": f"{result.code}: {result.message}"}
+                    for result in results
+                ]
             }
         )
+
+    async def _order_cancel_batch(self, params: dict[str, Any], reply: "Reply") -> None:
+        body = {"order_ids": params.get("order_ids")}
+        results = await self._server.order_entry.cancel_batch(self._require_credentials(), body)
+        reply({"results": [render.cancel_result(None, result) for result in results]})
+
+    async def _order_modify(self, params: dict[str, Any], reply: "Reply") -> None:
+        order = await self._server.order_entry.modify(self._require_credentials(), params.get("order", params))
+        reply({"order": render.order(order)})
+
+    async def _order_cancel_on_disconnect(self, params: dict[str, Any], reply: "Reply") -> None:
+        self._require_credentials()
+        enabled = params.get("enabled")
+        if not isinstance(enabled, bool):
+            raise RpcError(INVALID_PARAMS, "Invalid method parameters", "enabled must be true or false")
+        self._cancel_on_disconnect = enabled
+        reply({"enabled": enabled})
+
+    def _track(self, orders: list[Order]) -> None:
+        self._orders.update((order.id, None) for order in orders)
+        if len(self._orders) > _MAX_TRACKED_ORDERS and self.credentials is not None:
+            live = {order.id for order in self._server.runtime.exchange.open_orders(self.credentials.account)}
+            self._orders = {order_id: None for order_id in self._orders if order_id in live}
+
+    def _take_order_request(self) -> None:
+        verdict = self._server.limiter.take([(ORDERS, self._require_credentials().account)])
+        if verdict is not None and not verdict.allowed:
+            raise RpcError(RATE_LIMITED, "Rate limit exceeded", {"retry_after": verdict.retry_after})
 
     async def _order_cancel(self, params: dict[str, Any], reply: "Reply") -> None:
         credentials = self._require_credentials()
@@ -320,10 +413,24 @@ class Session:
             self._require_credentials()
         return channel
 
+    def _markets(self, params: dict[str, Any], name: str) -> list[str]:
+        symbols = params.get(name)
+        if symbols is None:
+            return []
+        if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
+            raise RpcError(INVALID_PARAMS, "Invalid method parameters", f"{name} must be an array of strings")
+        for symbol in symbols:
+            if symbol not in self._server.runtime.exchange.markets:
+                raise RpcError(INVALID_PARAMS, "Invalid method parameters", f"unknown market {symbol[:64]!r}")
+        return list(dict.fromkeys(symbols))
+
     def _require_credentials(self) -> Credentials:
-        if self.credentials is None:
+        credentials = self.credentials
+        if credentials is None:
             raise RpcError(NOT_AUTHENTICATED, "Unauthorized", "call auth first")
-        return self.credentials
+        if not key_is_valid(self._server.runtime.exchange, credentials.account, credentials.public_key):
+            raise RpcError(INVALID_TOKEN, "Invalid bearer token", "the key of this session was revoked")
+        return credentials
 
 
 Reply = Callable[[object], None]
@@ -333,10 +440,28 @@ _METHODS: dict[str, Method] = {
     "auth": Session._auth,
     "subscribe": Session._subscribe,
     "unsubscribe": Session._unsubscribe,
+    "modify_subscription": Session._modify_subscription,
     "order.create": Session._order_create,
+    "order.create_batch": Session._order_create_batch,
+    "order.modify": Session._order_modify,
     "order.cancel": Session._order_cancel,
+    "order.cancel_batch": Session._order_cancel_batch,
     "order.cancel_all": Session._order_cancel_all,
+    "order.cancel_on_disconnect": Session._order_cancel_on_disconnect,
 }
+#: The names of all methods.
+METHODS = frozenset(_METHODS)
+#: Methods that the SDK calls with an array instead of an object, and the parameter that the array is.
+_ARRAY_PARAMETERS = {"order.create_batch": "orders"}
+
+
+def _created(order: Order, received_at: int) -> dict[str, Any]:
+    """The result of a created order; `received_at` goes out in nanoseconds."""
+    return {
+        "order": render.order(order),
+        "created_at": render.millis(order.created_at),
+        "received_at": received_at * 1000,
+    }
 
 
 def _negotiate(request: web.Request) -> int:
@@ -366,7 +491,7 @@ def _request_id(request: dict[str, Any]) -> int | str:
     raise RpcError(INVALID_REQUEST, "Invalid request", "id must be a number or a string")
 
 
-def _method(request: dict[str, Any]) -> tuple[Method, dict[str, Any]]:
+def _method(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if request.get("jsonrpc") != "2.0":
         raise RpcError(INVALID_REQUEST, "Invalid request", 'jsonrpc must be "2.0"')
     name = request.get("method")
@@ -375,9 +500,11 @@ def _method(request: dict[str, Any]) -> tuple[Method, dict[str, Any]]:
     if name not in _METHODS:
         raise RpcError(METHOD_NOT_FOUND, "Method not found", name[:64])
     params = request.get("params", {})
+    if isinstance(params, list) and name in _ARRAY_PARAMETERS:
+        params = {_ARRAY_PARAMETERS[name]: params}
     if not isinstance(params, dict):
         raise RpcError(INVALID_PARAMS, "Invalid method parameters", "params must be an object")
-    return _METHODS[name], params
+    return name, params
 
 
 def _optional_string(params: dict[str, Any], name: str) -> str | None:

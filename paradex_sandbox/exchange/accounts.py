@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
+from paradex_sandbox.exchange.algo import AlgoOrder
 from paradex_sandbox.exchange.book import RestingOrder
+from paradex_sandbox.exchange.exposure import OpenOrders
+from paradex_sandbox.exchange.mmp import MmpGuard
 from paradex_sandbox.exchange.model import (
     SETTLEMENT_TOKEN,
     ZERO,
@@ -13,12 +16,15 @@ from paradex_sandbox.exchange.model import (
     Balance,
     Fill,
     FundingPayment,
+    Liquidation,
     MarginConfig,
     Market,
     Order,
     OrderStatus,
+    TradeBust,
 )
 from paradex_sandbox.exchange.positions import PositionState
+from paradex_sandbox.exchange.retail import RetailLimiter
 
 #: How many orders, fills and payments of an account are kept in memory.
 HISTORY_LENGTH = 10_000
@@ -33,11 +39,18 @@ class AccountState:
         self.balance_updated_at: dict[str, int] = dict.fromkeys(info.balances, info.created_at)
         self.orders: dict[str, Order] = {}
         self.live: dict[str, dict[str, Order]] = {}
+        self._open: dict[str, OpenOrders] = {}
         self.live_client_ids: dict[str, str] = {}
         self.resting: dict[str, RestingOrder] = {}
         self.positions: dict[str, PositionState] = {}
         self.fills: deque[Fill] = deque(maxlen=HISTORY_LENGTH)
         self.funding_payments: deque[FundingPayment] = deque(maxlen=HISTORY_LENGTH)
+        self.tradebusts: deque[TradeBust] = deque(maxlen=HISTORY_LENGTH)
+        self.liquidations: deque[Liquidation] = deque(maxlen=HISTORY_LENGTH)
+        self.algos: dict[str, AlgoOrder] = {}
+        self.live_algos: dict[str, AlgoOrder] = {}
+        self.mmp: dict[str, MmpGuard] = {}
+        self.retail = RetailLimiter()
         # Of the last published account summary.
         self.summary_seq = 0
         self.summary_at = info.created_at
@@ -96,9 +109,27 @@ class AccountState:
             return list(self.live.get(market, {}).values())
         return sorted((o for orders in self.live.values() for o in orders.values()), key=lambda o: o.id)
 
+    def open(self, market: str) -> OpenOrders:
+        """What the open orders in a market add up to."""
+        orders = self._open.get(market)
+        if orders is None:
+            orders = self._open[market] = OpenOrders()
+        return orders
+
     def open_orders(self, market: str) -> Iterator[Order]:
         """Those that have passed the risk check."""
         return (o for o in self.live.get(market, {}).values() if o.status is OrderStatus.OPEN)
+
+    # -- algo orders --------------------------------------------------------------------------------------------------
+
+    def add_algo(self, algo: AlgoOrder) -> None:
+        self.algos[algo.id] = algo
+        if algo.is_live:
+            self.live_algos[algo.id] = algo
+        if len(self.algos) > HISTORY_LENGTH:
+            oldest = next((known.id for known in self.algos.values() if not known.is_live), None)
+            if oldest is not None:
+                del self.algos[oldest]
 
 
 def copy_account(info: Account) -> Account:
@@ -108,4 +139,5 @@ def copy_account(info: Account) -> Account:
         subkeys={key: replace(subkey) for key, subkey in info.subkeys.items()},
         balances=dict(info.balances),
         leverage=dict(info.leverage),
+        max_slippage=dict(info.max_slippage),
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from paradex_sandbox.exchange.algo import AlgoOrder
+from paradex_sandbox.exchange.mmp import MmpConfig, MmpEventKind, MmpRecord, MmpTripReason
 from paradex_sandbox.exchange.model import (
     Account,
     AccountSummary,
@@ -15,18 +17,36 @@ from paradex_sandbox.exchange.model import (
     Fill,
     FundingData,
     FundingPayment,
+    Liquidation,
+    MarketChange,
     MarketSummary,
+    ModifyRequest,
     Order,
     Position,
+    ReleaseStep,
     Side,
     Subkey,
+    SystemStatus,
     Trade,
+    TradeBust,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStatusChanged(Event):
+    status: SystemStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseScheduled(Event):
+    """What is left of a release window: the system's next states; empty where it was called off."""
+
+    steps: tuple[ReleaseStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +65,7 @@ class AccountEvent(Event):
 
 class RequestKind(StrEnum):
     CREATE = "CREATE"
+    MODIFY = "MODIFY"
     CANCEL = "CANCEL"
     CANCEL_ALL = "CANCEL_ALL"
 
@@ -54,7 +75,7 @@ class QueuedRequest:
     """A request that was acknowledged and waits for the matching queue. `seq` is its place, `ready_at` its time.
 
     For CANCEL_ALL `order_id` is the newest order it reaches (what is submitted after it lives on), and `market` may be
-    None: every market.
+    None: every market. `modify` is what a MODIFY asks for.
     """
 
     seq: int
@@ -63,6 +84,7 @@ class QueuedRequest:
     order_id: str
     market: str | None
     ready_at: int
+    modify: ModifyRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +102,31 @@ class RequestDone(AccountEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class MarketChanged(MarketEvent):
+    """The market's static data were changed, or it was settled."""
+
+    change: MarketChange
+
+
+@dataclass(frozen=True, slots=True)
 class TradePrinted(MarketEvent):
     trade: Trade
 
 
 @dataclass(frozen=True, slots=True)
 class BookChanged(MarketEvent):
-    """The book moved from `seq` - 1 to `seq`: per changed level its side, price and new total size, 0 when gone.
+    """The API book moved from `seq` - 1 to `seq`: per changed level its side, price and new total size, 0 when gone.
 
     One event per market and batch (`process()` or one step of the other traders), bids before asks, each best first.
     """
+
+    seq: int
+    changes: tuple[tuple[Side, Decimal, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InteractiveBookChanged(MarketEvent):
+    """As BookChanged, for the book with RPI orders, which has a sequence of its own."""
 
     seq: int
     changes: tuple[tuple[Side, Decimal, Decimal], ...]
@@ -145,6 +182,10 @@ class AccountChanged(AccountEvent):
 class BalanceChangeKind(StrEnum):
     FILL = "TRANSACTION_FILL"
     DEPOSIT = "DEPOSIT"
+    #: The insurance fund covered what a liquidation left below zero.
+    INSURANCE = "INSURANCE"
+    #: A busted fill was undone.
+    BUST = "TRADE_BUST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +230,65 @@ class SubkeyChanged(AccountEvent):
 class LeverageChanged(AccountEvent):
     market: str
     leverage: int
+
+
+@dataclass(frozen=True, slots=True)
+class MaxSlippageChanged(AccountEvent):
+    """The account's own bound of MARKET orders; None where the market's applies again."""
+
+    market: str
+    max_slippage: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class RpiPermissionChanged(AccountEvent):
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlgoUpdated(AccountEvent):
+    """`algo` is a copy; it starts with the OPEN of the acknowledgement."""
+
+    algo: AlgoOrder
+
+
+@dataclass(frozen=True, slots=True)
+class MmpChanged(AccountEvent):
+    """Market-maker protection of one base asset (the `mmp` channel).
+
+    `trip_reason`, the window and `trigger_market` are set on TRIGGERED only; `frozen_until` (microseconds) too, where 0
+    means until a reset. `config` is set on CONFIG_UPDATED unless it was `removed`.
+    """
+
+    kind: MmpEventKind
+    base_asset: str
+    trip_reason: MmpTripReason | None = None
+    window_size: Decimal | None = None
+    window_delta: Decimal | None = None
+    window_vega: Decimal | None = None
+    trigger_market: str = ""
+    frozen_until: int = 0
+    config: MmpConfig | None = None
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MmpKept(AccountEvent):
+    """For the storage: the protection of a base asset with its window; None where it was removed."""
+
+    base_asset: str
+    record: MmpRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidated(AccountEvent):
+    """The insurance fund took over a share of the account's positions; its fills follow."""
+
+    liquidation: Liquidation
+
+
+@dataclass(frozen=True, slots=True)
+class TradeBusted(AccountEvent):
+    """A fill of the account was undone."""
+
+    bust: TradeBust

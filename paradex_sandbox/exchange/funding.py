@@ -26,7 +26,7 @@ class FundingState:
     """
 
     def __init__(self, market: Market, spot_price: Decimal) -> None:
-        self._market = market
+        self.market = market
         self._period_share = Decimal(market.funding_period_hours) / _REFERENCE_HOURS
         self._period_seconds = market.funding_period_hours * _SECONDS_PER_HOUR
         self.rate_8h = market.interest_rate
@@ -46,7 +46,7 @@ class FundingState:
 
         The sandbox has one venue, so the premium is the mark's over spot.
         """
-        market = self._market
+        market = self.market
         self.index = EXACT.add(self.index, EXACT.divide(self.premium, self._period_seconds).quantize(_INDEX_STEP))
         premium_rate = (mark_price - spot_price) / spot_price
         pulled = premium_rate + clip(market.interest_rate - premium_rate, market.clamp_rate)
@@ -58,11 +58,11 @@ class FundingState:
 
     def data(self, now: int) -> FundingData:
         return FundingData(
-            market=self._market.symbol,
+            market=self.market.symbol,
             funding_rate=self.rate,
             funding_rate_8h=self.rate_8h,
             funding_index=self.index,
             funding_premium=self.premium,
-            funding_period_hours=self._market.funding_period_hours,
+            funding_period_hours=self.market.funding_period_hours,
             created_at=now,
         )

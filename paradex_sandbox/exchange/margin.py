@@ -1,23 +1,15 @@
 """Cross margin (docs: risk-system/cross-margin-requirement, margin-term-reference)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from paradex_sandbox.exchange.accounts import AccountState
+from paradex_sandbox.exchange.exposure import Exposure
 from paradex_sandbox.exchange.fees import provision_rate
 from paradex_sandbox.exchange.model import ZERO, Market, Side
 from paradex_sandbox.exchange.numbers import q8
 from paradex_sandbox.exchange.state import ExchangeState, MarketState
-
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """An order as margin sees it. `price` is None where the order cannot be worse than the mark."""
-
-    side: Side
-    size: Decimal
-    price: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +51,9 @@ def unrealized(market: MarketState, account: AccountState) -> Decimal:
 
 def open_size(market: MarketState, account: AccountState, extra: Sequence[Exposure] = ()) -> Decimal:
     """The largest position that position and open orders, with `extra` ones on top, could become on either side."""
-    bought = sold = ZERO
-    for exposure in (*_exposures(market, account), *extra):
+    orders = account.open(market.symbol)
+    bought, sold = orders.size(Side.BUY), orders.size(Side.SELL)
+    for exposure in extra:
         if exposure.side is Side.BUY:
             bought += exposure.size
         else:
@@ -77,18 +70,12 @@ def initial_requirement(market: MarketState, account: AccountState, extra: Seque
     """
     mark = market.mark.mark_price
     open_loss = ZERO
-    for exposure in (*_exposures(market, account), *extra):
+    # Reduce-only orders cannot add to a position and need no margin.
+    for exposure in (*account.open(market.symbol).beyond(mark), *extra):
         if exposure.price is not None:
             open_loss += max(ZERO, (exposure.price - mark) * exposure.side.sign) * exposure.size
     fraction = initial_fraction(account, market.market) + provision_rate(market.market, account.info.fees)
     return open_size(market, account, extra) * mark * fraction + open_loss
-
-
-def _exposures(market: MarketState, account: AccountState) -> Iterator[Exposure]:
-    """Open orders that can add to a position: reduce-only ones cannot and need no margin."""
-    for order in account.open_orders(market.symbol):
-        if not order.reduce_only:
-            yield Exposure(order.side, order.remaining_size, order.price)
 
 
 def maintenance_requirement(market: MarketState, account: AccountState) -> Decimal:

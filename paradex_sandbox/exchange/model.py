@@ -56,6 +56,26 @@ class OrderType(StrEnum):
     STOP_LOSS_MARKET = "STOP_LOSS_MARKET"
     STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
 
+    @property
+    def has_price(self) -> bool:
+        """Whether it executes as a LIMIT order, at once or when it is triggered; the others as MARKET."""
+        return self in _PRICED
+
+    @property
+    def is_trigger(self) -> bool:
+        """Whether it waits for the mark price."""
+        return self not in (OrderType.MARKET, OrderType.LIMIT)
+
+    @property
+    def closes_position(self) -> bool:
+        """Take-profit and stop-loss: tied to a position, they only ever reduce it."""
+        return self in _POSITION_BOUND
+
+
+_PRICED = frozenset((OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT, OrderType.STOP_LOSS_LIMIT))
+_TAKE_PROFIT = frozenset((OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT))
+_POSITION_BOUND = _TAKE_PROFIT | {OrderType.STOP_LOSS_MARKET, OrderType.STOP_LOSS_LIMIT}
+
 
 class OrderInstruction(StrEnum):
     GTC = "GTC"
@@ -70,6 +90,8 @@ class OrderFlag(StrEnum):
     STOP_CONDITION_ABOVE_TRIGGER = "STOP_CONDITION_ABOVE_TRIGGER"
     INTERACTIVE = "INTERACTIVE"
     TARGET_STRATEGY_VWAP = "TARGET_STRATEGY_VWAP"
+    #: Under market-maker protection (`mmp.py`).
+    MMP = "MMP"
 
 
 class OrderStatus(StrEnum):
@@ -95,8 +117,8 @@ class OrderClass(StrEnum):
 class CancelReason(StrEnum):
     """Why an order was closed unfilled, in `Order.cancel_reason`.
 
-    Paradex's list is open; USER_CANCELED and NOT_ENOUGH_MARGIN are documented, the others are named after the rule
-    that closed the order.
+    Paradex's list is open; USER_CANCELED, NOT_ENOUGH_MARGIN and the MMP_* ones are documented, the others are named
+    after the rule that closed the order.
     """
 
     USER_CANCELED = "USER_CANCELED"
@@ -110,6 +132,22 @@ class CancelReason(StrEnum):
     SELF_TRADE = "SELF_TRADE"
     POSITION_LIMIT_EXCEEDED = "POSITION_LIMIT_EXCEEDED"
     MARKET_EXPIRED = "MARKET_EXPIRED"
+    #: Near the market's expiry only reduce-only orders pass.
+    REDUCE_ONLY_PERIOD = "REDUCE_ONLY_PERIOD"
+    #: A take-profit or stop-loss order whose position is gone.
+    POSITION_CLOSED = "POSITION_CLOSED"
+    LIQUIDATION = "LIQUIDATION"
+    TRADE_BUST = "TRADE_BUST"
+    SYSTEM_STATUS_CANCEL_ONLY = "SYSTEM_STATUS_CANCEL_ONLY"
+    SYSTEM_STATUS_POST_ONLY = "SYSTEM_STATUS_POST_ONLY"
+    #: Further than 5 bps from the external fair price while the system is in cancel_only or post_only.
+    FAIR_PRICE_BAND_EXCEEDED = "FAIR_PRICE_BAND_EXCEEDED"
+    #: An RPI order that crosses the API book by more than 5 bps.
+    RPI_CROSS_LIMIT_EXCEEDED = "RPI_CROSS_LIMIT_EXCEEDED"
+    MMP_TRIGGERED = "MMP_TRIGGERED"
+    MMP_FROZEN = "MMP_FROZEN"
+    MMP_DISABLED = "MMP_DISABLED"
+    MMP_NOT_CONFIGURED = "MMP_NOT_CONFIGURED"
 
 
 class Liquidity(StrEnum):
@@ -157,6 +195,14 @@ class SystemStatus(StrEnum):
     MAINTENANCE = "maintenance"
     CANCEL_ONLY = "cancel_only"
     POST_ONLY = "post_only"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseStep:
+    """The system takes on `status` at `at` (microseconds)."""
+
+    at: int
+    status: SystemStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,9 +335,10 @@ class Market:
 class OrderRequest:
     """A new order as a client sends it, its signature already verified.
 
-    `price` is None or 0 for MARKET. `client_id` may be empty. `recv_window` is in milliseconds or None for the
-    default. `signature_timestamp` is in milliseconds, as it was signed; `signature` is kept as it came.
-    `received_at` (microseconds) is when the server got it, None for the exchange's own time.
+    `price` is None or 0 for types that execute as MARKET, `trigger_price` is for trigger orders, which need one.
+    `client_id` may be empty. `recv_window` is in milliseconds or None for the default. `signature_timestamp` is in
+    milliseconds, as it was signed; `signature` is kept as it came. `received_at` (microseconds) is when the server got
+    it, None for the exchange's own time.
     """
 
     market: str
@@ -312,6 +359,34 @@ class OrderRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ModifyRequest:
+    """A change of a live order (`PUT /orders/{id}`), its signature already verified; every field is sent again.
+
+    `size` is the order's total, fills included. `market`, `side` and `type` must be the order's. `price` is None or 0
+    for types that execute as MARKET, `trigger_price` None where it stays or there is none.
+    """
+
+    order_id: str
+    market: str
+    side: Side
+    type: OrderType
+    size: Decimal
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    signature: str = ""
+    signature_timestamp: int = 0
+    order_class: OrderClass = OrderClass.PRO
+    received_at: int | None = None
+
+
+class RequestStatus(StrEnum):
+    PENDING = "PENDING"
+    PROCESSED = "PROCESSED"
+    REJECTED = "REJECTED"
+    SUCCESS = "SUCCESS"
+
+
+@dataclass(frozen=True, slots=True)
 class RequestInfo:
     """The last modify request of an order (`request_info`); absent until there was one."""
 
@@ -319,6 +394,22 @@ class RequestInfo:
     request_type: str
     status: str
     message: str
+
+
+class CancelStatus(StrEnum):
+    QUEUED_FOR_CANCELLATION = "QUEUED_FOR_CANCELLATION"
+    ALREADY_CLOSED = "ALREADY_CLOSED"
+    NOT_FOUND = "NOT_FOUND"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelResult:
+    """What became of one identifier of a batch cancellation; what is not known of the order is empty."""
+
+    id: str
+    client_id: str
+    market: str
+    status: CancelStatus
 
 
 @dataclass(slots=True)
@@ -358,6 +449,10 @@ class Order:
     filled_notional: Decimal = ZERO
     #: Place in the queue of its price, lower is earlier; 0 before it rests.
     priority: int = 0
+    #: The algo order that it is a slice of.
+    algo_id: str = ""
+    #: A take-profit or stop-loss order that has seen the position it is tied to.
+    is_attached: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -366,7 +461,19 @@ class Order:
 
     @property
     def reduce_only(self) -> bool:
-        return OrderFlag.REDUCE_ONLY in self.flags
+        return OrderFlag.REDUCE_ONLY in self.flags or self.type.closes_position
+
+    @property
+    def triggers_above(self) -> bool:
+        """Whether a trigger order waits for the mark to rise to its trigger price, or to fall to it.
+
+        What the flags say; without them a stop follows the market (a buy waits above), a take-profit goes against it.
+        """
+        if OrderFlag.STOP_CONDITION_ABOVE_TRIGGER in self.flags:
+            return True
+        if OrderFlag.STOP_CONDITION_BELOW_TRIGGER in self.flags:
+            return False
+        return (self.side is Side.BUY) != (self.type in _TAKE_PROFIT)
 
     @property
     def filled_size(self) -> Decimal:
@@ -484,7 +591,7 @@ class AccountFees:
 
 @dataclass(slots=True)
 class Account:
-    """An account as its owner knows it. `balances` is by token, `leverage` by market where it was set."""
+    """An account as its owner knows it. `balances` is by token; `leverage` and `max_slippage` by market where set."""
 
     address: str
     public_key: str
@@ -494,6 +601,9 @@ class Account:
     subkeys: dict[str, Subkey] = field(default_factory=dict)
     balances: dict[str, Decimal] = field(default_factory=dict)
     leverage: dict[str, int] = field(default_factory=dict)
+    max_slippage: dict[str, Decimal] = field(default_factory=dict)
+    #: Whether it may place RPI orders.
+    rpi_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -600,6 +710,82 @@ class Bbo:
     ask: Decimal | None
     ask_size: Decimal | None
     last_updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class BestSizes:
+    """The best (price, size) without RPI orders (`api`) and with them (`interactive`); None on an empty side."""
+
+    bid_api: tuple[Decimal, Decimal] | None
+    bid_interactive: tuple[Decimal, Decimal] | None
+    ask_api: tuple[Decimal, Decimal] | None
+    ask_interactive: tuple[Decimal, Decimal] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetailUsage:
+    """Retail orders of an account within the last second, minute, hour and 24 hours."""
+
+    second: int
+    minute: int
+    hour: int
+    day: int
+
+
+@dataclass(frozen=True, slots=True)
+class TradeBust:
+    """`GET /tradebusts` and the `tradebusts` channel: one side of a trade that was undone."""
+
+    account: str
+    busted_fill_id: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidation:
+    """`GET /liquidations`: the account's positions were reduced by the insurance fund."""
+
+    id: str
+    account: str
+    created_at: int
+
+
+class MarketChangeKind(StrEnum):
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    SETTLED = "SETTLED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True, slots=True)
+class MarketChange:
+    """What changed about a market (the `markets` channel): names of Market's fields with their new values as text.
+
+    SETTLED says `settlement_price` and `underlying_twap_price`. The sandbox neither lists nor delists while it runs.
+    """
+
+    market: str
+    kind: MarketChangeKind
+    changed: tuple[tuple[str, str], ...]
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How an expired market was settled; prices in quote currency."""
+
+    market: str
+    expiry_at: int
+    settlement_price: Decimal
+    underlying_twap_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class InsuranceFund:
+    """`GET /insurance`; negative where liquidations cost more than they brought."""
+
+    account_value: Decimal
+    updated_at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from paradex_sandbox.exchange.events import (
     BboChanged,
     BookChanged,
     FundingDataChanged,
+    InteractiveBookChanged,
     MarketSummaryChanged,
+    MmpKept,
     PositionChanged,
 )
 from paradex_sandbox.exchange.margin import AccountMargin, account_margin
@@ -29,6 +31,10 @@ def flush(state: ExchangeState) -> None:
         market.summary_seq += 1
         events.append(MarketSummaryChanged(now, market.symbol, market_summary(state, market)))
     state.dirty_summaries.clear()
+    for owner, base in state.dirty_mmp:
+        guard = owner.mmp.get(base)
+        events.append(MmpKept(now, owner.address, base, guard.record() if guard is not None else None))
+    state.dirty_mmp.clear()
     margins: dict[AccountState, AccountMargin] = {}
     for account in state.dirty_accounts:
         margins[account] = account_margin(state, account)
@@ -44,7 +50,10 @@ def flush(state: ExchangeState) -> None:
 
 def _flush_book(state: ExchangeState, market: MarketState) -> None:
     now = state.now
-    changes = market.book.take_changes(now)
+    changes, interactive = market.book.take_changes(now)
+    if interactive:
+        seq = market.book.interactive_seq
+        state.events.append(InteractiveBookChanged(now, market.symbol, seq, interactive))
     if not changes:
         return
     state.events.append(BookChanged(now, market.symbol, market.book.seq, changes))

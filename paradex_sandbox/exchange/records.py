@@ -4,19 +4,28 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
+from paradex_sandbox.exchange import listing
 from paradex_sandbox.exchange.accounts import AccountState, copy_account
+from paradex_sandbox.exchange.algo import AlgoOrder
+from paradex_sandbox.exchange.candles import Bar, PriceKind
 from paradex_sandbox.exchange.errors import MarketsFileError
 from paradex_sandbox.exchange.events import QueuedRequest
 from paradex_sandbox.exchange.matching import MatchingEngine
+from paradex_sandbox.exchange.mmp import MmpGuard, MmpRecord
 from paradex_sandbox.exchange.model import (
     Account,
     Fill,
     FundingData,
     FundingPayment,
+    Liquidation,
+    MarketChange,
     Order,
+    OrderClass,
     OrderStatus,
+    ReleaseStep,
     SystemStatus,
     Trade,
+    TradeBust,
 )
 from paradex_sandbox.exchange.positions import PositionState
 from paradex_sandbox.exchange.requests import RequestQueue
@@ -34,13 +43,17 @@ class CoreRecord:
     last_priority: int
     last_request: int
     house: Decimal
+    insurance: Decimal
+    insurance_updated_at: int
     status: SystemStatus
+    release: tuple[ReleaseStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MarketRecord:
     symbol: str
     book_seq: int
+    interactive_seq: int
     book_updated_at: int
     summary_seq: int
     is_expired: bool
@@ -63,6 +76,7 @@ class MarketHistory:
     minutes: list[MinuteBucket] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     funding: list[FundingData] = field(default_factory=list)
+    candles: dict[PriceKind, list[Bar]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -77,6 +91,10 @@ class AccountRecord:
     orders: list[Order] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
     funding_payments: list[FundingPayment] = field(default_factory=list)
+    tradebusts: list[TradeBust] = field(default_factory=list)
+    liquidations: list[Liquidation] = field(default_factory=list)
+    algos: list[AlgoOrder] = field(default_factory=list)
+    mmp: list[MmpRecord] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -86,6 +104,7 @@ class ExchangeRecord:
     histories: dict[str, MarketHistory]
     accounts: list[AccountRecord]
     requests: tuple[QueuedRequest, ...]
+    market_changes: tuple[MarketChange, ...] = ()
 
 
 class Records:
@@ -105,7 +124,10 @@ class Records:
             last_priority=state.last_priority,
             last_request=self._queue.last_number,
             house=state.house,
+            insurance=state.insurance,
+            insurance_updated_at=state.insurance_updated_at,
             status=state.status,
+            release=state.release,
         )
 
     def market(self, symbol: str) -> MarketRecord:
@@ -114,6 +136,7 @@ class Records:
         return MarketRecord(
             symbol=symbol,
             book_seq=market.book.seq,
+            interactive_seq=market.book.interactive_seq,
             book_updated_at=market.book.last_updated_at,
             summary_seq=market.summary_seq,
             is_expired=market.is_expired,
@@ -149,6 +172,10 @@ class Records:
             picked.append(data)
         return picked[::-1]
 
+    def candles(self, symbol: str, kind: PriceKind, since: int = 0) -> list[Bar]:
+        """Bars by minute from the minute that starts at `since`."""
+        return self._state.markets[symbol].candles.kinds[kind].since(since)
+
     def whole(self) -> ExchangeRecord:
         """A deep copy of everything."""
         state = self._state
@@ -156,11 +183,17 @@ class Records:
             core=self.core(),
             markets={symbol: self.market(symbol) for symbol in state.markets},
             histories={
-                symbol: MarketHistory(self.minutes(symbol), list(market.trades), self.funding_history(symbol))
+                symbol: MarketHistory(
+                    minutes=self.minutes(symbol),
+                    trades=list(market.trades),
+                    funding=self.funding_history(symbol),
+                    candles={kind: self.candles(symbol, kind) for kind in PriceKind},
+                )
                 for symbol, market in state.markets.items()
             },
             accounts=[_account_record(account) for account in state.accounts.values()],
             requests=self._queue.waiting(),
+            market_changes=tuple(state.market_changes),
         )
 
     def restore(self, record: ExchangeRecord) -> None:
@@ -175,27 +208,32 @@ class Records:
         core = record.core
         state.now, state.id_counter, state.last_seq = core.now, core.id_counter, core.last_seq
         state.last_priority, state.house, state.status = core.last_priority, core.house, core.status
+        state.insurance, state.insurance_updated_at = core.insurance, core.insurance_updated_at
+        state.release = core.release
+        listing.restore(state, record.market_changes)
         for symbol, market in record.markets.items():
             if symbol in state.markets:
                 self._restore_market(market, record.histories.get(symbol, MarketHistory()))
-        resting: list[tuple[AccountState, Order]] = []
+        waiting: list[tuple[AccountState, Order]] = []
         for account_record in record.accounts:
             account = self._restore_account(account_record)
-            open_orders = (o for o in account_record.orders if o.status is OrderStatus.OPEN)
-            resting += [(account, order) for order in open_orders]
-        for account, order in sorted(resting, key=lambda pair: pair[1].priority):
-            self._engine.rest_again(account, order)
+            wanted = (o for o in account_record.orders if o.status in (OrderStatus.OPEN, OrderStatus.UNTRIGGERED))
+            waiting += [(account, order) for order in wanted]
+        for account, order in sorted(waiting, key=lambda pair: (pair[1].priority, pair[1].id)):
+            self._engine.restore(account, order)
         self._queue.restore(record.requests, core.last_request)
         for market_state in state.markets.values():
-            seq, updated_at = market_state.book.seq, market_state.book.last_updated_at
+            book = market_state.book
+            seq, interactive_seq, updated_at = book.seq, book.interactive_seq, book.last_updated_at
             # The restored levels are the starting point of the next change, not a change themselves.
-            market_state.book.take_changes(state.now)
-            market_state.book.seq, market_state.book.last_updated_at = seq, updated_at
+            book.take_changes(state.now)
+            book.seq, book.interactive_seq, book.last_updated_at = seq, interactive_seq, updated_at
             market_state.last_bbo = market_state.bbo()
 
     def _restore_market(self, record: MarketRecord, history: MarketHistory) -> None:
         market = self._state.markets[record.symbol]
         market.book.seq, market.book.last_updated_at = record.book_seq, record.book_updated_at
+        market.book.interactive_seq = record.interactive_seq
         market.summary_seq, market.is_expired = record.summary_seq, record.is_expired
         # A walk that starts over with the same draws would repeat the path before the restart.
         market.mark.reseed(Random(f"{self._state.market_seed(record.symbol)}/{self._state.now}"))
@@ -207,6 +245,8 @@ class Records:
             market.funding.history.extend(history.funding)
         market.stats.restore(history.minutes, record.total_volume, record.last_price)
         market.trades.extend(history.trades)
+        for kind, minutes in history.candles.items():
+            market.candles.kinds[kind].restore(minutes)
         market.crowd_balance, market.crowd = record.crowd_balance, replace(record.crowd)
 
     def _restore_account(self, record: AccountRecord) -> AccountState:
@@ -216,10 +256,25 @@ class Records:
         account.positions = {symbol: replace(position) for symbol, position in record.positions.items()}
         account.fills.extend(record.fills)
         account.funding_payments.extend(record.funding_payments)
+        account.tradebusts.extend(record.tradebusts)
+        account.liquidations.extend(record.liquidations)
         for order in record.orders:
             account.add_order(order)
+        for algo in record.algos:
+            account.add_algo(algo)
+        account.mmp = {guard.config.base_asset: MmpGuard.restored(guard) for guard in record.mmp}
+        account.retail.restore(_retail_times(record))
         self._state.accounts[address_key(account.address)] = account
         return account
+
+
+def _retail_times(record: AccountRecord) -> list[int]:
+    """When the account placed Retail orders; an algo order counts once, not its slices."""
+    times = [
+        order.created_at for order in record.orders if order.order_class is OrderClass.INTERACTIVE and not order.algo_id
+    ]
+    times += [algo.created_at for algo in record.algos if algo.order_class is OrderClass.INTERACTIVE]
+    return sorted(times)
 
 
 def _require_markets(record: AccountRecord, state: ExchangeState) -> None:
@@ -242,4 +297,8 @@ def _account_record(account: AccountState) -> AccountRecord:
         orders=[order.snapshot() for order in account.orders.values()],
         fills=list(account.fills),
         funding_payments=list(account.funding_payments),
+        tradebusts=list(account.tradebusts),
+        liquidations=list(account.liquidations),
+        algos=[algo.snapshot() for algo in account.algos.values()],
+        mmp=[account.mmp[base].record() for base in sorted(account.mmp)],
     )

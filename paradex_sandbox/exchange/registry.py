@@ -11,6 +11,8 @@ from paradex_sandbox.exchange.events import (
     BalanceChanged,
     BalanceChangeKind,
     LeverageChanged,
+    MaxSlippageChanged,
+    RpiPermissionChanged,
     SubkeyChanged,
 )
 from paradex_sandbox.exchange.fees import DEFAULT_ACCOUNT_FEES
@@ -101,6 +103,21 @@ class AccountRegistry:
         state.events.append(LeverageChanged(state.now, account.address, symbol, leverage))
         self._publish(account)
         return account.margin_config(rules)
+
+    def set_max_slippage(self, account: AccountState, market: MarketState, max_slippage: Decimal | None) -> None:
+        width = market.market.price_bands_width
+        if max_slippage is None:
+            account.info.max_slippage.pop(market.symbol, None)
+        elif max_slippage.is_finite() and 0 < max_slippage <= width:
+            account.info.max_slippage[market.symbol] = max_slippage
+        else:
+            raise ExchangeError("VALIDATION_ERROR", f"max slippage must be above 0 and at most {width}")
+        state = self._state
+        state.events.append(MaxSlippageChanged(state.now, account.address, market.symbol, max_slippage))
+
+    def allow_rpi(self, account: AccountState, allowed: bool) -> None:
+        account.info.rpi_allowed = allowed
+        self._state.events.append(RpiPermissionChanged(self._state.now, account.address, allowed))
 
     def _subkey_changed(self, account: AccountState, subkey: Subkey) -> Subkey:
         self._state.events.append(SubkeyChanged(self._state.now, account.address, replace(subkey)))

@@ -4,16 +4,39 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from paradex_sandbox.exchange.accounts import AccountState
-from paradex_sandbox.exchange.margin import Exposure, account_margin, open_size
-from paradex_sandbox.exchange.model import ZERO, CancelReason, Order, OrderType, Side
+from paradex_sandbox.exchange.exposure import Exposure
+from paradex_sandbox.exchange.margin import account_margin, open_size
+from paradex_sandbox.exchange.model import (
+    ZERO,
+    CancelReason,
+    Order,
+    OrderFlag,
+    OrderInstruction,
+    OrderStatus,
+    Side,
+    SystemStatus,
+)
 from paradex_sandbox.exchange.state import ExchangeState, MarketState
+
+#: Before a market expires only reduce-only orders pass. Paradex names no length; dated markets settle on the average
+#: of their last 30 minutes.
+REDUCE_ONLY_PERIOD_US = 1800 * 1_000_000
+#: How far from the external fair price orders may be in cancel_only and post_only (docs: trading/maintenance-mode).
+FAIR_PRICE_WIDTH = Decimal("0.0005")
+#: How far an RPI order may reach into the other side of the API book.
+RPI_CROSS_WIDTH = Decimal("0.0005")
 
 
 def rejection(state: ExchangeState, market: MarketState, account: AccountState, order: Order) -> CancelReason | None:
     """Why `order` must not reach the book, None if it may."""
+    reason = _system_rejection(state, market, order) or _protection_rejection(market, account, order)
+    if reason is not None:
+        return reason
     if order.reduce_only and not reduces(market, account, order):
         return CancelReason.REDUCE_ONLY_WOULD_INCREASE
-    if order.type is OrderType.LIMIT and _is_beyond_band(market, order):
+    if not order.reduce_only and is_near_expiry(state, market):
+        return CancelReason.REDUCE_ONLY_PERIOD
+    if order.type.has_price and _is_beyond_band(market, order):
         return CancelReason.PRICE_BAND_EXCEEDED
     if not order.reduce_only:
         if _exceeds_position_limit(market, account, order):
@@ -23,26 +46,116 @@ def rejection(state: ExchangeState, market: MarketState, account: AccountState, 
     return None
 
 
+def waiting_rejection(market: MarketState, account: AccountState, order: Order) -> CancelReason | None:
+    """Why a trigger order must not even wait: a take-profit or stop-loss needs a position, or an order that opens one.
+
+    Everything else is checked when it is triggered.
+    """
+    if order.type.closes_position and not bound_size(market, account, order) and not _has_parent(account, order):
+        return CancelReason.REDUCE_ONLY_WOULD_INCREASE
+    return _protection_rejection(market, account, order)
+
+
+def is_near_expiry(state: ExchangeState, market: MarketState) -> bool:
+    expiry = market.market.expiry_at
+    return bool(expiry) and state.now >= expiry - REDUCE_ONLY_PERIOD_US
+
+
+def is_beyond_fair_price(market: MarketState, order: Order) -> bool:
+    """Whether an order is more aggressive than 5 bps beyond the external fair price.
+
+    That is spot times the median basis of five venues; the one venue of the sandbox has its mark.
+    """
+    if not order.type.has_price:
+        return True
+    fair = market.mark.mark_price
+    return (order.price - fair * (1 + order.side.sign * FAIR_PRICE_WIDTH)) * order.side.sign > 0
+
+
+def crosses_too_far(market: MarketState, order: Order) -> bool:
+    """Whether an RPI order reaches more than 5 bps into the API book's other side."""
+    best = market.book.side(order.side.opposite).best()
+    if best is None:
+        return False
+    return (order.price - best.price * (1 + order.side.sign * RPI_CROSS_WIDTH)) * order.side.sign > 0
+
+
+def _system_rejection(state: ExchangeState, market: MarketState, order: Order) -> CancelReason | None:
+    """For what was acknowledged before the system's status changed."""
+    status = state.status
+    if status is SystemStatus.OK:
+        return None
+    if status is not SystemStatus.POST_ONLY:
+        return CancelReason.SYSTEM_STATUS_CANCEL_ONLY
+    if order.instruction not in (OrderInstruction.POST_ONLY, OrderInstruction.RPI):
+        return CancelReason.SYSTEM_STATUS_POST_ONLY
+    return CancelReason.FAIR_PRICE_BAND_EXCEEDED if is_beyond_fair_price(market, order) else None
+
+
+def _protection_rejection(market: MarketState, account: AccountState, order: Order) -> CancelReason | None:
+    if OrderFlag.MMP not in order.flags:
+        return None
+    guard = account.mmp.get(market.market.base_currency)
+    if guard is None:
+        return CancelReason.MMP_NOT_CONFIGURED
+    return CancelReason.MMP_FROZEN if guard.is_frozen else None
+
+
+def bound_size(market: MarketState, account: AccountState, order: Order) -> Decimal:
+    """How much of the position an order could close; 0 where it is not against it."""
+    position = account.position_size(market.symbol)
+    return abs(position) if (position > 0) == (order.side is Side.SELL) else ZERO
+
+
+def _has_parent(account: AccountState, order: Order) -> bool:
+    """Whether a live order could open the position that a take-profit or stop-loss waits for."""
+    live = account.live.get(order.market, {}).values()
+    return any(other.side is not order.side and not other.type.closes_position for other in live)
+
+
+def bound_orders(market: MarketState, account: AccountState) -> list[tuple[Order, Decimal]]:
+    """Waiting take-profits and stop-losses that a position has come to or outgrown, with its size; 0 if it is gone."""
+    if not market.triggers:
+        return []
+    unfit = []
+    for order in account.live_orders(market.symbol):
+        if not order.type.closes_position or order.status is not OrderStatus.UNTRIGGERED:
+            continue
+        left = bound_size(market, account, order)
+        if left:
+            if not order.is_attached or order.remaining_size > left:
+                unfit.append((order, left))
+        elif order.is_attached or not _has_parent(account, order):
+            unfit.append((order, ZERO))
+    return unfit
+
+
 def price_band(market: MarketState) -> tuple[Decimal, Decimal]:
     """Limit down and limit up price."""
     mark, width = market.mark.mark_price, market.market.price_bands_width
     return mark * (1 - width), mark * (1 + width)
 
 
-def market_order_limit(market: MarketState, side: Side) -> tuple[Decimal, CancelReason] | None:
+def market_order_limit(
+    market: MarketState, account: AccountState, order: Order, *, with_rpi: bool
+) -> tuple[Decimal, CancelReason] | None:
     """The worst price that a MARKET order takes and why no worse one; None on an empty book.
 
-    The nearer of the price band and `max_slippage` from the best opposite price.
+    The nearer of the price band and the maximum slippage (the account's own, or the market's) from the best opposite
+    price. Slippage does not bound take-profits and stop-losses (docs: trading/slippage).
     """
-    best = market.book.side(side.opposite).best()
+    best = market.book.best_for(order.side, with_rpi=with_rpi)
     if best is None:
         return None
     low, high = price_band(market)
-    if side is Side.BUY:
-        slipped = best.price * (1 + market.market.max_slippage)
+    if order.type.closes_position:
+        return (high if order.side is Side.BUY else low), CancelReason.PRICE_BAND_EXCEEDED
+    slippage = account.info.max_slippage.get(market.symbol, market.market.max_slippage)
+    if order.side is Side.BUY:
+        slipped = best.price * (1 + slippage)
         bound, is_banded = min(slipped, high), high < slipped
     else:
-        slipped = best.price * (1 - market.market.max_slippage)
+        slipped = best.price * (1 - slippage)
         bound, is_banded = max(slipped, low), low > slipped
     return bound, CancelReason.PRICE_BAND_EXCEEDED if is_banded else CancelReason.MAX_SLIPPAGE_EXCEEDED
 
@@ -65,9 +178,9 @@ def reduces(market: MarketState, account: AccountState, order: Order) -> bool:
 
 def excess_reduce_only(market: MarketState, account: AccountState) -> list[Order]:
     """Open reduce-only orders that the position has shrunk below, the least aggressive first to go."""
-    open_orders = list(account.open_orders(market.symbol))
-    if not any(order.reduce_only for order in open_orders):
+    if not account.open(market.symbol).has_reduce_only:
         return []
+    open_orders = list(account.open_orders(market.symbol))
     position = account.position_size(market.symbol)
     excess = []
     for side in Side:
@@ -91,7 +204,7 @@ def _aggressiveness(order: Order) -> tuple[Decimal, int]:
 
 def _is_ahead(other: Order, order: Order) -> bool:
     """Whether `other`, which rests, fills before `order`, which arrives."""
-    if order.type is OrderType.MARKET:
+    if not order.type.has_price:
         return False
     return other.price >= order.price if order.side is Side.BUY else other.price <= order.price
 
@@ -103,7 +216,7 @@ def _is_beyond_band(market: MarketState, order: Order) -> bool:
 
 def _exceeds_position_limit(market: MarketState, account: AccountState, order: Order) -> bool:
     position = account.position_size(market.symbol) * order.side.sign
-    same_side = sum((other.remaining_size for other in _same_side(account, order)), ZERO)
+    same_side = account.open(market.symbol).size(order.side)
     return order.remaining_size + same_side + position > market.market.position_limit
 
 
@@ -113,7 +226,7 @@ def _has_margin(state: ExchangeState, market: MarketState, account: AccountState
     A MARKET order is measured at the best price it would take.
     """
     price: Decimal | None = order.price
-    if order.type is OrderType.MARKET:
+    if not order.type.has_price:
         best = market.book.side(order.side.opposite).best()
         price = best.price if best is not None else None
     exposure = (Exposure(order.side, order.remaining_size, price),)

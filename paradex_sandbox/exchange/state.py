@@ -7,15 +7,28 @@ from random import Random
 
 from paradex_sandbox.exchange.accounts import AccountState
 from paradex_sandbox.exchange.book import OrderBook
+from paradex_sandbox.exchange.candles import MarketCandles
 from paradex_sandbox.exchange.errors import ExchangeError
 from paradex_sandbox.exchange.events import Event
 from paradex_sandbox.exchange.funding import FundingState
 from paradex_sandbox.exchange.marks import MarkProcess
-from paradex_sandbox.exchange.model import ZERO, AssetKind, Bbo, Market, Order, SystemStatus, Trade
+from paradex_sandbox.exchange.model import (
+    ZERO,
+    AssetKind,
+    Bbo,
+    Market,
+    MarketChange,
+    Order,
+    ReleaseStep,
+    SystemStatus,
+    Trade,
+)
 from paradex_sandbox.exchange.positions import PositionState
 from paradex_sandbox.exchange.stats import RollingStats
+from paradex_sandbox.exchange.triggers import TriggerBook
 
 TRADE_HISTORY = 10_000
+_MARKET_CHANGES = 1000
 
 
 class MarketState:
@@ -32,6 +45,8 @@ class MarketState:
         self.mark = MarkProcess(market.simulation, Random(seed))
         self.funding = FundingState(market, self.mark.spot_price) if market.asset_kind is AssetKind.PERP else None
         self.stats = RollingStats()
+        self.candles = MarketCandles()
+        self.triggers = TriggerBook()
         self.trades: deque[Trade] = deque(maxlen=TRADE_HISTORY)
         self.crowd = PositionState()
         self.crowd_balance = ZERO
@@ -44,28 +59,29 @@ class MarketState:
         return self.funding.index if self.funding is not None else ZERO
 
     def bbo(self) -> Bbo:
-        bid, ask = self.book.bids.best(), self.book.asks.best()
-        return Bbo(
-            market=self.symbol,
-            seq=self.book.seq,
-            bid=bid.price if bid else None,
-            bid_size=bid.size if bid else None,
-            ask=ask.price if ask else None,
-            ask_size=ask.size if ask else None,
-            last_updated_at=self.book.last_updated_at,
-        )
+        """Of the API book."""
+        return self.book.bbo(self.symbol)
 
 
 class ExchangeState:
-    """`house` collects fees and the dust of rounding; no account owns it."""
+    """`house` collects fees and the dust of rounding, `insurance` liquidation penalties; no account owns them.
+
+    `release` is what remains of a scripted release window: (time, status) in order.
+    """
 
     def __init__(self, markets: Sequence[Market], seed: int, now: int) -> None:
         self.now = now
         self.seed = seed
         self.status = SystemStatus.OK
         self.markets = {m.symbol: MarketState(m, self.market_seed(m.symbol)) for m in markets}
+        #: Static data by symbol, in the order they were given.
+        self.listed = {m.symbol: m for m in markets}
+        self.market_changes: deque[MarketChange] = deque(maxlen=_MARKET_CHANGES)
         self.accounts: dict[int, AccountState] = {}
+        self.release: tuple[ReleaseStep, ...] = ()
         self.house = ZERO
+        self.insurance = ZERO
+        self.insurance_updated_at = now
         self.events: list[Event] = []
         self.id_counter = 0
         self.last_seq = 0
@@ -74,6 +90,7 @@ class ExchangeState:
         self.dirty_positions: dict[tuple[AccountState, str], None] = {}
         self.dirty_accounts: dict[AccountState, None] = {}
         self.dirty_summaries: dict[MarketState, None] = {}
+        self.dirty_mmp: dict[tuple[AccountState, str], None] = {}
         self.dirty_funding: dict[MarketState, None] = {}
 
     def market_seed(self, symbol: str) -> str:
@@ -85,6 +102,13 @@ class ExchangeState:
         if state is None:
             raise ExchangeError("MARKET_NOT_FOUND", f"market {symbol!r} does not exist", {"market": symbol})
         return state
+
+    def replace_market(self, market: Market) -> None:
+        """Lets a listed market go on with other static data."""
+        state = self.markets[market.symbol]
+        state.market = self.listed[market.symbol] = market
+        if state.funding is not None:
+            state.funding.market = market
 
     def account(self, address: str) -> AccountState:
         state = self.accounts.get(address_key(address))

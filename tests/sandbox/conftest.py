@@ -77,6 +77,7 @@ class Starter:
         frozen: bool = True,
         data: Path | None = None,
         private_binary: bool = False,
+        limits: bool = False,
         **options: Any,
     ) -> Sandbox:
         clock = SandboxClock(frozen=frozen)
@@ -90,7 +91,7 @@ class Starter:
             keys = Secrets.stored(storage)
         others = SyntheticTraders(exchange, 7) if traders else None
         runtime = Runtime(exchange, others, clock, storage=storage, private_binary=private_binary)
-        server = Server(runtime, keys=keys, **options)
+        server = Server(runtime, keys=keys, limits=limits, **options)
         await server.start()
         sandbox = Sandbox(server, aiohttp.ClientSession())
         self.running.append(sandbox)
@@ -99,7 +100,7 @@ class Starter:
 
 @pytest.fixture
 async def start() -> AsyncIterator[Starter]:
-    """Starts sandboxes: `await start(traders=…, frozen=…, data=…, private_binary=…, times=…, control=…)`."""
+    """Starts sandboxes: `await start(traders=…, frozen=…, data=…, private_binary=…, times=…, control=…, limits=…)`."""
     starter = Starter()
     yield starter
     for sandbox in starter.running:

@@ -171,6 +171,8 @@ async def test_retail_orders_carry_the_flag_and_pay_no_fee(sandbox: Sandbox) -> 
     await maker.place("SELL", "0.1", "60000")
     order = await taker.place("BUY", "0.1", "60000")
     assert order["flags"] == ["INTERACTIVE"]
+    assert (await taker.get("/fills")).json["results"] == []
+    await sandbox.advance(300)  # the speed bump
     fill = (await taker.get("/fills")).json["results"][0]
     assert (fill["fee"], fill["flags"]) == ("0", ["interactive"])
     other = (await maker.get("/fills")).json["results"][0]

@@ -161,7 +161,11 @@ async def test_klines_add_up_the_trades(busy_sandbox: Sandbox) -> None:
         assert volume == pytest.approx(sum(float(trade["size"]) for trade in inside))
     assert len(bars) >= 2
     assert [bar[0] for bar in bars] == sorted({bar[0] for bar in bars})
-    for change in ({"resolution": 7}, {"symbol": "NO"}, {"price_kind": "mark"}, {"start_at": "x"}):
+    for kind in ("mark", "underlying"):
+        marks = (await sandbox.rest.get("/markets/klines", **query, price_kind=kind)).json["results"]
+        assert [bar[0] for bar in marks] == [bar[0] for bar in bars]
+        assert all(low <= min(first, last) <= max(first, last) <= high for _, first, high, low, last, _ in marks)
+    for change in ({"resolution": 7}, {"symbol": "NO"}, {"price_kind": "best"}, {"start_at": "x"}):
         assert (await sandbox.rest.get("/markets/klines", **{**query, **change})).status == 400
 
 

@@ -147,7 +147,7 @@ def test_money_is_conserved_to_the_last_decimal(program: list[Action]) -> None:
 def wealth(exchange: Exchange) -> Decimal:
     """Everybody's balance and exact unrealized PnL and funding: accounts, crowd and house."""
     record = exchange.records.whole()
-    total = record.core.house
+    total = record.core.house + record.core.insurance
     for account in record.accounts:
         total += sum(account.info.balances.values())
     for market in record.markets.values():

@@ -179,3 +179,17 @@ def test_the_flow_is_cheap() -> None:
         assert placed is not None
         crowd.withdraw(placed)
     assert 10_000 / (process_time() - started) > 20_000
+
+
+def test_retail_takers_are_offered_more_than_the_api_book_shows() -> None:
+    exchange = Exchange(load_markets(), seed=1, now_us=START)
+    traders = SyntheticTraders(exchange, seed=1)
+    for second in range(20):
+        exchange.advance(START + second * SECOND)
+        traders.step(exchange.now)
+        for market in exchange.crowd.markets():
+            book, all_of_it = exchange.levels(market.symbol), exchange.levels(market.symbol, interactive=True)
+            assert all_of_it.bids[0][0] >= book.bids[0][0]
+            assert all_of_it.asks[0][0] <= book.asks[0][0]
+            assert sum(size for _, size in all_of_it.bids) > sum(size for _, size in book.bids)
+            assert all_of_it.bids[0][0] < all_of_it.asks[0][0]

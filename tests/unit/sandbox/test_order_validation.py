@@ -142,11 +142,11 @@ def test_only_perpetuals_are_traded(symbol: str) -> None:
 
 
 def test_a_market_is_closed_before_it_opens_and_after_it_expires(make_venue: Callable[..., Venue]) -> None:
-    venue = make_venue(open_at=START + SECOND, expiry_at=START + 3 * SECOND)
+    venue = make_venue(open_at=START + SECOND, expiry_at=START + 3600 * SECOND)
     assert refusal(venue) == "MARKET_NOT_OPEN"
     venue.exchange.advance(START + SECOND)
     order = venue.buy(ALICE, "1", "99")
-    venue.exchange.advance(START + 3 * SECOND)
+    venue.exchange.advance(START + 3600 * SECOND)
     assert venue.find(ALICE, order.id).cancel_reason == "MARKET_EXPIRED"
     assert venue.exchange.levels(MARKET).bids == ()
     venue.exchange.drain_events()
@@ -155,6 +155,7 @@ def test_a_market_is_closed_before_it_opens_and_after_it_expires(make_venue: Cal
 
 def test_system_states_refuse_what_they_should(venue: Venue) -> None:
     venue.exchange.system_status = SystemStatus.POST_ONLY
+    venue.exchange.drain_events()
     assert refusal(venue) == "SYSTEM_STATUS_POST_ONLY"
     resting = venue.buy(ALICE, "1", "99", instruction=OrderInstruction.POST_ONLY)
     venue.exchange.system_status = SystemStatus.CANCEL_ONLY
@@ -164,6 +165,7 @@ def test_system_states_refuse_what_they_should(venue: Venue) -> None:
     venue.exchange.cancel(ALICE, order_id=resting.id)
     venue.process()
     venue.exchange.system_status = SystemStatus.MAINTENANCE
+    venue.exchange.drain_events()
     assert refusal(venue) == "SERVICE_UNAVAILABLE"
 
 

@@ -96,6 +96,7 @@ def test_pro_pays_maker_and_taker_rates(venue: Venue) -> None:
 def test_retail_pays_nothing(venue: Venue) -> None:
     venue.sell(BOB, "2", "100", order_class=OrderClass.INTERACTIVE)
     venue.buy(ALICE, "2", "100", order_class=OrderClass.INTERACTIVE)
+    venue.wait(300_000)
     for account in (ALICE, BOB):
         (fill,) = venue.fills(account)
         assert fill.fee == 0

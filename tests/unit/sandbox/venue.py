@@ -100,6 +100,11 @@ class Venue:
         self.events = self.exchange.drain_events()
         return self.events
 
+    def wait(self, us: int) -> list[Event]:
+        """Lets time pass and processes; `events` are those of both."""
+        self.exchange.advance(self.exchange.now + us)
+        return self.process()
+
     def find(self, account: str, order_id: str) -> Order:
         """The order, whatever has become of it."""
         orders = self.exchange.orders_history(account, limit=10_000).items

@@ -1,0 +1,102 @@
+"""Bars of a market, minute by minute (`GET /markets/klines`)."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from paradex_sandbox.exchange.model import ZERO
+
+MINUTE = 60_000_000
+#: A week of minutes with trades, a day of the prices that move all the time.
+CANDLE_HISTORY = 10_080
+_PRICE_HISTORY = 1440
+#: Minutes that one bar may span.
+RESOLUTIONS = (1, 3, 5, 15, 30, 60)
+
+
+class PriceKind(StrEnum):
+    LAST = "last"
+    MARK = "mark"
+    UNDERLYING = "underlying"
+
+
+@dataclass(slots=True)
+class Bar:
+    """`start` in microseconds, `volume` in base currency (0 where prices are not trades)."""
+
+    start: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+class Candles:
+    """The minutes of one price; a minute in which nothing happened has no bar."""
+
+    def __init__(self, length: int = CANDLE_HISTORY) -> None:
+        self.minutes: deque[Bar] = deque(maxlen=length)
+
+    def add(self, now: int, price: Decimal, size: Decimal = ZERO) -> None:
+        start = now - now % MINUTE
+        bar = self.minutes[-1] if self.minutes else None
+        if bar is None or bar.start != start:
+            self.minutes.append(Bar(start, price, price, price, price, size))
+            return
+        if price > bar.high:
+            bar.high = price
+        elif price < bar.low:
+            bar.low = price
+        bar.close = price
+        bar.volume += size
+
+    def bars(self, resolution_minutes: int, start_at: int, end_at: int) -> list[Bar]:
+        """Bars that start within `start_at` and `end_at` (both included), oldest first."""
+        width = resolution_minutes * MINUTE
+        bars: list[Bar] = []
+        for minute in self.minutes:
+            start = minute.start - minute.start % width
+            if not start_at <= start <= end_at:
+                continue
+            if bars and bars[-1].start == start:
+                bar = bars[-1]
+                bar.high, bar.low = max(bar.high, minute.high), min(bar.low, minute.low)
+                bar.close = minute.close
+                bar.volume += minute.volume
+            else:
+                bars.append(replace(minute, start=start))
+        return bars
+
+    def since(self, start: int) -> list[Bar]:
+        """Copies of the minutes from the one that starts at `start`, oldest first."""
+        picked = []
+        for bar in reversed(self.minutes):
+            if bar.start < start:
+                break
+            picked.append(replace(bar))
+        return picked[::-1]
+
+    def restore(self, minutes: Iterable[Bar]) -> None:
+        self.minutes.extend(minutes)
+
+
+class MarketCandles:
+    """The bars of a market by price kind."""
+
+    def __init__(self) -> None:
+        self._last, self._mark, self._underlying = Candles(), Candles(_PRICE_HISTORY), Candles(_PRICE_HISTORY)
+        self.kinds: dict[PriceKind, Candles] = {
+            PriceKind.LAST: self._last,
+            PriceKind.MARK: self._mark,
+            PriceKind.UNDERLYING: self._underlying,
+        }
+
+    def trade(self, now: int, price: Decimal, size: Decimal) -> None:
+        self._last.add(now, price, size)
+
+    def marks(self, now: int, mark_price: Decimal, spot_price: Decimal) -> None:
+        self._mark.add(now, mark_price)
+        self._underlying.add(now, spot_price)
