@@ -11,6 +11,7 @@ from paradex_sandbox.api.account_store import AccountStore
 from paradex_sandbox.api.auth import TokenService, new_key_pem
 from paradex_sandbox.api.control import PREFIX as CONTROL_PREFIX, ControlApi, local_only_middleware
 from paradex_sandbox.api.errors import error_middleware
+from paradex_sandbox.api.evm import EvmApi
 from paradex_sandbox.api.fault_http import HttpFaults
 from paradex_sandbox.api.limits import Limiter, RestLimits
 from paradex_sandbox.api.order_entry import OrderEntry
@@ -120,6 +121,9 @@ class Server:
         app.router.add_get(API_PREFIX, sockets.handle)
         app.router.add_get("/jwks.json", public.jwks)
         _add_routes(app, API_PREFIX, [*public.routes(), *SystemApi(runtime, cursors).routes(), *private_routes])
+        evm_routes = EvmApi(runtime, access).routes()
+        _add_routes(app, "", evm_routes)
+        _add_routes(app, API_PREFIX, evm_routes)
         _add_routes(app, API_PREFIX, rest_unsupported.routes())
         _add_routes(app, "", page.routes())
         if self._control:

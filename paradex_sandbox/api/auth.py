@@ -176,7 +176,7 @@ def authenticate(
 
     Returns the account's address and the key that signed. Raises ApiError with the code of the spec.
     """
-    address = _parse_address(headers.get("PARADEX-STARKNET-ACCOUNT", ""))
+    address = parse_address(headers)
     signature = parse_signature(headers.get("PARADEX-STARKNET-SIGNATURE", ""), "INVALID_STARKNET_SIGNATURE")
     timestamp, expiration = _parse_lifetime(headers, now_us // 1_000_000)
     try:
@@ -218,7 +218,7 @@ def check_onboarding(headers: Mapping[str, str], public_key: object, address: in
         or not stark.is_public_key(int(public_key, 16))
     ):
         raise ApiError("PUBLIC_KEY_INVALID", "public_key must be the hexadecimal x coordinate of a Stark key")
-    if int(_parse_address(headers.get("PARADEX-STARKNET-ACCOUNT", "")), 16) != address:
+    if int(parse_address(headers), 16) != address:
         raise ApiError("INVALID_STARKNET_ADDRESS", "PARADEX-STARKNET-ACCOUNT is not the address of this public key")
     signature = parse_signature(headers.get("PARADEX-STARKNET-SIGNATURE", ""), "INVALID_STARKNET_SIGNATURE")
     message = stark.onboarding_message_hash(chain_id=CHAIN_ID, account=address)
@@ -241,7 +241,17 @@ def parse_signature(text: object, code: str) -> tuple[int, int]:
     raise ApiError(code, 'the signature must be ["r","s"]')
 
 
-def _parse_address(text: str) -> str:
+def order_class_of(query: Mapping[str, str]) -> OrderClass:
+    """The class of the orders that a token is asked for, `?token_usage=`; raises ApiError INVALID_REQUEST_PARAMETER."""
+    usage = query.get("token_usage", "")
+    if usage not in ("", "interactive"):
+        raise ApiError("INVALID_REQUEST_PARAMETER", "token_usage can be interactive, or absent")
+    return OrderClass.INTERACTIVE if usage else OrderClass.PRO
+
+
+def parse_address(headers: Mapping[str, str]) -> str:
+    """The account that a signed request names; raises ApiError INVALID_STARKNET_ADDRESS."""
+    text = headers.get("PARADEX-STARKNET-ACCOUNT", "")
     if not _HEX.fullmatch(text) or not 0 < int(text, 16) < stark.FIELD_PRIME:
         raise ApiError("INVALID_STARKNET_ADDRESS", "PARADEX-STARKNET-ACCOUNT must be a hexadecimal field element")
     return hex(int(text, 16))
@@ -251,13 +261,18 @@ def _parse_lifetime(headers: Mapping[str, str], now_s: int) -> tuple[int, int]:
     timestamp = _parse_seconds(headers, "PARADEX-TIMESTAMP", None)
     default = timestamp + _DEFAULT_SIGNATURE_LIFETIME_S
     expiration = _parse_seconds(headers, "PARADEX-SIGNATURE-EXPIRATION", default)
+    check_lifetime(timestamp, expiration, now_s)
+    return timestamp, expiration
+
+
+def check_lifetime(timestamp: int, expiration: int, now_s: int) -> None:
+    """Raises ApiError INVALID_TIMESTAMP unless a signature of `timestamp` is valid now; all are Unix seconds."""
     if timestamp > now_s + _CLOCK_SKEW_S:
-        raise ApiError("INVALID_TIMESTAMP", "PARADEX-TIMESTAMP is in the future")
+        raise ApiError("INVALID_TIMESTAMP", "the signature's timestamp is in the future")
     if expiration <= now_s:
         raise ApiError("INVALID_TIMESTAMP", "the signature has expired")
     if expiration - timestamp > _MAX_SIGNATURE_LIFETIME_S:
         raise ApiError("INVALID_TIMESTAMP", "a signature is valid for a week at most")
-    return timestamp, expiration
 
 
 def _parse_seconds(headers: Mapping[str, str], name: str, default: int | None) -> int:

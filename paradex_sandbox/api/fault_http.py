@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from paradex_sandbox.api.errors import ApiError, Handler
+from paradex_sandbox.api.limits import V2_PREFIX
 from paradex_sandbox.faults import Fault, FaultKind, FaultRegistry
 
 _HTML = "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n</body>\r\n</html>\r\n"
@@ -14,7 +15,7 @@ _CODES = {500: "INTERNAL_ERROR", 429: "REQUEST_NOT_ALLOWED"}
 
 
 class HttpFaults:
-    """Strikes requests below `prefix`; /sandbox stays out of it, so that faults can be taken away again."""
+    """Strikes requests below `prefix` and /v2; /sandbox stays out of it, so that faults can be taken away again."""
 
     def __init__(self, faults: FaultRegistry, prefix: str):
         self._faults = faults
@@ -23,7 +24,7 @@ class HttpFaults:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The request with whatever is to go wrong with it."""
-        if not self._faults.armed or not request.path.startswith(self._prefix):
+        if not self._faults.armed or not request.path.startswith((self._prefix, V2_PREFIX)):
             return await handler(request)
         is_socket = request.path == self._prefix
 

@@ -5,7 +5,7 @@
 | POST, PUT and DELETE of orders, and the WebSocket's order methods | 800/s and 17 250/min | account |
 | private GET | 120/s and 600/min | account |
 | private GET of all accounts together | 1500/min | IP |
-| POST /auth, /onboarding | 600/min | IP |
+| POST /auth, /onboarding (v1, v2) | 600/min | IP |
 | everything else | 1500/min | IP |
 | WebSocket connections | 20/s and 600/min | IP |
 
@@ -20,6 +20,9 @@ from aiohttp import web
 
 from paradex_sandbox.api.auth import TokenService
 from paradex_sandbox.api.errors import ApiError, Handler
+
+#: The accounts of Ethereum keys log in below the server's root, beside /v1.
+V2_PREFIX = "/v2"
 
 _SECOND_US = 1_000_000
 #: When there are more buckets than this, those that are full again are forgotten.
@@ -142,7 +145,7 @@ class RestLimits:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answers 429 where a limit is reached, and puts the headers on every answer."""
-        if not request.path.startswith(self._prefix + "/"):
+        if not request.path.startswith((self._prefix + "/", V2_PREFIX + "/")):
             return await handler(request)
         verdict = self._limiter.take(self._wanted(request))
         if verdict is None:

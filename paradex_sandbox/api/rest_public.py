@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from paradex_sandbox.api import params, render
+from paradex_sandbox.api import params, render, stark
 from paradex_sandbox.api.access import Access
-from paradex_sandbox.api.auth import CHAIN_ID_NAME, authenticate
+from paradex_sandbox.api.auth import CHAIN_ID_NAME, authenticate, order_class_of
 from paradex_sandbox.api.book_feed import group_levels
 from paradex_sandbox.api.errors import ApiError
 from paradex_sandbox.api.limits import peer_ip
@@ -17,12 +17,16 @@ from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.exchange.candles import RESOLUTIONS, PriceKind
 from paradex_sandbox.exchange.errors import ExchangeError
 from paradex_sandbox.exchange.liquidation import BUFFER, LIQUIDATION_FEE, SHARE_INCREMENT
-from paradex_sandbox.exchange.model import BookView, FundingData, OrderClass, Page, Side, Trade
+from paradex_sandbox.exchange.model import BookView, FundingData, Page, Side, Trade
 from paradex_sandbox.faults import FaultKind
 
 #: Class hashes of the testnet's account contracts: addresses are derived from them as the SDK does it.
 ACCOUNT_CLASS_HASH = 0x41CB0280EBADAA75F996D8D92C6F265F6D040BB3BA442E5F86A554F1765244E
 ACCOUNT_PROXY_CLASS_HASH = 0x3530CC4759D78042F1B543BF797F5F3D647CDE0388C33734CF91B7F7B9314A9
+#: Not the testnet's, which no source of ours names: made up. Clients derive from what /system/config says.
+EVM_ACCOUNT_CLASS_HASH = stark.short_string("SANDBOX_EVM_ACCOUNT")
+#: Sepolia.
+L1_CHAIN_ID = "11155111"
 
 _DEFAULT_DEPTH = 20
 _MAX_DEPTH = 1000
@@ -46,7 +50,7 @@ _SYSTEM_CONFIG: dict[str, Any] = {
     "paraclear_decimals": 8,
     "paraclear_account_proxy_hash": hex(ACCOUNT_PROXY_CLASS_HASH),
     "paraclear_account_hash": hex(ACCOUNT_CLASS_HASH),
-    "paraclear_evm_account_hash": _ZERO_ADDRESS,
+    "paraclear_evm_account_hash": hex(EVM_ACCOUNT_CLASS_HASH),
     "oracle_address": _ZERO_ADDRESS,
     "bridged_tokens": [
         {
@@ -63,7 +67,7 @@ _SYSTEM_CONFIG: dict[str, Any] = {
     "l1_operator_address": _ZERO_ADDRESS,
     "l1_relayer_address": _ZERO_ADDRESS,
     "l2_relayer_address": _ZERO_ADDRESS,
-    "l1_chain_id": "11155111",
+    "l1_chain_id": L1_CHAIN_ID,
     "liquidation_fee": render.text(LIQUIDATION_FEE),
     "partial_liquidation_buffer": render.text(BUFFER),
     "partial_liquidation_share_increment": render.text(SHARE_INCREMENT),
@@ -125,14 +129,11 @@ class PublicApi:
 
     async def auth(self, request: web.Request) -> web.Response:
         """POST /auth and /auth/{public_key}, `?token_usage=interactive` for Retail orders."""
-        usage = request.query.get("token_usage", "")
-        if usage not in ("", "interactive"):
-            raise ApiError("INVALID_REQUEST_PARAMETER", "token_usage can be interactive, or absent")
+        order_class = order_class_of(request.query)
         account, key = authenticate(
             self._exchange, request.headers, request.match_info.get("public_key"), self._runtime.wall_us()
         )
         self._access.check_ip(peer_ip(request), account, key)
-        order_class = OrderClass.INTERACTIVE if usage else OrderClass.PRO
         return web.json_response({"jwt_token": self._access.tokens.issue(account, key, order_class)})
 
     async def markets(self, request: web.Request) -> web.Response:

@@ -7,7 +7,8 @@ from aiohttp import web
 from paradex_sandbox.api import params, render, stark
 from paradex_sandbox.api.auth import check_onboarding
 from paradex_sandbox.api.errors import ApiError
-from paradex_sandbox.api.rest_public import ACCOUNT_CLASS_HASH, ACCOUNT_PROXY_CLASS_HASH
+from paradex_sandbox.api.evm import account_address
+from paradex_sandbox.api.rest_public import ACCOUNT_CLASS_HASH, ACCOUNT_PROXY_CLASS_HASH, EVM_ACCOUNT_CLASS_HASH
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.exchange.errors import ExchangeError
 from paradex_sandbox.exchange.model import DEFAULT_DEPOSITS, SETTLEMENT_TOKEN, AssetKind, Page
@@ -65,9 +66,15 @@ class SystemApi:
         ]
 
     async def onboarding_info(self, request: web.Request) -> web.Response:
-        """GET /onboarding?account_signer_type=starknet&public_key=: the address that belongs to a key."""
-        if params.required(request.query, "account_signer_type") != "starknet":
-            raise ApiError("INVALID_REQUEST_PARAMETER", "the sandbox has no accounts with an Ethereum signer")
+        """GET /onboarding?account_signer_type=: the address that belongs to a key.
+
+        The key is `public_key=` for starknet, `eth_address=` for eip191.
+        """
+        signer_type = params.required(request.query, "account_signer_type")
+        if signer_type == "eip191":
+            return self._evm_onboarding_info(request)
+        if signer_type != "starknet":
+            raise ApiError("INVALID_REQUEST_PARAMETER", "account_signer_type can be starknet or eip191")
         address = _address(params.required(request.query, "public_key"))
         return web.json_response(
             {
@@ -78,6 +85,19 @@ class SystemApi:
                     "class_hash": hex(ACCOUNT_CLASS_HASH),
                     "proxy_class_hash": hex(ACCOUNT_PROXY_CLASS_HASH),
                 },
+            }
+        )
+
+    def _evm_onboarding_info(self, request: web.Request) -> web.Response:
+        if "vault_operator_index" in request.query:
+            raise ApiError("EVM_VAULT_OPERATORS_DISABLED", "the sandbox has no vaults")
+        address = account_address(params.required(request.query, "eth_address"))
+        return web.json_response(
+            {
+                "account_signer_type": "eip191",
+                "address": hex(address),
+                "exists": self._exists(address),
+                "derivation_info": {"class_hash": hex(EVM_ACCOUNT_CLASS_HASH)},
             }
         )
 

@@ -15,8 +15,6 @@ FAMILIES = {
     "/account/paradigm/enable": "requests for quotes",
     "/account/profile/referral_code": "referrals",
     "/account/referrer": "referrals",
-    "/v2/auth": "accounts with an Ethereum signer",
-    "/v2/onboarding": "accounts with an Ethereum signer",
 }
 
 

@@ -77,10 +77,16 @@ def account_address(public_key: int, *, account_class_hash: int, proxy_class_has
     It is the address of a proxy contract deployed with `initialize(public_key, 0)` as constructor data.
     """
     calldata = [account_class_hash, _SELECTOR_INITIALIZE, 2, public_key, 0]
-    address = hash_elements(
-        [short_string("STARKNET_CONTRACT_ADDRESS"), 0, public_key, proxy_class_hash, hash_elements(calldata)]
-    )
-    return address % (2**251 - 256)
+    return _contract_address(public_key, proxy_class_hash, calldata)
+
+
+def evm_account_address(eth_address: int, *, class_hash: int) -> int:
+    """The address that Paradex derives for a main account from its owner's Ethereum address.
+
+    The contract is deployed without a proxy; its constructor takes the kind of the owner (3: EIP-191), the owner, and
+    that there is no guardian (1).
+    """
+    return _contract_address(eth_address, class_hash, [3, eth_address, 1])
 
 
 def auth_message_hash(*, chain_id: int, account: int, timestamp: int, expiration: int) -> int:
@@ -127,15 +133,23 @@ def order_message_hash(
 def verify(public_key: int, message_hash: int, signature: tuple[int, int]) -> bool:
     """Whether `signature` of `message_hash` is by `public_key`. Takes about 0.7 ms and releases the GIL.
 
-    `public_key` must be a point of the curve (`is_public_key`). Any integers are accepted as signature: the Rust
-    library panics on values that no signer produces, so they are turned away here.
+    `public_key` must be a point of the curve (`is_public_key`), or no field element at all: that has signed nothing.
+    Any integers are accepted as signature: the Rust library panics on values that no signer produces, so they are
+    turned away here.
     """
     r, s = signature
+    if not 0 < public_key < FIELD_PRIME:  # the key of an Ethereum owner
+        return False
     if not 0 < r < _SIGNATURE_BOUND or not 0 < s < CURVE_ORDER or message_hash >= _SIGNATURE_BOUND:
         return False
     if pow(s, -1, CURVE_ORDER) >= _SIGNATURE_BOUND:
         return False
     return fast_stark_crypto.verify(public_key, message_hash, r, s)
+
+
+def _contract_address(salt: int, class_hash: int, calldata: list[int]) -> int:
+    prefix = short_string("STARKNET_CONTRACT_ADDRESS")
+    return hash_elements([prefix, 0, salt, class_hash, hash_elements(calldata)]) % (2**251 - 256)
 
 
 def _quantums(value: Decimal) -> int:

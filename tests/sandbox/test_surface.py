@@ -61,11 +61,8 @@ async def test_only_the_families_of_the_issue_are_refused() -> None:
             for operation in methods.values()
             if is_refused(path)
         }
-        # Of Account only the referrals, of Authentication only the Ethereum signers.
-        assert tags == {
-            *("Vaults", "Staking", "XPTransfersV2", "Referrals", "Rfqs", "BlockTrades"),
-            *("Account", "Authentication"),
-        }
+        # Of Account only the referrals.
+        assert tags == {"Vaults", "Staking", "XPTransfersV2", "Referrals", "Rfqs", "BlockTrades", "Account"}
 
 
 def test_every_channel_is_served_or_refused_by_name() -> None:
@@ -263,8 +260,8 @@ async def test_onboarding_opens_a_funded_account(sandbox: Sandbox) -> None:
     headers = account.onboarding_headers() | {"PARADEX-STARKNET-SIGNATURE": '["1","2"]'}
     answer = await sandbox.rest.call("POST", "/onboarding", json=body, headers=headers)
     assert answer.error == "STARKNET_SIGNATURE_VERIFICATION_FAILED"
-    answer = await sandbox.rest.get("/onboarding", account_signer_type="eip191", eth_address="0x1")
-    assert answer.status == 400
+    answer = await sandbox.rest.get("/onboarding", account_signer_type="ledger", public_key="0x1")
+    assert (answer.status, answer.error) == (400, "INVALID_REQUEST_PARAMETER")
 
 
 async def test_what_the_exchange_tells_of_itself(sandbox: Sandbox) -> None:

@@ -1,0 +1,211 @@
+"""Accounts of an Ethereum key, with the messages and signatures of the official SDK."""
+
+import asyncio
+import base64
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from eth_account import Account as EthAccount
+from paradex_py.account.evm_account import EvmAccount
+from paradex_py.account.subkey_account import SubkeyAccount
+from paradex_py.api.api_client import ParadexApiClient
+from paradex_py.environment import TESTNET
+
+from paradex_sandbox.api import stark
+from paradex_sandbox.api.app import API_PREFIX
+from tests.sandbox.client import MARKET, Answer, Trader, system_config
+from tests.sandbox.conftest import Sandbox, Starter
+
+KEY = "0x" + "11" * 32
+OTHER_KEY = "0x" + "22" * 32
+SUBKEY = "0x5566"
+
+
+class Owner:
+    """An Ethereum key at a sandbox. The SDK builds and signs its messages."""
+
+    def __init__(self, sandbox: Sandbox, account: EvmAccount):
+        self.sandbox = sandbox
+        self.account = account
+
+    @classmethod
+    async def at(cls, sandbox: Sandbox, key: str = KEY) -> "Owner":
+        config = await system_config(sandbox.rest)
+        return cls(sandbox, EvmAccount(config, TESTNET, EthAccount.from_key(key).address, key))
+
+    async def onboard(self, headers: dict[str, str] | None = None, public_key: Any = None) -> Answer:
+        body = {"public_key": public_key or self.account.evm_public_key_uncompressed}
+        headers = headers or self.account.onboarding_headers()
+        return await self.sandbox.rest.call("POST", "/v2/onboarding", json=body, headers=headers)
+
+    async def auth(self, headers: dict[str, str] | None = None, **query: str) -> Answer:
+        headers = headers or self.account.auth_headers()
+        return await self.sandbox.rest.call("POST", "/v2/auth", headers=headers, params=query)
+
+    def altered(self, old: str, new: str, *, key: str = KEY) -> dict[str, str]:
+        """Headers for auth with another text in the message, which is then signed by `key`."""
+        headers = self.account.auth_headers()
+        text = base64.b64decode(headers["PARADEX-SIWE-MESSAGE"]).decode()
+        assert old in text
+        signer = EvmAccount(self.account.config, TESTNET, "0x0", key)
+        text = text.replace(old, new)
+        return headers | {
+            "PARADEX-SIWE-MESSAGE": base64.b64encode(text.encode()).decode(),
+            "PARADEX-EVM-SIGNATURE": signer._sign_eip191(text),
+        }
+
+
+@pytest.fixture
+async def owner(sandbox: Sandbox) -> Owner:
+    """An onboarded one."""
+    owner = await Owner.at(sandbox)
+    answer = await owner.onboard()
+    assert answer.status == 200, answer.text
+    return owner
+
+
+async def test_the_sdk_onboards_logs_in_and_trades_through_a_subkey(start: Starter) -> None:
+    sandbox = await start(traders=True, frozen=False)
+
+    def connect() -> tuple[ParadexApiClient, EvmAccount]:
+        api = ParadexApiClient(env=TESTNET, api_base_url=sandbox.server.url)
+        account = EvmAccount(api.fetch_system_config(), TESTNET, EthAccount.from_key(KEY).address, KEY)
+        api.init_account_evm(account)  # auth, NOT_ONBOARDED, onboarding, auth
+        subkey = SubkeyAccount(account.config, SUBKEY, hex(account.l2_address))
+        api.create_subkey({"name": "trading", "public_key": hex(subkey.l2_public_key), "state": "active"})
+        return api, account
+
+    api, account = await asyncio.to_thread(connect)
+    summary = await asyncio.to_thread(api.fetch_account_summary)
+    assert (int(summary.account, 16), float(summary.account_value)) == (account.l2_address, 100_000)
+    keys = {"account_address": hex(account.l2_address), "api_secret": SUBKEY}
+    trader = Trader(sandbox.session, sandbox.server.url, keys, await system_config(sandbox.rest))
+    await trader.login()
+    assert (await trader.place("BUY", "0.01", "1000"))["status"] == "NEW"
+    orders = await asyncio.to_thread(api.fetch_orders, {"market": MARKET})
+    assert len(orders["results"]) == 1
+
+
+async def test_the_address_is_the_one_that_the_sdk_derives(owner: Owner) -> None:
+    query = {"account_signer_type": "eip191"}
+    for key, exists in ((KEY, True), (OTHER_KEY, False)):
+        account = (await Owner.at(owner.sandbox, key)).account
+        info = (await owner.sandbox.rest.get("/onboarding", **query, eth_address=account.evm_address)).json
+        assert (int(info["address"], 16), info["exists"]) == (account.l2_address, exists)
+        assert info["account_signer_type"] == "eip191"
+        assert info["derivation_info"]["class_hash"] == account.config.paraclear_evm_account_hash
+    answer = await owner.sandbox.rest.get("/onboarding", **query, eth_address="0x1")
+    assert (answer.status, answer.error) == (400, "INVALID_ETHEREUM_ADDRESS")
+    address = owner.account.evm_address
+    answer = await owner.sandbox.rest.get("/onboarding", **query, eth_address=address, vault_operator_index=0)
+    assert (answer.status, answer.error) == (400, "EVM_VAULT_OPERATORS_DISABLED")
+
+
+async def test_onboarding_twice_changes_nothing(owner: Owner) -> None:  # assumed, as POST /onboarding is
+    assert (await owner.onboard()).status == 200
+    assert len((await owner.sandbox.rest.control("GET", "/state"))["accounts"]) == 1
+
+
+async def test_who_is_not_onboarded_cannot_log_in(sandbox: Sandbox) -> None:
+    answer = await (await Owner.at(sandbox)).auth()
+    assert (answer.status, answer.error) == (401, "NOT_ONBOARDED")
+
+
+async def test_signatures_of_others_are_refused(owner: Owner) -> None:
+    stranger = await Owner.at(owner.sandbox, OTHER_KEY)
+    good = owner.account.auth_headers()
+    for signature in ("", "0x12", "0x" + "00" * 65, "0x" + "ff" * 65):
+        answer = await owner.auth(good | {"PARADEX-EVM-SIGNATURE": signature})
+        assert (answer.status, answer.error) == (401, "INVALID_EVM_SIGNATURE"), signature
+    text = base64.b64decode(good["PARADEX-SIWE-MESSAGE"]).decode()
+    tampered = text.replace("Nonce: ", "Nonce: 0")
+    for headers in (
+        good | {"PARADEX-SIWE-MESSAGE": base64.b64encode(tampered.encode()).decode()},
+        good | {"PARADEX-EVM-SIGNATURE": stranger.account.auth_headers()["PARADEX-EVM-SIGNATURE"]},
+    ):
+        answer = await owner.auth(headers)
+        assert (answer.status, answer.error) == (401, "EVM_SIGNATURE_VERIFICATION_FAILED")
+    # A stranger's own good message does not open the account of another.
+    address = {"PARADEX-STARKNET-ACCOUNT": hex(owner.account.l2_address)}
+    for answer in (
+        await stranger.auth(stranger.account.auth_headers() | address),
+        await stranger.onboard(stranger.account.onboarding_headers() | address),
+    ):
+        assert (answer.status, answer.error) == (400, "INVALID_STARKNET_ADDRESS")
+
+
+async def test_messages_for_something_else_are_refused(owner: Owner) -> None:
+    account = owner.account
+    assert (await owner.auth(account.onboarding_headers())).error == "INVALID_REQUEST_PARAMETER"
+    assert (await owner.onboard(account.auth_headers())).error == "INVALID_REQUEST_PARAMETER"
+    assert (await owner.auth(owner.altered("Chain ID: ", "Chain ID: 9"))).error == "INVALID_CHAIN"
+    assert (await owner.auth(owner.altered("URI: https://", "URI: https://x"))).error == "INVALID_REQUEST_PARAMETER"
+    for message in ("", "?", "A" * 5000, base64.b64encode(b"\xff\xfe").decode()):
+        answer = await owner.auth(account.auth_headers() | {"PARADEX-SIWE-MESSAGE": message})
+        assert (answer.status, answer.error) == (400, "INVALID_REQUEST_PARAMETER")
+    for key in (EvmAccount(account.config, TESTNET, "0x0", OTHER_KEY).evm_public_key_uncompressed, "0x1", 7):
+        answer = await owner.onboard(public_key=key)
+        assert (answer.status, answer.error) == (400, "PUBLIC_KEY_INVALID")
+
+
+async def test_messages_live_as_long_as_they_say(owner: Owner) -> None:
+    headers = owner.account.auth_headers()
+    onboarding = owner.account.onboarding_headers()
+    await owner.sandbox.advance(290_000)
+    assert (await owner.auth(headers)).status == 200
+    await owner.sandbox.advance(20_000)
+    assert (await owner.auth(headers)).error == "INVALID_TIMESTAMP"
+    assert (await owner.onboard(onboarding)).status == 200  # it names no end
+    await owner.sandbox.advance(30 * 60_000)
+    assert (await owner.onboard(onboarding)).error == "INVALID_TIMESTAMP"
+
+
+@pytest.mark.parametrize("name", ["Issued At", "Expiration Time"])
+async def test_times_that_no_message_can_have_are_refused(owner: Owner, name: str) -> None:
+    later = (datetime.now(UTC) + timedelta(days=30)).isoformat()
+    for time in ("yesterday", "2026-01-01T00:00:00", later):
+        headers = owner.account.auth_headers()
+        text = base64.b64decode(headers["PARADEX-SIWE-MESSAGE"]).decode()
+        line = next(line for line in text.split("\n") if line.startswith(name))
+        assert (await owner.auth(owner.altered(line, f"{name}: {time}"))).error == "INVALID_TIMESTAMP", time
+
+
+async def test_the_key_itself_signs_no_orders(owner: Owner) -> None:
+    sandbox, address = owner.sandbox, hex(owner.account.l2_address)
+    keys = {"account_address": address, "api_secret": SUBKEY}
+    trader = Trader(sandbox.session, sandbox.server.url, keys, await system_config(sandbox.rest))
+    trader.token = (await owner.auth(token_usage="interactive")).json["jwt_token"]
+    assert (await trader.get("/account")).json["account"] == address
+    answer = await trader.order("BUY", "0.01", "1000")
+    assert (answer.status, answer.error) == (400, "INVALID_ORDER_SIGNATURE")
+    # Nor is there a Stark signature that would log it in.
+    answer = await sandbox.rest.call("POST", "/auth", headers=await trader.auth_headers())
+    assert (answer.status, answer.error) == (401, "STARKNET_SIGNATURE_VERIFICATION_FAILED")
+    assert not stark.verify(int(owner.account.evm_public_key_uncompressed, 16), 1, (1, 1))
+    assert (await owner.auth(token_usage="other")).error == "INVALID_REQUEST_PARAMETER"
+
+
+async def test_the_account_survives_a_restart(start: Starter, tmp_path: Any) -> None:
+    first = await start(data=tmp_path)
+    assert (await (await Owner.at(first)).onboard()).status == 200
+    await first.close()
+    start.running.remove(first)
+    assert (await (await Owner.at(await start(data=tmp_path))).auth()).status == 200
+
+
+async def test_limits_and_faults_reach_below_v2_too(start: Starter) -> None:
+    sandbox = await start(limits=True)
+    root = sandbox.server.url.removesuffix(API_PREFIX)
+    async with sandbox.session.post(root + "/v2/auth") as response:
+        assert response.headers["x-ratelimit-limit"] == "600"
+    await sandbox.rest.control("POST", "/faults", {"kind": "http_error", "path": "/v2/auth", "status": 503})
+    async with sandbox.session.post(root + "/v2/auth") as response:
+        assert response.status == 503
+
+
+def test_the_ethereum_libraries_are_not_loaded_at_the_start() -> None:
+    code = "import sys, paradex_sandbox.api.app; sys.exit('eth_account' in sys.modules or 'eth_utils' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
