@@ -195,6 +195,7 @@ ADMITTED_LIMIT = "admitted"  # for what has passed the limiter already, before i
 CANCEL_LIMIT = "cancel"
 AUTH_LIMIT = "auth"
 WS_CONNECT_LIMIT = "ws_connect"
+WS_CONNECT_MINUTE_POOL = "ws_connect_minute"
 SET_MARGIN_LIMIT = "set_margin"
 
 _PUBLIC_PATHS = (
@@ -227,7 +228,13 @@ _POOLS = [
     RateLimit(ORDERS_SECOND_POOL, limit=800, time_interval=SECOND),
     RateLimit(ORDERS_MINUTE_POOL, limit=17250, time_interval=MINUTE),
     RateLimit(AUTH_LIMIT, limit=600, time_interval=MINUTE),
-    RateLimit(WS_CONNECT_LIMIT, limit=20, time_interval=SECOND),
+    RateLimit(WS_CONNECT_MINUTE_POOL, limit=600, time_interval=MINUTE),
+    RateLimit(
+        WS_CONNECT_LIMIT,
+        limit=20,
+        time_interval=SECOND,
+        linked_limits=[LinkedLimitWeightPair(WS_CONNECT_MINUTE_POOL)],
+    ),
     RateLimit(ADMITTED_LIMIT, limit=1_000_000, time_interval=SECOND),
 ]
 _RETAIL_POOLS = [

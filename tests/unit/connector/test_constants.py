@@ -44,6 +44,7 @@ def test_limits_have_unique_names_and_draw_from_pools_that_exist(rules: list[Rat
         (CONSTANTS.ORDERS_MINUTE_POOL, 17250, 60),
         (CONSTANTS.AUTH_LIMIT, 600, 60),
         (CONSTANTS.WS_CONNECT_LIMIT, 20, 1),
+        (CONSTANTS.WS_CONNECT_MINUTE_POOL, 600, 60),
     ],
 )
 def test_pools_are_those_that_paradex_documents(rules: list[RateLimit], pool: str, limit: int, seconds: int) -> None:
@@ -118,3 +119,9 @@ def test_a_client_id_holds_hummingbots_whole_and_fits_the_exchange() -> None:
 
 def test_a_token_is_renewed_when_three_of_its_five_minutes_have_passed() -> None:
     assert pytest.approx(180) == CONSTANTS.TOKEN_RENEWAL_SHARE * 300
+
+
+@pytest.mark.parametrize("rules", ALL_RULES)
+def test_a_connection_counts_for_the_second_and_for_the_minute(rules: list[RateLimit]) -> None:
+    links = by_id(rules)[CONSTANTS.WS_CONNECT_LIMIT].linked_limits
+    assert [link.limit_id for link in links] == [CONSTANTS.WS_CONNECT_MINUTE_POOL]
