@@ -63,6 +63,8 @@ WS_CALL_TIMEOUT = 10.0
 WS_BACKOFF_INITIAL = 0.5
 WS_BACKOFF_MAXIMUM = 30.0
 
+BOOK_FEEDS = ("deltas", "snapshot")
+BOOK_INTERVALS = ("50ms", "100ms")
 ORDER_BOOK_DELTAS_CHANNEL = "order_book.{market}.deltas@15@50ms"
 ORDER_BOOK_SNAPSHOT_CHANNEL = "order_book.{market}.snapshot@15@50ms"
 TRADES_CHANNEL = "trades.{market}"
@@ -105,6 +107,14 @@ ORDER_TYPES = {OrderType.LIMIT: TYPE_LIMIT, OrderType.LIMIT_MAKER: TYPE_LIMIT, O
 INSTRUCTIONS = {OrderType.LIMIT: "GTC", OrderType.LIMIT_MAKER: "POST_ONLY", OrderType.MARKET: "GTC"}
 FLAG_REDUCE_ONLY = "REDUCE_ONLY"
 FLAG_INTERACTIVE = "INTERACTIVE"
+
+ORDER_ENTRY_REST = "rest"
+ORDER_ENTRY_WEBSOCKET = "websocket"
+ORDER_ENTRIES = (ORDER_ENTRY_REST, ORDER_ENTRY_WEBSOCKET)
+SELF_TRADE_MODES = ("EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH")
+BATCH_SIZE = 10  # the OpenAPI text's maximum; the best-practice page and a release note say 50
+BREAKER_FAILURES = 5
+UNKNOWN_ORDERS = ("cancel", "adopt")
 
 # An order is taken only if it arrives within this time after its signature. Short, so that an order whose submission
 # was not answered is soon known to exist or never to exist.

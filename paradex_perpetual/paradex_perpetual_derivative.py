@@ -62,10 +62,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     :param paradex_perpetual_api_secret: the subkey's private key
     :param paradex_perpetual_account_address: the main account's address
-    :param paradex_perpetual_order_class: `pro` or `retail`
     :param connector_configuration: the domain's config map, with the settings that nobody is prompted for
     :param receive_connector_configuration: no setting of ours; Hummingbot hands it to connectors that do not trade
-    :raises ValueError: if a credential is malformed, or a trading pair is not quoted in USDC
+    :param settings: `paradex_perpetual_…`, each a setting of :class:`utils.Settings`; they win over the configuration
+    :raises ValueError: if a credential or a setting is malformed, or a trading pair is not quoted in USDC
     """
 
     web_utils = web_utils  # type: ignore[assignment]
@@ -76,7 +76,6 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self,
         paradex_perpetual_api_secret: str = "",
         paradex_perpetual_account_address: str = "",
-        paradex_perpetual_order_class: str | None = None,
         trading_pairs: list[str] | None = None,
         trading_required: bool = True,
         domain: str = CONSTANTS.DEFAULT_DOMAIN,
@@ -84,14 +83,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         rate_limits_share_pct: Decimal = Decimal("100"),
         connector_configuration: Any = None,
         receive_connector_configuration: bool = True,
+        **settings: Any,
     ):
         for trading_pair in trading_pairs or []:
             if not trading_pair.endswith(f"-{CONSTANTS.COLLATERAL_TOKEN}"):
                 raise ValueError(utils.trading_pair_advice(trading_pair, known=[]))
         self._api_secret = paradex_perpetual_api_secret
         self._account_address = paradex_perpetual_account_address
-        configured_class = getattr(connector_configuration, f"{domain}_order_class", None)
-        self._order_class = utils.normalized_order_class(paradex_perpetual_order_class or configured_class)
+        self._settings = utils.settings_from(connector_configuration, domain, utils.settings_by_name(settings))
+        self._order_class = self._settings.order_class
         self._trading_required = trading_required
         self._trading_pairs = trading_pairs or []
         self._domain = domain

@@ -16,7 +16,17 @@ from hummingbot.core.data_type.common import PositionAction, PositionSide
 from hummingbot.core.data_type.funding_info import FundingInfo, FundingInfoUpdate
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
 from hummingbot.core.data_type.trade_fee import TokenAmount, TradeFeeBase, TradeFeeSchema
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
+)
+from pydantic.fields import FieldInfo
 
 CENTRALIZED = True
 EXAMPLE_PAIR = "BTC-USDC"
@@ -31,7 +41,7 @@ STARK_CURVE_ORDER = 0x800000000000010FFFFFFFFFFFFFFFFB781126DCAE7B2321E66A241ADC
 STARK_FIELD_PRIME = 2**251 + 17 * 2**192 + 1
 
 
-# === Credentials and config maps ===
+# === Credentials ===
 
 
 def normalized_felt(value: str, name: str, limit: int) -> str:
@@ -65,14 +75,6 @@ def normalized_account_address(value: str) -> str:
     return normalized_felt(value, "Paradex main account's address", STARK_FIELD_PRIME)
 
 
-def normalized_order_class(value: Any) -> str:
-    """:return: `pro` or `retail`; nothing entered means `pro`."""
-    text = str(value if value is not None else "").strip().lower() or CONSTANTS.ORDER_CLASS_PRO
-    if text not in CONSTANTS.ORDER_CLASSES:
-        raise ValueError(f"The order class is either pro or retail, not {text!r}.")
-    return text
-
-
 def _is_encrypted(value: str) -> bool:
     """Whether this is a secret as Hummingbot stores it: its config map is first filled with the encrypted text."""
     try:
@@ -92,7 +94,155 @@ def _secret_validator(normalize: Callable[[str], str]) -> AfterValidator:
 
 _ApiSecret = Annotated[SecretStr, _secret_validator(normalized_api_secret)]
 _AccountAddress = Annotated[SecretStr, _secret_validator(normalized_account_address)]
-_OrderClass = Annotated[str, BeforeValidator(normalized_order_class)]
+
+
+# === Settings: what nobody is prompted for ===
+
+
+def _choice(name: str, choices: tuple[str, ...], case: Callable[[str], str] = str.lower) -> BeforeValidator:
+    """One of a few words, blanks and case aside; nothing entered means the first."""
+
+    def validate(value: Any) -> str:
+        text = case(str(value if value is not None else "").strip()) or choices[0]
+        if text not in choices:
+            raise ValueError(f"The {name} is {', '.join(choices[:-1])} or {choices[-1]}, not {text!r}.")
+        return text
+
+    return BeforeValidator(validate)
+
+
+def _number(name: str, minimum: str, maximum: str, unit: str, whole: bool = False) -> BeforeValidator:
+    """A number within bounds, as text or not, so that a value outside is refused in one sentence."""
+    kind = "whole number" if whole else "number"
+
+    def validate(value: Any) -> Any:
+        try:
+            number = Decimal(str(value).strip())
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite() or (whole and number != int(number)) or isinstance(value, bool):
+            raise ValueError(f"The {name} is a {kind} of {unit}, not {value!r}.")
+        if not Decimal(minimum) <= number <= Decimal(maximum):
+            raise ValueError(f"The {name} is between {minimum} and {maximum} {unit}, not {value!r}.")
+        return int(number) if whole else number
+
+    return BeforeValidator(validate)
+
+
+def _optional_price(value: Any) -> Any:
+    text = str(value if value is not None else "").strip()
+    if not text:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or number <= 0:
+        raise ValueError(f"The book price tick is a positive number in quote or left empty, not {value!r}.")
+    return number
+
+
+class Settings(BaseModel):
+    """The settings of the connector beside its credentials; each is a line of the connector's yml file.
+
+    Descriptions are what `docs/configuration.md` says of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    order_class: Annotated[str, _choice("order class", CONSTANTS.ORDER_CLASSES)] = Field(
+        default=CONSTANTS.ORDER_CLASS_PRO,
+        description="pro or retail. Retail orders cost no fees, wait 300 ms and are limited to 3 a second.",
+    )
+    order_entry: Annotated[str, _choice("order entry", CONSTANTS.ORDER_ENTRIES)] = Field(
+        default=CONSTANTS.ORDER_ENTRY_REST,
+        description="rest or websocket: the way by which orders reach the exchange. REST takes over while the socket "
+        "is gone.",
+    )
+    cancel_on_disconnect: bool = Field(
+        default=False,
+        description="Whether the exchange is to cancel open orders as soon as the bot's private socket drops.",
+    )
+    rpi: bool = Field(
+        default=False,
+        description="Whether LIMIT_MAKER orders are Retail Price Improvement orders: only Retail takers meet them.",
+    )
+    self_trade_mode: Annotated[str, _choice("self-trade mode", CONSTANTS.SELF_TRADE_MODES, str.upper)] = Field(
+        default=CONSTANTS.SELF_TRADE_MODES[0],
+        description="EXPIRE_TAKER, EXPIRE_MAKER or EXPIRE_BOTH: which order goes when two of the account would meet.",
+    )
+    recv_window: Annotated[int, _number("recv_window", "10", "300000", "milliseconds", whole=True)] = Field(
+        default=CONSTANTS.RECV_WINDOW_MS,
+        description="Milliseconds within which an order must reach the exchange after it was signed.",
+    )
+    max_slippage: Annotated[Decimal, _number("maximum slippage", "0", "1", "of the price, as a fraction")] = Field(
+        default=Decimal(0),
+        description="How far a MARKET order may trade from the best price, as a fraction (0.01 is 1 %); 0 leaves it to "
+        "the exchange's own bound.",
+    )
+    batch_size: Annotated[int, _number("batch size", "1", "50", "orders", whole=True)] = Field(
+        default=CONSTANTS.BATCH_SIZE,
+        description="How many orders go into one batch at most. The exchange's pages say 10 and 50.",
+    )
+    book_feed: Annotated[str, _choice("book feed", CONSTANTS.BOOK_FEEDS)] = Field(
+        default=CONSTANTS.BOOK_FEEDS[0],
+        description="deltas (changes, in order) or snapshot (the whole book each time).",
+    )
+    book_interval: Annotated[str, _choice("book interval", CONSTANTS.BOOK_INTERVALS)] = Field(
+        default=CONSTANTS.BOOK_INTERVALS[0],
+        description="50ms or 100ms: how often the book feed tells.",
+    )
+    book_price_tick: Annotated[Decimal | None, BeforeValidator(_optional_price)] = Field(
+        default=None,
+        description="Price step, in quote, to which the book's levels are aggregated; empty for the market's own.",
+    )
+    breaker_failures: Annotated[int, _number("breaker's threshold", "0", "1000", "failures", whole=True)] = Field(
+        default=CONSTANTS.BREAKER_FAILURES,
+        description="Failures of order requests within the breaker's window after which new orders pause; 0 never.",
+    )
+    breaker_window: Annotated[Decimal, _number("breaker's window", "1", "3600", "seconds")] = Field(
+        default=Decimal(30),
+        description="Seconds within which failures count together.",
+    )
+    breaker_pause: Annotated[Decimal, _number("breaker's pause", "0.1", "3600", "seconds")] = Field(
+        default=Decimal(5),
+        description="Seconds between two probes while new orders pause.",
+    )
+    unknown_orders: Annotated[str, _choice("treatment of unknown orders", CONSTANTS.UNKNOWN_ORDERS)] = Field(
+        default=CONSTANTS.UNKNOWN_ORDERS[0],
+        description="cancel or adopt: what happens to open orders of this bot that it never recorded, because it was "
+        "killed in between.",
+    )
+
+
+def settings_by_name(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """:return: settings by their own names, of arguments that begin with the connector's, as Hummingbot hands them
+    :raises TypeError: if there is one that is no setting
+    """
+    settings = {name.removeprefix(f"{CONSTANTS.EXCHANGE_NAME}_"): value for name, value in arguments.items()}
+    if unknown := set(settings) - set(Settings.model_fields):
+        raise TypeError(f"the Paradex connector has no setting {', '.join(sorted(unknown))}")
+    return settings
+
+
+def settings_from(connector_configuration: Any, domain: str, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in a domain's config map; its fields begin with the domain's name.
+
+    :param connector_configuration: may be None, or lack fields: those have their defaults
+    :param overrides: settings by name that win, unless they are None or empty
+    :raises ValueError: if a value is none that is allowed; one sentence says what is
+    """
+    configured = {name: getattr(connector_configuration, f"{domain}_{name}", None) for name in Settings.model_fields}
+    chosen = {name: value for name, value in (overrides or {}).items() if value not in (None, "")}
+    values = {name: value for name, value in {**configured, **chosen}.items() if value not in (None, "")}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        texts = [str(detail["msg"]).removeprefix("Value error, ") for detail in error.errors(include_input=False)]
+        raise ValueError(" ".join(texts)) from None
+
+
+# === Config maps ===
 
 
 class _ParadexConfigMap(BaseConnectorConfigMap):
@@ -100,6 +250,11 @@ class _ParadexConfigMap(BaseConnectorConfigMap):
     model_config = ConfigDict(hide_input_in_errors=True)
     # Makes Hummingbot hand the whole map to the connector: settings that nobody is prompted for arrive that way.
     receive_connector_configuration: bool = Field(default=True, json_schema_extra={})
+
+
+def _setting_field(field: FieldInfo) -> tuple[Any, Any]:
+    annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return annotation, Field(default=field.default, description=field.description, json_schema_extra={})
 
 
 def _config_map(domain: str, place: str) -> type[BaseConnectorConfigMap]:
@@ -125,14 +280,7 @@ def _config_map(domain: str, place: str) -> type[BaseConnectorConfigMap]:
                 },
             ),
         ),
-        f"{domain}_order_class": (
-            _OrderClass,
-            Field(
-                default=CONSTANTS.ORDER_CLASS_PRO,
-                description="pro or retail. Retail orders cost no fees, wait 300 ms and are limited to 3 a second.",
-                json_schema_extra={"prompt": "Which class should your orders have (pro/retail)?"},
-            ),
-        ),
+        **{f"{domain}_{name}": _setting_field(field) for name, field in Settings.model_fields.items()},
     }
     base = type(f"{title}Base", (_ParadexConfigMap,), {"model_config": ConfigDict(title=domain)})
     return create_model(f"{title}ConfigMap", __base__=base, **fields)

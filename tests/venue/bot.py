@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -88,6 +89,7 @@ class Bot:
 
     :param domain: of the connector
     :param credentials: None for a connector that only reads market data
+    :param settings: of the connector, by their names in its `Settings`
     :param saved_orders: what another instance's `saved_orders` returned
     """
 
@@ -96,16 +98,16 @@ class Bot:
         domain: str,
         credentials: Credentials | None,
         trading_pairs: list[str],
-        order_class: str | None = None,
+        settings: Mapping[str, Any] | None = None,
         saved_orders: str | None = None,
     ):
         self.connector = ParadexPerpetualDerivative(
             paradex_perpetual_api_secret=credentials.api_secret if credentials is not None else "",
             paradex_perpetual_account_address=credentials.account_address if credentials is not None else "",
-            paradex_perpetual_order_class=order_class,
             trading_pairs=list(trading_pairs),
             trading_required=credentials is not None,
             domain=domain,
+            **{f"paradex_perpetual_{name}": value for name, value in (settings or {}).items()},
         )
         if saved_orders is not None:
             self.connector.restore_tracking_states(json.loads(saved_orders))

@@ -12,7 +12,7 @@ from tests.venue.exchange import Exchange, Market
 async def test_retail_orders_are_marked_as_such_and_cost_no_fees(
     make_bot: MakeBot, exchange: Exchange, market: Market
 ) -> None:
-    bot = await make_bot(order_class="retail")
+    bot = await make_bot(settings={"order_class": "retail"})
     touch = await exchange.touch(market)
     price = market.round_price(touch.bid * Decimal("0.98"))
     size = market.smallest_size(price)

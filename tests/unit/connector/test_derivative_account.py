@@ -251,7 +251,7 @@ class TestOrderClass:
 
         assert make_exchange(connector_configuration=Configuration()).order_class == "retail"
         assert make_exchange().order_class == "pro"
-        with pytest.raises(ValueError, match="either pro or retail"):
+        with pytest.raises(ValueError, match="order class is pro or retail"):
             make_exchange(paradex_perpetual_order_class="vip")
 
     async def test_its_loss_is_said_once_and_so_is_its_return(

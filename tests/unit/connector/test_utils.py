@@ -76,7 +76,7 @@ class TestCredentials:
 
     @pytest.mark.parametrize(("entered", "meant"), [(None, "pro"), ("", "pro"), ("PRO ", "pro"), ("retail", "retail")])
     def test_an_order_class_that_is_not_chosen_is_pro(self, entered: str | None, meant: str) -> None:
-        assert utils.normalized_order_class(entered) == meant
+        assert utils.settings_from(None, "any", {"order_class": entered}).order_class == meant
 
 
 class TestNumbers:

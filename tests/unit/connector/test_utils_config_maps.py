@@ -122,7 +122,7 @@ def test_a_malformed_address_is_refused_at_the_prompt(domain: str, config: Clien
 
 
 def test_an_unknown_order_class_is_refused(domain: str, config: ClientConfigAdapter) -> None:
-    with pytest.raises(ConfigValidationError, match="either pro or retail, not 'vip'"):
+    with pytest.raises(ConfigValidationError, match="order class is pro or retail, not 'vip'"):
         setattr(config, f"{domain}_order_class", "vip")
 
 
