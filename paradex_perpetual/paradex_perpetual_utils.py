@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
@@ -24,6 +25,8 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     create_model,
 )
 from pydantic.fields import FieldInfo
@@ -98,6 +101,9 @@ _AccountAddress = Annotated[SecretStr, _secret_validator(normalized_account_addr
 
 # === Settings: what nobody is prompted for ===
 
+_ON = ("true", "yes", "on", "1")
+_OFF = ("false", "no", "off", "0")
+
 
 def _choice(name: str, choices: tuple[str, ...], case: Callable[[str], str] = str.lower) -> BeforeValidator:
     """One of a few words, blanks and case aside; nothing entered means the first."""
@@ -120,11 +126,25 @@ def _number(name: str, minimum: str, maximum: str, unit: str, whole: bool = Fals
             number = Decimal(str(value).strip())
         except InvalidOperation:
             number = Decimal("NaN")
-        if not number.is_finite() or (whole and number != int(number)) or isinstance(value, bool):
+        if not number.is_finite():
             raise ValueError(f"The {name} is a {kind} of {unit}, not {value!r}.")
         if not Decimal(minimum) <= number <= Decimal(maximum):
             raise ValueError(f"The {name} is between {minimum} and {maximum} {unit}, not {value!r}.")
+        if whole and number != int(number):
+            raise ValueError(f"The {name} is a {kind} of {unit}, not {value!r}.")
         return int(number) if whole else number
+
+    return BeforeValidator(validate)
+
+
+def _flag(name: str) -> BeforeValidator:
+    """A switch, as YAML or a person writes one."""
+
+    def validate(value: Any) -> bool:
+        text = str(value).strip().lower()
+        if text not in (*_ON, *_OFF):
+            raise ValueError(f"The {name} is true or false, not {value!r}.")
+        return text in _ON
 
     return BeforeValidator(validate)
 
@@ -159,11 +179,11 @@ class Settings(BaseModel):
         description="rest or websocket: the way by which orders reach the exchange. REST takes over while the socket "
         "is gone.",
     )
-    cancel_on_disconnect: bool = Field(
+    cancel_on_disconnect: Annotated[bool, _flag("cancel on disconnect")] = Field(
         default=False,
         description="Whether the exchange is to cancel open orders as soon as the bot's private socket drops.",
     )
-    rpi: bool = Field(
+    rpi: Annotated[bool, _flag("RPI default")] = Field(
         default=False,
         description="Whether LIMIT_MAKER orders are Retail Price Improvement orders: only Retail takers meet them.",
     )
@@ -228,32 +248,65 @@ def settings_by_name(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def settings_from(connector_configuration: Any, domain: str, overrides: Mapping[str, Any] | None = None) -> Settings:
     """The settings in a domain's config map; its fields begin with the domain's name.
 
-    :param connector_configuration: may be None, or lack fields: those have their defaults
+    :param connector_configuration: may be None, or lack fields: those have their defaults, and so have empty ones
     :param overrides: settings by name that win, unless they are None or empty
-    :raises ValueError: if a value is none that is allowed; one sentence says what is
+    :raises ValueError: if a value is none that is allowed, or a line of the file none that is known; one sentence each
+        says where it stands and what would be right
     """
+    unknown = getattr(connector_configuration, "model_extra", None) or {}
+    faults = [_unknown_line(line, domain) for line in unknown]
     configured = {name: getattr(connector_configuration, f"{domain}_{name}", None) for name in Settings.model_fields}
     chosen = {name: value for name, value in (overrides or {}).items() if value not in (None, "")}
     values = {name: value for name, value in {**configured, **chosen}.items() if value not in (None, "")}
+    settings = Settings()
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
-        texts = [str(detail["msg"]).removeprefix("Value error, ") for detail in error.errors(include_input=False)]
-        raise ValueError(" ".join(texts)) from None
+        for detail in error.errors(include_input=False):
+            name, text = str(detail["loc"][0]), str(detail["msg"]).removeprefix("Value error, ")
+            line = f"{domain}_{name}"
+            faults.append(f"{line}: {text}" if name in chosen else f"{line} in {_config_file(domain)}: {text}")
+    if faults:
+        raise ValueError(" ".join(faults))
+    return settings
+
+
+def _config_file(domain: str) -> str:
+    return f"conf/connectors/{domain}.yml"
+
+
+def _unknown_line(line: str, domain: str) -> str:
+    alike = get_close_matches(line, [f"{domain}_{name}" for name in Settings.model_fields], n=1)
+    advice = f"is {alike[0]} meant?" if alike else "correct or remove the line."
+    return f"{line} in {_config_file(domain)} is no setting of the Paradex connector: {advice}"
 
 
 # === Config maps ===
 
 
 class _ParadexConfigMap(BaseConnectorConfigMap):
+    """What stands in a connector's yml file.
+
+    Hummingbot reads the files of all connectors when the password is entered, and one that it cannot read ends every
+    command with a traceback, whatever exchange it is about. So settings are kept as they stand, right or wrong, and so
+    are lines that are none; the connector refuses them when it is made, which Hummingbot reports in a line.
+    """
+
     # A pydantic error prints the value that was refused unless told not to: here it may be a key.
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True, extra="allow")
     # Makes Hummingbot hand the whole map to the connector: settings that nobody is prompted for arrive that way.
     receive_connector_configuration: bool = Field(default=True, json_schema_extra={})
 
 
+def _as_it_stands(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        return value
+
+
 def _setting_field(field: FieldInfo) -> tuple[Any, Any]:
-    annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    annotation: Any = Annotated[(field.annotation, *field.metadata, WrapValidator(_as_it_stands))]
     return annotation, Field(default=field.default, description=field.description, json_schema_extra={})
 
 
