@@ -193,7 +193,7 @@ class Settings(BaseModel):
     )
     recv_window: Annotated[int, _number("recv_window", "10", "300000", "milliseconds", whole=True)] = Field(
         default=CONSTANTS.RECV_WINDOW_MS,
-        description="Milliseconds within which an order must reach the exchange after it was signed.",
+        description="Milliseconds within which an order must reach the exchange after it was signed; 10 to 300000.",
     )
     max_slippage: Annotated[Decimal, _number("maximum slippage", "0", "1", "of the price, as a fraction")] = Field(
         default=Decimal(0),
@@ -202,7 +202,7 @@ class Settings(BaseModel):
     )
     batch_size: Annotated[int, _number("batch size", "1", "50", "orders", whole=True)] = Field(
         default=CONSTANTS.BATCH_SIZE,
-        description="How many orders go into one batch at most. The exchange's pages say 10 and 50.",
+        description="How many orders go into one batch at most; 1 to 50. The exchange's pages say 10 and 50.",
     )
     book_feed: Annotated[str, _choice("book feed", CONSTANTS.BOOK_FEEDS)] = Field(
         default=CONSTANTS.BOOK_FEEDS[0],
@@ -218,15 +218,16 @@ class Settings(BaseModel):
     )
     breaker_failures: Annotated[int, _number("breaker's threshold", "0", "1000", "failures", whole=True)] = Field(
         default=CONSTANTS.BREAKER_FAILURES,
-        description="Failures of order requests within the breaker's window after which new orders pause; 0 never.",
+        description="Failures of order requests within the breaker's window after which new orders pause; 0 to 1000, "
+        "where 0 is never.",
     )
     breaker_window: Annotated[Decimal, _number("breaker's window", "1", "3600", "seconds")] = Field(
         default=Decimal(30),
-        description="Seconds within which failures count together.",
+        description="Seconds within which failures count together; 1 to 3600.",
     )
     breaker_pause: Annotated[Decimal, _number("breaker's pause", "0.1", "3600", "seconds")] = Field(
         default=Decimal(5),
-        description="Seconds between two probes while new orders pause.",
+        description="Seconds between two probes while new orders pause; 0.1 to 3600.",
     )
     unknown_orders: Annotated[str, _choice("treatment of unknown orders", CONSTANTS.UNKNOWN_ORDERS)] = Field(
         default=CONSTANTS.UNKNOWN_ORDERS[0],
