@@ -42,6 +42,9 @@ AUTH_PATH = "/auth/{public_key}"
 ACCOUNT_PATH = "/account"
 ACCOUNT_INFO_PATH = "/account/info"
 ACCOUNT_MARGIN_PATH = "/account/margin"
+ACCOUNT_MMP_PATH = "/account/mmp"
+MMP_PATH = "/account/mmp/{base_asset}"
+MMP_RESET_PATH = "/account/mmp/reset"
 SET_MARGIN_PATH = "/account/margin/{market}"
 BALANCE_PATH = "/balance"
 POSITIONS_PATH = "/positions"
@@ -76,6 +79,8 @@ POSITIONS_CHANNEL = "positions"
 ACCOUNT_CHANNEL = "account"
 BALANCE_EVENTS_CHANNEL = "balance_events"
 TRADEBUSTS_CHANNEL = "tradebusts"
+# Market-maker protection is for accounts on a list of the exchange's: it may not know the channel for others.
+MMP_CHANNEL = "mmp"
 FUNDING_PAYMENTS_CHANNEL = "funding_payments.{market}"
 PRIVATE_CHANNELS = (
     ORDERS_CHANNEL,
@@ -133,7 +138,17 @@ STATUS_CLOSED = "CLOSED"
 
 # `cancel_reason` is an open list. These say that somebody or something cancelled an order that was alive; any other
 # reason on an order without a fill says that the exchange did not take it.
-CANCEL_REASON_PREFIXES = ("USER_CANCELED", "CANCEL_ON_DISCONNECT", "LIQUIDAT", "MMP_", "EXPIRED", "ADMIN", "SELF_TRADE")
+CANCEL_REASON_PREFIXES = (
+    "USER_CANCELED",
+    "CANCEL_ON_DISCONNECT",
+    "LIQUIDAT",
+    "MMP_TRIGGERED",
+    "MMP_DISABLED",
+    "EXPIRED",
+    "ADMIN",
+    "SELF_TRADE",
+)
+MMP_FREEZE_REASONS = ("MMP_TRIGGERED", "MMP_FROZEN")
 
 # === Markets and money ===
 
@@ -141,6 +156,10 @@ ASSET_KIND_PERPETUAL = "PERP"
 TRADING_MODE_STANDARD = "STANDARD"
 COLLATERAL_TOKEN = "USDC"  # posted, won, lost and paid in fees: the quote of every pair, whatever a market's name says
 MARGIN_TYPE_CROSS = "CROSS"
+# Bounds of market-maker protection; limits are multiples of the increment, and 0 switches one off.
+MMP_MIN_INTERVAL_MS, MMP_MAX_INTERVAL_MS = 100, 3_600_000
+MMP_MAX_FROZEN_TIME_MS = 3_600_000
+MMP_LIMIT_INCREMENT = Decimal("0.0001")
 DECIMALS = 8  # of every signed price and size
 QUANTUM = Decimal(1).scaleb(-DECIMALS)
 
@@ -207,6 +226,7 @@ AUTH_LIMIT = "auth"
 WS_CONNECT_LIMIT = "ws_connect"
 WS_CONNECT_MINUTE_POOL = "ws_connect_minute"
 SET_MARGIN_LIMIT = "set_margin"
+SET_MMP_LIMIT = "set_mmp"
 
 _PUBLIC_PATHS = (
     SYSTEM_CONFIG_PATH,
@@ -222,6 +242,8 @@ _PRIVATE_PATHS = (
     ACCOUNT_INFO_PATH,
     ACCOUNT_MARGIN_PATH,
     SET_MARGIN_LIMIT,
+    ACCOUNT_MMP_PATH,
+    SET_MMP_LIMIT,
     BALANCE_PATH,
     POSITIONS_PATH,
     FILLS_PATH,

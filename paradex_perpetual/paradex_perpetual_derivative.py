@@ -105,6 +105,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
         self._positions_updated_at: dict[str, int] = {}
         self._leverage_known: set[str] = set()
+        self._mmp_freezes = utils.MmpFreezes(self.logger())
+        self._mmp_used = True  # until the exchange says that the account does not
         self._fills_watermark: int | None = None  # ms: every fill before it has been seen
         self._reconciliation: asyncio.Task[None] | None = None
         self._reconcile_again = False
@@ -663,6 +665,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._watch_order_class(payload)
         if update.new_state in _FINAL_STATES and utils.executed_size(payload) > order.executed_amount_base:
             safe_ensure_future(self._complete_fills(order, utils.executed_size(payload)))
+        if payload.get("cancel_reason") in CONSTANTS.MMP_FREEZE_REASONS and order.trading_pair not in self.mmp_frozen:
+            self._mmp_used = True
+            self._reconcile_soon()
         if update.new_state is OrderState.FAILED:
             self.logger().info(f"Paradex refused {client_order_id} after taking it: {payload['cancel_reason']}.")
         self._order_tracker.process_order_update(update)
@@ -723,6 +728,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             "balances": self._update_balances(),
             "orders": self._update_order_status(),
         }
+        if self._mmp_freezes:
+            parts["market-maker protection"] = self._update_mmp()
         results = await asyncio.gather(*parts.values(), return_exceptions=True)
         failures = {part: result for part, result in zip(parts, results, strict=True) if result is not None}
         unexpected = {part: error for part, error in failures.items() if not isinstance(error, web_utils.ParadexError)}
@@ -742,6 +749,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _reconcile(self) -> None:
         while self._reconcile_again:
             self._reconcile_again = False
+            await self._look_for_mmp_freezes()
             await self._status_polling_loop_fetch_updates()
             await self._sleep(CONSTANTS.RECONCILIATION_PAUSE)
 
@@ -824,6 +832,117 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._leverage_known.add(trading_pair)
         return True, ""
 
+    # === Market-maker protection ===
+
+    @property
+    def mmp_frozen(self) -> dict[str, float]:
+        """The trading pairs that market-maker protection has frozen: the exchange has cancelled their protected orders
+        and refuses new ones.
+
+        :return: until when, in seconds since the epoch; 0 is until :meth:`reset_mmp`
+        """
+        return self._mmp_freezes.at(self._time_synchronizer.time())
+
+    async def mmp_configuration(self, trading_pair: str) -> utils.MmpConfiguration | None:
+        """The market-maker protection of a pair's base asset with its state (`GET /account/mmp`); None if it has none.
+
+        :raises ValueError: if there is no such pair
+        :raises web_utils.ParadexError: if the exchange refuses or does not answer
+        """
+        base_asset = await self._base_asset(trading_pair)
+        configurations = await self._mmp_configurations(base_asset=base_asset)
+        return next((entry for entry in configurations if entry.base_asset == base_asset), None)
+
+    async def configure_mmp(
+        self,
+        trading_pair: str,
+        *,
+        interval_ms: int,
+        frozen_time_ms: int,
+        size_limit: Decimal = Decimal(0),
+        delta_limit: Decimal = Decimal(0),
+        vega_limit: Decimal = Decimal(0),
+        protect_block_trades: bool | None = None,
+    ) -> utils.MmpConfiguration:
+        """Replaces the market-maker protection of a pair's base asset (`POST /account/mmp/{base_asset}`).
+
+        It counts the fills, as maker, of orders with the flag MMP within a sliding window. When they exceed a limit,
+        the exchange cancels those orders and refuses new ones for a time. Only for accounts that the exchange lets.
+
+        :param interval_ms: length of the window, 100 to 3 600 000
+        :param frozen_time_ms: how long a freeze lasts, to 3 600 000; 0 is until :meth:`reset_mmp`
+        :param size_limit: base, of all fills together; 0 switches a limit off, one has to be on
+        :param delta_limit: base, of buys minus sells
+        :param vega_limit: USD, only counts dated options
+        :param protect_block_trades: None leaves it as it is
+        :raises ValueError: if there is no such pair, or a number is not allowed
+        :raises web_utils.ParadexError: if the exchange refuses or does not answer
+        """
+        limits = {"size_limit": size_limit, "delta_limit": delta_limit, "vega_limit": vega_limit}
+        answer = await self._api_post(
+            path_url=CONSTANTS.MMP_PATH.format(base_asset=web_utils.quoted(await self._base_asset(trading_pair))),
+            data=utils.mmp_request(interval_ms, frozen_time_ms, limits, protect_block_trades),
+            is_auth_required=True,
+            limit_id=CONSTANTS.SET_MMP_LIMIT,
+        )
+        self._mmp_used = True
+        return utils.mmp_configuration_from_payload(answer)
+
+    async def remove_mmp(self, trading_pair: str) -> None:
+        """Turns the market-maker protection of a pair's base asset off (`DELETE /account/mmp/{base_asset}`): the
+        exchange cancels the orders that are under it.
+
+        :raises ValueError: if there is no such pair
+        :raises web_utils.ParadexError: if the exchange refuses or does not answer
+        """
+        await self._api_delete(
+            path_url=CONSTANTS.MMP_PATH.format(base_asset=web_utils.quoted(await self._base_asset(trading_pair))),
+            is_auth_required=True,
+            limit_id=CONSTANTS.SET_MMP_LIMIT,
+        )
+        self._mmp_freezes.lift(trading_pair)
+
+    async def reset_mmp(self, trading_pair: str | None = None) -> None:
+        """Lifts the freeze of a pair's base asset, or of all, and empties the window (`POST /account/mmp/reset`).
+
+        :raises ValueError: if there is no such pair
+        :raises web_utils.ApiError: MMP_MIN_FREEZE_NOT_ELAPSED within a second of the freeze
+        :raises web_utils.ParadexError: if the exchange refuses otherwise or does not answer
+        """
+        answer = await self._api_post(
+            path_url=CONSTANTS.MMP_RESET_PATH,
+            data={} if trading_pair is None else {"base_asset": await self._base_asset(trading_pair)},
+            is_auth_required=True,
+            limit_id=CONSTANTS.SET_MMP_LIMIT,
+        )
+        for entry in answer.get("results") or []:
+            self._mmp_freezes.lift(utils.trading_pair_of_base(entry["base_asset"]))
+
+    async def _base_asset(self, trading_pair: str) -> str:
+        await self.exchange_symbol_associated_to_pair(trading_pair)
+        return str(self._markets[trading_pair]["base_currency"])
+
+    async def _mmp_configurations(self, **params: str) -> list[utils.MmpConfiguration]:
+        answer = await self._private_get(CONSTANTS.ACCOUNT_MMP_PATH, **params)
+        return [utils.mmp_configuration_from_payload(entry) for entry in answer.get("results") or []]
+
+    async def _update_mmp(self) -> None:
+        asked_at = self._time_synchronizer.time()
+        configurations = await self._mmp_configurations()
+        self._mmp_used = bool(configurations)
+        self._mmp_freezes.take_configurations(configurations, asked_at, self._time_synchronizer.time())
+
+    async def _look_for_mmp_freezes(self) -> None:
+        """Finds freezes of the time before the start, or without a stream, unless the account has no protection."""
+        try:
+            if self._mmp_used:
+                await self._update_mmp()
+        except web_utils.ApiError as error:
+            self._mmp_used = False
+            self.logger().debug(f"No market-maker protection for this account: {error}")
+        except (KeyError, TypeError, ValueError, web_utils.ParadexError) as error:
+            self.logger().debug(f"Could not ask for market-maker protection: {error!r}")
+
     # === Funding ===
 
     async def _init_funding_info(self) -> None:
@@ -894,6 +1013,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             )
             self._positions_updated_at.clear()
             self._reconcile_soon()
+        elif topic == CONSTANTS.MMP_CHANNEL:
+            self._mmp_used = True
+            self._mmp_freezes.take_event(data, self._time_synchronizer.time())
         elif topic == CONSTANTS.STREAM_RESUMED:
             self._reconcile_soon()
 

@@ -3,8 +3,10 @@ which markets are ours, and payload in, object out. Imported at every start of H
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -414,7 +416,11 @@ def is_exchange_information_valid(market: Mapping[str, Any]) -> bool:
 
 def trading_pair_of_market(market: Mapping[str, Any]) -> str:
     """`BTC-USDC` for BTC-USD-PERP: the quote is what is really paid, and its letters stay as they are (kPEPE)."""
-    return f"{market['base_currency']}-{CONSTANTS.COLLATERAL_TOKEN}"
+    return trading_pair_of_base(str(market["base_currency"]))
+
+
+def trading_pair_of_base(base_asset: str) -> str:
+    return f"{base_asset}-{CONSTANTS.COLLATERAL_TOKEN}"
 
 
 def trading_pair_advice(trading_pair: str, known: list[str]) -> str:
@@ -642,6 +648,125 @@ def order_request(
     if position_action is PositionAction.CLOSE:
         request["flags"] = [CONSTANTS.FLAG_REDUCE_ONLY]
     return request
+
+
+# === Market-maker protection ===
+
+
+@dataclass(frozen=True)
+class MmpConfiguration:
+    """Market-maker protection of an account in a base asset, from `GET /account/mmp`.
+
+    A limit of 0 is off. The state is None where the exchange leaves it out, as it does right after a change.
+    """
+
+    base_asset: str
+    interval_ms: int  # the window in which fills of protected orders are counted
+    frozen_time_ms: int  # how long a freeze lasts; 0 is until it is reset
+    size_limit: Decimal  # base, of all fills together
+    delta_limit: Decimal  # base, of buys minus sells
+    vega_limit: Decimal  # USD; only dated options have a vega
+    protect_block_trades: bool
+    is_frozen: bool | None
+    frozen_until: float | None  # seconds since the epoch; 0 while frozen until it is reset, and while not frozen
+    window_size: Decimal | None  # base, what the window holds now
+    window_delta: Decimal | None  # base
+
+
+def mmp_configuration_from_payload(payload: Mapping[str, Any]) -> MmpConfiguration:
+    """One of the results of `GET /account/mmp`."""
+    is_frozen, frozen_until = payload.get("is_frozen"), payload.get("frozen_until")
+    return MmpConfiguration(
+        base_asset=str(payload["base_asset"]),
+        interval_ms=int(payload["interval_ms"]),
+        frozen_time_ms=int(payload["frozen_time_ms"]),
+        size_limit=decimal_or_none(payload, "size_limit") or Decimal(0),
+        delta_limit=decimal_or_none(payload, "delta_limit") or Decimal(0),
+        vega_limit=decimal_or_none(payload, "vega_limit") or Decimal(0),
+        protect_block_trades=bool(payload.get("protect_block_trades")),
+        is_frozen=None if is_frozen is None else bool(is_frozen),
+        frozen_until=None if frozen_until is None else seconds(frozen_until),
+        window_size=decimal_or_none(payload, "window_size"),
+        window_delta=decimal_or_none(payload, "window_delta"),
+    )
+
+
+def mmp_request(
+    interval_ms: int, frozen_time_ms: int, limits: Mapping[str, Decimal], protect_block_trades: bool | None
+) -> dict[str, Any]:
+    """The body of `POST /account/mmp/{base_asset}`.
+
+    :param limits: by name, such as `size_limit`
+    :param protect_block_trades: None leaves it as it is
+    :raises ValueError: in one sentence, if the exchange would refuse it
+    """
+    for name, value, minimum, maximum in (
+        ("interval_ms", interval_ms, CONSTANTS.MMP_MIN_INTERVAL_MS, CONSTANTS.MMP_MAX_INTERVAL_MS),
+        ("frozen_time_ms", frozen_time_ms, 0, CONSTANTS.MMP_MAX_FROZEN_TIME_MS),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise ValueError(f"{name} is a whole number from {minimum} to {maximum} milliseconds, not {value!r}.")
+    for name, limit in limits.items():
+        if not limit.is_finite() or limit < 0 or limit % CONSTANTS.MMP_LIMIT_INCREMENT:
+            raise ValueError(f"{name} is 0 or a positive multiple of {CONSTANTS.MMP_LIMIT_INCREMENT}, not {limit}.")
+    if not any(limits.values()):
+        raise ValueError("One limit at least has to be above 0: remove_mmp() turns the protection off.")
+    request: dict[str, Any] = {"interval_ms": interval_ms, "frozen_time_ms": frozen_time_ms}
+    request |= {name: plain(limit) for name, limit in limits.items()}
+    return request if protect_block_trades is None else {**request, "protect_block_trades": protect_block_trades}
+
+
+class MmpFreezes:
+    """What market-maker protection has frozen, from all that tells of it; each freeze and its end are logged once.
+
+    Times are in seconds since the epoch, by the exchange's clock.
+    """
+
+    def __init__(self, logger: logging.Logger):
+        self._logger = logger
+        self._until: dict[str, float] = {}  # by trading pair
+        self._heard_at: dict[str, float] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there is a freeze whose end has not been told, even if its time is over."""
+        return bool(self._until)
+
+    def at(self, now: float) -> dict[str, float]:
+        """:return: until when, by trading pair; 0 is until a reset"""
+        return {pair: until for pair, until in self._until.items() if until == 0 or until > now}
+
+    def take_configurations(self, configurations: list[MmpConfiguration], asked_at: float, now: float) -> None:
+        """Takes all of `GET /account/mmp`; what has been heard since the question is newer."""
+        told = {trading_pair_of_base(entry.base_asset): entry for entry in configurations}
+        for trading_pair in list(self._until):
+            is_over = trading_pair not in told or told[trading_pair].is_frozen is False
+            if is_over and self._heard_at[trading_pair] < asked_at:
+                self.lift(trading_pair)
+        for trading_pair, entry in told.items():
+            if entry.is_frozen:
+                self._freeze(trading_pair, entry.frozen_until or 0, now)
+
+    def take_event(self, event: Mapping[str, Any], now: float) -> None:
+        """Takes a message of the `mmp` channel; its `frozen_until` means something only when a limit was exceeded."""
+        trading_pair, kind = trading_pair_of_base(event["base_asset"]), event["kind"]
+        if kind == "TRIGGERED":
+            self._freeze(trading_pair, seconds(event.get("frozen_until") or 0), now, event.get("trip_reason"))
+        elif kind in ("UNFROZEN", "RESET") or event.get("removed"):
+            self.lift(trading_pair)
+
+    def lift(self, trading_pair: str) -> None:
+        if self._until.pop(trading_pair, None) is not None:
+            self._logger.info(f"Market-maker protection lets orders of {trading_pair} pass again.")
+
+    def _freeze(self, trading_pair: str, until: float, now: float, limit: str | None = None) -> None:
+        if trading_pair not in self.at(now):
+            end = f"for {until - now:.1f} s" if until else "until reset_mmp() is called"
+            self._logger.warning(
+                f"Market-maker protection has been triggered{f' by the {limit} limit' if limit else ''}: Paradex has "
+                f"cancelled the protected orders of {trading_pair} and refuses new ones {end}."
+            )
+        self._until[trading_pair] = until
+        self._heard_at[trading_pair] = now
 
 
 # === Positions and balances ===

@@ -222,6 +222,7 @@ class Exchange:
         *,
         instruction: str = "GTC",
         reduce_only: bool = False,
+        mmp: bool = False,
         client_id: str = "",
         signed_ago: float = 0.0,
         recv_window: int | None = None,
@@ -229,6 +230,7 @@ class Exchange:
         """`POST /orders`, signed by the SDK.
 
         :param price: None makes it a MARKET order
+        :param mmp: whether it is under market-maker protection
         :param signed_ago: seconds by which the signature is older than now
         :return: the exchange's first answer
         """
@@ -241,6 +243,7 @@ class Exchange:
             client_id=client_id,
             instruction=instruction,
             reduce_only=reduce_only,
+            mmp=mmp,
             recv_window=recv_window,
             signature_timestamp=int((time.time() - signed_ago) * 1e3),
         )
