@@ -817,8 +817,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     async def _set_trading_pair_leverage(self, trading_pair: str, leverage: int) -> tuple[bool, str]:
         limit = utils.max_leverage(self._markets.get(trading_pair, {}))
-        if limit is not None and not 1 <= leverage <= limit:
-            return False, f"the leverage of {trading_pair} on Paradex is between 1 and {limit}"
+        if leverage < 1 or leverage > (limit or leverage) or leverage != int(leverage):
+            bounds = f"between 1 and {limit}" if limit else "1 at least"
+            return False, f"the leverage of {trading_pair} on Paradex is a whole number, {bounds}, not {leverage}"
         try:
             symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
             await self._api_post(

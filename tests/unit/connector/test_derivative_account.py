@@ -178,14 +178,14 @@ class TestLeverage:
         await exchange._update_leverage()
         assert exchange.get_leverage(PAIR) == 9
 
-    @pytest.mark.parametrize("leverage", [0, -1, 51, 1000])
+    @pytest.mark.parametrize("leverage", [0, -1, 51, 1000, Decimal("2.5")])
     async def test_more_than_the_market_allows_is_refused_here(
         self, venue: Venue, exchange: ParadexPerpetualDerivative, log: pytest.LogCaptureFixture, leverage: int
     ) -> None:
         await exchange._execute_set_leverage(PAIR, leverage)
         assert exchange.get_leverage(PAIR) == 1
         assert venue.requests == []
-        assert "the leverage of BTC-USDC on Paradex is between 1 and 50" in log.text
+        assert f"BTC-USDC on Paradex is a whole number, between 1 and 50, not {leverage}" in log.text
 
     @pytest.mark.parametrize("answer", [refusal("MARKET_MARGIN_RESTRICTED"), refusal("SERVICE_UNAVAILABLE", 503)])
     async def test_a_refusal_of_the_exchange_is_said(
