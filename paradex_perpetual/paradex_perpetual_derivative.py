@@ -938,10 +938,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         try:
             if self._mmp_used:
                 await self._update_mmp()
-        except web_utils.ApiError as error:
-            self._mmp_used = False
-            self.logger().debug(f"No market-maker protection for this account: {error}")
         except (KeyError, TypeError, ValueError, web_utils.ParadexError) as error:
+            if isinstance(error, web_utils.ApiError) and error.status in (400, 403, 404):
+                self._mmp_used = False  # there is none for this account
             self.logger().debug(f"Could not ask for market-maker protection: {error!r}")
 
     # === Funding ===
