@@ -5,6 +5,7 @@ which markets are ours, and payload in, object out. Imported at every start of H
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -137,8 +138,9 @@ def _optional_price(value: Any) -> Any:
         number = Decimal(text)
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite() or number <= 0:
-        raise ValueError(f"The book price tick is a positive number in quote or left empty, not {value!r}.")
+    if number not in CONSTANTS.BOOK_PRICE_TICKS:
+        choices = ", ".join(format(tick, "f") for tick in CONSTANTS.BOOK_PRICE_TICKS)
+        raise ValueError(f"The book price tick is one of {choices} (in quote) or left empty, not {value!r}.")
     return number
 
 
@@ -194,7 +196,8 @@ class Settings(BaseModel):
     )
     book_price_tick: Annotated[Decimal | None, BeforeValidator(_optional_price)] = Field(
         default=None,
-        description="Price step, in quote, to which the book's levels are aggregated; empty for the market's own.",
+        description="Price step, in quote, to which the book's levels are aggregated: a power of ten from 0.0000001 to "
+        "100, or 0.0000005. Empty for the market's own. The best prices are grouped too.",
     )
     breaker_failures: Annotated[int, _number("breaker's threshold", "0", "1000", "failures", whole=True)] = Field(
         default=CONSTANTS.BREAKER_FAILURES,
@@ -452,6 +455,68 @@ def funding_info_update(summary: Any, trading_pair: str, next_funding: int) -> F
     )
 
 
+# === Books ===
+
+
+def book_channel(market: str, feed: str, interval: str, price_tick: Decimal | None = None) -> str:
+    """The name of a book channel, such as `order_book.BTC-USD-PERP.deltas@15@50ms@0_1` for levels grouped by 0.1."""
+    channel = CONSTANTS.ORDER_BOOK_CHANNEL.format(market=market, feed=feed, interval=interval)
+    return channel if price_tick is None else f"{channel}@{plain(price_tick).replace('.', '_')}"
+
+
+Level = tuple[Decimal, Decimal]
+"""Price in quote and size in base."""
+
+
+@dataclass(frozen=True)
+class BestBidAsk:
+    """The best prices of a market (channel `bbo`); None where a side of the book is empty."""
+
+    bid: Level | None
+    ask: Level | None
+    timestamp: float  # seconds, by the exchange's clock
+
+
+@dataclass(frozen=True)
+class BestSizes:
+    """The best levels of the book that API orders meet, and of the one with Retail Price Improvement orders in it,
+    which only Retail takers meet; None where a side is empty or the exchange does not say."""
+
+    bid_api: Level | None
+    ask_api: Level | None
+    bid_interactive: Level | None
+    ask_interactive: Level | None
+    timestamp: float  # seconds, by the exchange's clock
+
+
+@dataclass(frozen=True)
+class InteractiveBook:
+    """What the exchange's own page shows, Retail Price Improvement orders included: for display, not for trading. It
+    may look crossed, for such orders do not meet each other. Best levels first."""
+
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    best: BestSizes
+    timestamp: float  # seconds, by the exchange's clock
+
+
+def best_sizes_from_book(payload: Mapping[str, Any]) -> BestSizes:
+    """The best levels in the answer of `GET /orderbook/{market}`.
+
+    :raises ValueError: if one of them is no price and size
+    """
+    names = ("best_bid_api", "best_ask_api", "best_bid_interactive", "best_ask_interactive")
+    return BestSizes(*(_level(payload, name) for name in names), timestamp=seconds(payload["last_updated_at"]))
+
+
+def _level(payload: Mapping[str, Any], key: str) -> Level | None:
+    level = payload.get(key)
+    if not level:
+        return None
+    price, size = (decimal_or_none({key: value}, key) for value in level)
+    return None if price is None or size is None else (price, size)
+
+
 # === Fees ===
 
 
@@ -624,3 +689,85 @@ def balances_from_payloads(
     if CONSTANTS.COLLATERAL_TOKEN in total:
         available[CONSTANTS.COLLATERAL_TOKEN] = decimal_from(account, "free_collateral")
     return total, available
+
+
+def unrealized_pnl(position: Position, mark_price: Decimal) -> Decimal:
+    """What a position has won or lost at a mark price, in USDC, without the funding that it has accrued."""
+    return position.amount * (mark_price - position.entry_price)
+
+
+# === Account ===
+
+
+@dataclass(frozen=True)
+class AccountHealth:
+    """How an account stands, in USDC (`GET /account`, channel `account`).
+
+    :ivar account_value: collateral and unrealized profit
+    :ivar free_collateral: value above the initial margin: what new orders and positions can use
+    :ivar total_collateral: what has been posted
+    :ivar initial_margin_requirement: of all positions and orders
+    :ivar maintenance_margin_requirement: at an account value below it positions are liquidated
+    :ivar margin_cushion: value above the maintenance margin
+    :ivar status: ACTIVE, LIQUIDATION and others
+    :ivar updated_at: seconds since the epoch, by the exchange's clock
+    :ivar notional: of all positions together, at mark prices
+    """
+
+    account_value: Decimal
+    free_collateral: Decimal
+    total_collateral: Decimal
+    initial_margin_requirement: Decimal
+    maintenance_margin_requirement: Decimal
+    margin_cushion: Decimal
+    status: str
+    updated_at: float
+    notional: Decimal = Decimal(0)
+
+    @property
+    def leverage(self) -> Decimal | None:
+        """Notional over account value; None if there is no value left."""
+        return self.notional / self.account_value if self.account_value > 0 else None
+
+    @property
+    def margin_ratio(self) -> Decimal | None:
+        """Maintenance margin over account value: 0 without positions, 1 at liquidation; None without value."""
+        return self.maintenance_margin_requirement / self.account_value if self.account_value > 0 else None
+
+    @property
+    def distance_to_liquidation(self) -> Decimal | None:
+        """The share of its value that the account can lose before it is liquidated, from 1 to 0; None without value."""
+        return self.margin_cushion / self.account_value if self.account_value > 0 else None
+
+    def lines(self) -> list[str]:
+        """It in words, for the status of a strategy."""
+        lines = [
+            f"Account {self.status}: value {self.account_value:.2f}, free collateral {self.free_collateral:.2f} USDC",
+            f"Margin: initial {self.initial_margin_requirement:.2f}, maintenance "
+            f"{self.maintenance_margin_requirement:.2f} USDC",
+        ]
+        if self.leverage is not None and self.distance_to_liquidation is not None:
+            lines.append(
+                f"Leverage {self.leverage:.2f}, distance to liquidation {self.distance_to_liquidation:.1%} of the value"
+            )
+        return lines
+
+
+def account_health_from_payload(payload: Mapping[str, Any]) -> AccountHealth:
+    """`GET /account` or the data of the `account` channel.
+
+    :raises ValueError: if a number is missing or none
+    """
+    value = decimal_from(payload, "account_value")
+    maintenance = decimal_from(payload, "maintenance_margin_requirement")
+    cushion = decimal_or_none(payload, "margin_cushion")
+    return AccountHealth(
+        account_value=value,
+        free_collateral=decimal_from(payload, "free_collateral"),
+        total_collateral=decimal_from(payload, "total_collateral"),
+        initial_margin_requirement=decimal_from(payload, "initial_margin_requirement"),
+        maintenance_margin_requirement=maintenance,
+        margin_cushion=value - maintenance if cushion is None else cushion,
+        status=str(payload.get("status") or ""),
+        updated_at=seconds(payload.get("updated_at") or 0),
+    )

@@ -1,19 +1,23 @@
 """How the exchange is reached: addresses, requests, JSON-RPC sessions, and what binary frames say."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
 import random
 import struct
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
 
 import aiohttp
-from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_utils as utils,
+)
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.connector.utils import TimeSynchronizerRESTPreProcessor
 from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
@@ -288,12 +292,17 @@ class RpcSession:
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._ids = itertools.count(1)
         self._reader: asyncio.Task[None] | None = None
+        self._watchdog: asyncio.Task[None] | None = None
+        self._heard_at = 0.0  # by the event loop's clock
+        self._has_heartbeats = False
         self.assistant: WSAssistant | None = None
         self.channels: set[str] = set()  # subscribed to, as the exchange has acknowledged
 
     async def __aenter__(self) -> "RpcSession":
         self.assistant = await self._connected_assistant()
+        self._heard_at = asyncio.get_running_loop().time()
         self._reader = asyncio.create_task(self._read(self.assistant))
+        self._watchdog = asyncio.create_task(self._watch())
         try:
             if self._authenticate:
                 await self._call_auth()
@@ -303,19 +312,51 @@ class RpcSession:
         return self
 
     async def __aexit__(self, *_: Any) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
+        tasks = [task for task in (self._reader, self._watchdog) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self.assistant is not None:
-            await self.assistant.disconnect()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CONSTANTS.WS_CLOSE_TIMEOUT):
+                    await self.assistant.disconnect()
 
     async def closed(self) -> None:
         """Returns never; raises what ended the connection.
 
-        :raises ConnectionError: when the socket is gone
+        :raises ConnectionError: when the socket is gone, or open but silent
         """
         assert self._reader is not None
-        await asyncio.shield(self._reader)
+        assert self._watchdog is not None
+        ended, _ = await asyncio.wait((self._reader, self._watchdog), return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+
+    async def _watch(self) -> None:
+        """Ends the session when the server has been silent for longer than its heartbeats allow."""
+        loop = asyncio.get_running_loop()
+        while True:
+            silence = loop.time() - self._heard_at
+            if silence < CONSTANTS.WS_SILENCE:
+                await asyncio.sleep(CONSTANTS.WS_SILENCE - silence)
+            elif not await self._answers_though_silent():
+                raise ConnectionError(f"the socket is open, but nothing has come for {CONSTANTS.WS_SILENCE:g} s")
+
+    async def _answers_though_silent(self) -> bool:
+        """Whether a silent socket is alive all the same.
+
+        A private socket can have nothing to tell, and dropping it can cost the account its orders (cancel on
+        disconnect): should the server send no heartbeats here, an answer to a call is enough, even a refusal.
+        """
+        if not self._authenticate or self._has_heartbeats:
+            return False
+        try:
+            await self.call("unsubscribe", {"channel": "bbo.ALL"})  # never subscribed to on this socket
+        except RpcError:
+            pass
+        except (ConnectionError, NoAnswerError):
+            return False
+        return True
 
     async def subscribe(self, channel: str) -> None:
         """Subscribes to a channel, unless that has been done: twice is an error at the exchange.
@@ -386,14 +427,18 @@ class RpcSession:
         raise AssertionError("unreachable: the last version returns or raises")
 
     async def _read(self, assistant: WSAssistant) -> None:
+        loop = asyncio.get_running_loop()
         try:
             async for response in assistant.iter_messages():
                 message = response.data if response is not None else None
+                self._heard_at = loop.time()
                 if isinstance(message, dict) and "id" in message and "method" not in message:
                     answer = self._pending.get(message["id"])
                     if answer is not None and not answer.done():
                         answer.set_result(message)
                 elif message is not None:
+                    if isinstance(message, bytes) and message[2:4] == _HEARTBEAT:
+                        self._has_heartbeats = True
                     self._on_message(message)
             raise ConnectionError("the socket was closed")
         finally:
@@ -411,12 +456,17 @@ _GROUP = struct.Struct("<HH")
 _LEVEL = struct.Struct("<qq")
 _TRADE = struct.Struct("<qqqBqqqB")
 _BOOK = struct.Struct("<qqB")
+_BBO = struct.Struct("<qqqqqq")
+_BOOK_TOPS = struct.Struct("<qqBqqqqqqqqq")
 _SUMMARY = struct.Struct("<qqqqqqqq")
 _SUMMARY_PRECISE_RATE_OFFSET = 232
 
 TRADE_TEMPLATE = 1
+BBO_TEMPLATE = 2
 BOOK_TEMPLATE = 3
 SUMMARY_TEMPLATE = 4
+HEARTBEAT_TEMPLATE = 40
+_HEARTBEAT = struct.pack("<H", HEARTBEAT_TEMPLATE)  # in the header of a frame
 PRIVATE_TEMPLATES = (20, 21, 22, 23)
 
 
@@ -446,6 +496,24 @@ class TradeFrame(NamedTuple):
     timestamp: float  # seconds
 
 
+class BboFrame(NamedTuple):
+    """`bbo`: the best prices of a market."""
+
+    market: str
+    best: utils.BestBidAsk
+
+
+class DisplayBookFrame(NamedTuple):
+    """`order_book` with exact numbers and the best levels that it tells; slower than :class:`BookFrame`."""
+
+    market: str
+    seq: int
+    is_snapshot: bool
+    bids: list[utils.Level]
+    asks: list[utils.Level]
+    best: utils.BestSizes
+
+
 class SummaryFrame(NamedTuple):
     """`markets_summary`; the rate is for the market's own funding period."""
 
@@ -457,7 +525,7 @@ class SummaryFrame(NamedTuple):
     timestamp: float  # seconds
 
 
-def decode_frame(frame: bytes) -> BookFrame | TradeFrame | SummaryFrame | dict[str, Any] | None:
+def decode_frame(frame: bytes) -> BookFrame | TradeFrame | BboFrame | SummaryFrame | dict[str, Any] | None:
     """What a binary frame says, by the block length that it states: appended fields are jumped over.
 
     :return: None for templates that nobody here needs, heartbeats among them; private payloads come in the form of
@@ -474,6 +542,8 @@ def decode_frame(frame: bytes) -> BookFrame | TradeFrame | SummaryFrame | dict[s
             return _decode_trade(frame, block_length)
         if template == SUMMARY_TEMPLATE:
             return _decode_summary(frame, block_length)
+        if template == BBO_TEMPLATE:
+            return _decode_bbo(frame, block_length)
         if template in PRIVATE_TEMPLATES:
             return _decode_private(frame)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
@@ -497,8 +567,57 @@ def _rows(frame: bytes, position: int, seq: int) -> tuple[list[OrderBookRow], in
     if length == _LEVEL.size:
         levels = _LEVEL.iter_unpack(frame[start:end])
         return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in levels], end
-    spread = (_LEVEL.unpack_from(frame, offset) for offset in range(start, end, length))
-    return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in spread], end
+    levels = _spread_levels(frame, start, end, length)
+    return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in levels], end
+
+
+def decode_display_book(frame: bytes) -> DisplayBookFrame | None:
+    """A book frame with exact numbers.
+
+    :return: None if it is a frame of another kind
+    :raises FrameError: if it is cut off
+    """
+    try:
+        block_length, template, _, _ = _HEADER.unpack_from(frame)
+        if template != BOOK_TEMPLATE:
+            return None
+        timestamp, seq, package, *tops = _block(_BOOK_TOPS, frame, block_length)
+        interactive_bid, interactive_ask = _exact_level(*tops[0:2]), _exact_level(*tops[2:4])
+        api_bid, api_ask = _exact_level(*tops[5:7]), _exact_level(*tops[7:9])  # the relative spread is before them
+        bids, position = _exact_levels(frame, 8 + block_length)
+        asks, position = _exact_levels(frame, position)
+        market, _ = _string(frame, position)
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise FrameError(f"a frame of {len(frame)} bytes that cannot be read: {error}") from None
+    best = utils.BestSizes(api_bid, api_ask, interactive_bid, interactive_ask, timestamp * 1e-6)
+    return DisplayBookFrame(market, seq, package == 0, bids, asks, best)
+
+
+def _exact_levels(frame: bytes, position: int) -> tuple[list[utils.Level], int]:
+    length, count = _GROUP.unpack_from(frame, position)
+    start, end = position + 4, position + 4 + length * count
+    if end > len(frame) or length < _LEVEL.size:
+        raise FrameError(f"a group of {count} levels of {length} bytes does not fit into its frame")
+    return [(_exact(price), _exact(size)) for price, size in _spread_levels(frame, start, end, length)], end
+
+
+def _spread_levels(frame: bytes, start: int, end: int, length: int) -> Iterator[tuple[int, int]]:
+    return (_LEVEL.unpack_from(frame, offset) for offset in range(start, end, length))
+
+
+def _exact(number: int) -> Decimal:
+    return Decimal(number).scaleb(-8)
+
+
+def _exact_level(price: int, size: int) -> utils.Level | None:
+    return None if NULL in (price, size) else (_exact(price), _exact(size))
+
+
+def _decode_bbo(frame: bytes, block_length: int) -> BboFrame:
+    timestamp, _, bid, bid_size, ask, ask_size = _block(_BBO, frame, block_length)
+    market, _ = _string(frame, 8 + block_length)
+    best = utils.BestBidAsk(_exact_level(bid, bid_size), _exact_level(ask, ask_size), timestamp * 1e-6)
+    return BboFrame(market, best)
 
 
 def _decode_trade(frame: bytes, block_length: int) -> TradeFrame:
