@@ -282,9 +282,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     def interactive_order_book(self, market: str) -> utils.InteractiveBook | None:
         """The interactive book; None until the first message after the first question."""
-        self._watch.want(
-            utils.book_channel(market, CONSTANTS.BOOK_FEED_INTERACTIVE, self._settings.book_interval)
-        )
+        self._watch.want(utils.book_channel(market, CONSTANTS.BOOK_FEED_INTERACTIVE, self._settings.book_interval))
         return self._watch.books.get(market)
 
     def stop_watching(self, market: str | None = None) -> None:

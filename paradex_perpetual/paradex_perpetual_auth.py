@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from paradex_py.account.subkey_account import SubkeyAccount
 
 
+READ_ONLY = (
+    "This connector has a read-only token: it can look at the account, but not place, change or cancel orders, nor "
+    "change settings. Connect with a subkey's private key to trade."
+)
+
+
 class ParadexAuthenticationError(web_utils.ParadexError):
     """The exchange does not accept the credentials; the text says what may be wrong with them."""
 
@@ -76,7 +82,7 @@ def token_lifetime(token: str) -> tuple[float, float]:
 class ParadexPerpetualAuth(AuthBase):
     """Authenticates requests and sockets with a JWT and signs orders, for one subkey of one main account.
 
-    :param api_secret: the subkey's private key, 0x and hexadecimal digits
+    :param api_secret: the subkey's private key, 0x and hexadecimal digits; or a token, for reading only
     :param account_address: the main account's address, likewise; the subkey does not imply it
     :param domain: for the addresses of the exchange
     :param order_class: `pro` or `retail`; decides what kind of token is asked for
@@ -120,6 +126,11 @@ class ParadexPerpetualAuth(AuthBase):
     def has_credentials(self) -> bool:
         return bool(self._api_secret and self._account_address)
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether there is a token instead of a key: it opens the account for reading, and nothing can be signed."""
+        return utils.is_token(self._api_secret)
+
     def use(self, api_factory: WebAssistantsFactory) -> None:
         """:param api_factory: carries the requests that authentication itself needs"""
         self._api_factory = api_factory
@@ -160,6 +171,8 @@ class ParadexPerpetualAuth(AuthBase):
         :raises web_utils.ParadexError: if it cannot be asked
         """
         now = self._time()
+        if self.is_read_only:
+            return self._given_token(now)
         if self._token is not None and now < self._renew_at:
             return self._token
         valid = self._token is not None and now < self._expires_at
@@ -173,6 +186,15 @@ class ParadexPerpetualAuth(AuthBase):
         if valid:
             return self._token  # type: ignore[return-value]
         return await asyncio.shield(self._renewal)
+
+    def _given_token(self, now: float) -> str:
+        _, expires_at = token_lifetime(self._api_secret)
+        if now >= expires_at:
+            raise ParadexAuthenticationError(
+                f"The read-only token of {self._domain} has expired: make a new one on Paradex and run "
+                f"`connect {self._domain}` with it."
+            )
+        return self._api_secret
 
     def token_refused(self, generation: int) -> None:
         """Says that the exchange refused a token: the next request gets a new one.
@@ -269,6 +291,8 @@ class ParadexPerpetualAuth(AuthBase):
                         raise ParadexAuthenticationError(
                             f"No subkey is known for {self._domain}: run `connect {self._domain}` first."
                         )
+                    if self.is_read_only:
+                        raise ParadexAuthenticationError(READ_ONLY)
                     config = await web_utils.api_request(
                         self._factory(), CONSTANTS.SYSTEM_CONFIG_PATH, domain=self._domain
                     )

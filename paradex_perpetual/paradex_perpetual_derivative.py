@@ -18,7 +18,7 @@ from hummingbot.connector.derivative.paradex_perpetual import (
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_api_order_book_data_source import (
     ParadexPerpetualAPIOrderBookDataSource,
 )
-from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import ParadexPerpetualAuth
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import READ_ONLY, ParadexPerpetualAuth
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_stream_data_source import (
     ParadexPerpetualUserStreamDataSource,
 )
@@ -63,7 +63,7 @@ class ParadexOrderTracker(ClientOrderTracker):
 class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     """The connector; see Hummingbot's `PerpetualDerivativePyBase` for what is inherited.
 
-    :param paradex_perpetual_api_secret: the subkey's private key
+    :param paradex_perpetual_api_secret: the subkey's private key; or a token of the account, for reading only
     :param paradex_perpetual_account_address: the main account's address
     :param connector_configuration: the domain's config map, with the settings that nobody is prompted for
     :param receive_connector_configuration: no setting of ours; Hummingbot hands it to connectors that do not trade
@@ -73,6 +73,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     web_utils = web_utils  # type: ignore[assignment]
     _auth: ParadexPerpetualAuth
+    _orderbook_ds: ParadexPerpetualAPIOrderBookDataSource
     _order_tracker: ParadexOrderTracker
 
     def __init__(
@@ -117,6 +118,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._reconciliation: asyncio.Task[None] | None = None
         self._reconcile_again = False
         super().__init__(balance_asset_limit, rate_limits_share_pct)
+        #: Equity, fills, orders, funding and trades of the past, for strategies and analysis.
+        self.history = web_utils.History(
+            self._web_assistants_factory, domain, self.exchange_symbol_associated_to_pair, self._pairs_by_market
+        )
 
     # === Properties ===
 
@@ -267,6 +272,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         **kwargs: Any,
     ) -> Any:
         """One REST request; see :func:`web_utils.api_request` for what it raises."""
+        if is_auth_required and method is not RESTMethod.GET and self._auth.is_read_only:
+            raise web_utils.NotSentError(READ_ONLY)
         return await web_utils.api_request(
             self._web_assistants_factory,
             path_url,
@@ -290,7 +297,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     async def start_network(self) -> None:
         await super().start_network()
-        if self._auth.has_credentials:
+        if self._auth.is_read_only and not self._trading_required:
+            # Nobody gives such a token to a connector that is to look at nothing but markets.
+            self._status_polling_task = safe_ensure_future(self._status_polling_loop())
+            self._user_stream_tracker_task = self._create_user_stream_tracker_task()
+            self._user_stream_event_listener_task = safe_ensure_future(self._user_stream_event_listener())
+        elif self._auth.has_credentials:
             safe_ensure_future(self._prepare_auth())
 
     async def stop_network(self) -> None:
@@ -343,6 +355,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _set_trading_pair_symbol_map(self, trading_pair_and_symbol_map: bidict[str, str] | None) -> None:
         super()._set_trading_pair_symbol_map(trading_pair_and_symbol_map)
         self._trading_pairs_by_market = trading_pair_and_symbol_map or {}
+
+    async def _pairs_by_market(self) -> Mapping[str, str]:
+        await self.trading_pair_symbol_map()
+        return self._trading_pairs_by_market
 
     async def _format_trading_rules(self, exchange_info_dict: Mapping[str, Any]) -> list[TradingRule]:
         rules = []
@@ -659,9 +675,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         missing = [order for order in orders if order.client_order_id not in found]
         if missing:
             since = min(order.creation_timestamp for order in missing)
-            history = await self._all_results(
-                CONSTANTS.ORDERS_HISTORY_PATH, start_at=self._asked_since(since)
-            )
+            history = await self._all_results(CONSTANTS.ORDERS_HISTORY_PATH, start_at=self._asked_since(since))
             closed = {order.get("client_id"): order for order in history}
         for order in missing:
             if (payload := closed.get(order.client_order_id)) is not None:
@@ -968,7 +982,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """The newest few, the oldest first."""
         symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
         answer = await self._private_get(CONSTANTS.FUNDING_PAYMENTS_PATH, market=symbol, page_size=10)
-        return sorted(answer["results"], key=lambda payment: int(payment["created_at"]))
+        return sorted(answer["results"], key=_created_at)
 
     async def _update_funding_payment(self, trading_pair: str, fire_event_on_new: bool) -> bool:
         """Announces every payment that has not been announced, the oldest first; the base class knows only the newest.
@@ -990,7 +1004,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             payments = await self._all_results(
                 CONSTANTS.FUNDING_PAYMENTS_PATH, market=symbol, start_at=max(1, watermark)
             )
-            for payment in sorted(payments, key=lambda payment: int(payment["created_at"])):
+            for payment in sorted(payments, key=_created_at):
                 self._announce_funding_payment(payment, trading_pair)
             if payments:
                 newest = max(int(payment["created_at"]) for payment in payments)
@@ -1087,6 +1101,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         trading_pair = self._trading_pairs_by_market.get(data["market"])
         if trading_pair is not None:
             self._announce_funding_payment(data, trading_pair)
+
+
+def _created_at(payload: Mapping[str, Any]) -> int:
+    return int(payload["created_at"])
 
 
 def _milliseconds(seconds: float) -> int:

@@ -3,6 +3,7 @@ which markets are ours, and payload in, object out. Imported at every start of H
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -68,7 +69,21 @@ def normalized_felt(value: str, name: str, limit: int) -> str:
     return hex(number)
 
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+
+def is_token(value: str) -> bool:
+    """Whether this is a JWT by its shape: what an account's owner gives to somebody who may look and not trade."""
+    return _TOKEN.fullmatch(value.strip()) is not None
+
+
 def normalized_api_secret(value: str) -> str:
+    """A subkey's private key, or a token in its place: a connector that has one can look and not trade.
+
+    :raises ValueError: see :func:`normalized_felt`
+    """
+    if is_token(value):
+        return value.strip()
     return normalized_felt(value, "Paradex subkey's private key", STARK_CURVE_ORDER)
 
 
@@ -270,7 +285,10 @@ def _config_map(domain: str, place: str) -> type[BaseConnectorConfigMap]:
             _ApiSecret,
             Field(
                 default=...,
-                json_schema_extra={"prompt": f"Enter the private key of your {place} subkey (0x...)", **secret},
+                json_schema_extra={
+                    "prompt": f"Enter the private key of your {place} subkey (0x...), or a read-only token",
+                    **secret,
+                },
             ),
         ),
         f"{domain}_account_address": (
@@ -505,8 +523,13 @@ def best_sizes_from_book(payload: Mapping[str, Any]) -> BestSizes:
 
     :raises ValueError: if one of them is no price and size
     """
-    names = ("best_bid_api", "best_ask_api", "best_bid_interactive", "best_ask_interactive")
-    return BestSizes(*(_level(payload, name) for name in names), timestamp=seconds(payload["last_updated_at"]))
+    return BestSizes(
+        bid_api=_level(payload, "best_bid_api"),
+        ask_api=_level(payload, "best_ask_api"),
+        bid_interactive=_level(payload, "best_bid_interactive"),
+        ask_interactive=_level(payload, "best_ask_interactive"),
+        timestamp=seconds(payload["last_updated_at"]),
+    )
 
 
 def _level(payload: Mapping[str, Any], key: str) -> Level | None:
@@ -770,4 +793,182 @@ def account_health_from_payload(payload: Mapping[str, Any]) -> AccountHealth:
         margin_cushion=value - maintenance if cushion is None else cushion,
         status=str(payload.get("status") or ""),
         updated_at=seconds(payload.get("updated_at") or 0),
+    )
+
+
+# === Records: what the history queries return ===
+
+
+@dataclass(frozen=True)
+class HistoryPoint:
+    """One value of the account's history, in USDC, at a time in seconds."""
+
+    timestamp: float
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class FillRecord:
+    """A fill of the account. Price and fee in quote, size in base, `realized_pnl` in USDC, time in seconds.
+
+    :ivar side: of the account's order as the exchange reports it; it is documented as the taker's
+    :ivar fill_type: FILL, LIQUIDATION, RPI, …; an id is unique only within its type
+    """
+
+    fill_id: str
+    fill_type: str
+    order_id: str
+    client_order_id: str
+    trading_pair: str
+    side: str
+    is_maker: bool
+    price: Decimal
+    size: Decimal
+    fee: Decimal
+    fee_token: str
+    realized_pnl: Decimal
+    timestamp: float
+
+
+@dataclass(frozen=True)
+class OrderRecord:
+    """An order of the account, as it is or as it ended. Prices in quote, sizes in base, times in seconds.
+
+    :ivar price: None for orders at market
+    :ivar average_fill_price: None without a fill
+    """
+
+    order_id: str
+    client_order_id: str
+    trading_pair: str
+    side: str
+    order_type: str
+    instruction: str
+    status: str
+    cancel_reason: str
+    price: Decimal | None
+    trigger_price: Decimal | None
+    size: Decimal
+    remaining_size: Decimal
+    average_fill_price: Decimal | None
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True)
+class FundingPaymentRecord:
+    """Funding that the account received (positive) or paid, in USDC; time in seconds."""
+
+    payment_id: str
+    trading_pair: str
+    payment: Decimal
+    funding_index: Decimal
+    timestamp: float
+
+
+@dataclass(frozen=True)
+class FundingRateRecord:
+    """A market's funding at a time in seconds; the rate is for the market's own period of so many hours."""
+
+    trading_pair: str
+    funding_rate: Decimal
+    funding_rate_8h: Decimal | None
+    funding_index: Decimal
+    period_hours: Decimal | None
+    timestamp: float
+
+
+@dataclass(frozen=True)
+class TradeRecord:
+    """A trade of the market; the side is the taker's. Price in quote, size in base, time in seconds."""
+
+    trade_id: str
+    trading_pair: str
+    side: str
+    price: Decimal
+    size: Decimal
+    trade_type: str
+    timestamp: float
+
+
+def history_points(payload: Mapping[str, Any], start: float | None, end: float | None) -> list[HistoryPoint]:
+    """The answer of `GET /account/history` between two times in seconds, which the exchange does not select itself."""
+    points = [
+        HistoryPoint(seconds(time), decimal_from({"data": value}, "data"))
+        for time, value in zip(payload["timestamps"] or (), payload["data"] or (), strict=True)
+    ]
+    return sorted(
+        (p for p in points if (start is None or p.timestamp >= start) and (end is None or p.timestamp <= end)),
+        key=lambda point: point.timestamp,
+    )
+
+
+def fill_record(payload: Mapping[str, Any], trading_pair: str) -> FillRecord:
+    return FillRecord(
+        fill_id=str(payload["id"]),
+        fill_type=str(payload.get("fill_type") or "FILL"),
+        order_id=str(payload.get("order_id") or ""),
+        client_order_id=str(payload.get("client_id") or ""),
+        trading_pair=trading_pair,
+        side=str(payload["side"]),
+        is_maker=payload.get("liquidity") == "MAKER",
+        price=decimal_from(payload, "price"),
+        size=decimal_from(payload, "size"),
+        fee=decimal_or_none(payload, "fee") or Decimal(0),
+        fee_token=str(payload.get("fee_currency") or CONSTANTS.COLLATERAL_TOKEN),
+        realized_pnl=decimal_or_none(payload, "realized_pnl") or Decimal(0),
+        timestamp=seconds(payload["created_at"]),
+    )
+
+
+def order_record(payload: Mapping[str, Any], trading_pair: str) -> OrderRecord:
+    return OrderRecord(
+        order_id=str(payload["id"]),
+        client_order_id=str(payload.get("client_id") or ""),
+        trading_pair=trading_pair,
+        side=str(payload["side"]),
+        order_type=str(payload["type"]),
+        instruction=str(payload.get("instruction") or ""),
+        status=str(payload["status"]),
+        cancel_reason=str(payload.get("cancel_reason") or ""),
+        price=decimal_or_none(payload, "price") or None,
+        trigger_price=decimal_or_none(payload, "trigger_price") or None,
+        size=decimal_from(payload, "size"),
+        remaining_size=decimal_from(payload, "remaining_size"),
+        average_fill_price=decimal_or_none(payload, "avg_fill_price") or None,
+        created_at=seconds(payload["created_at"]),
+        updated_at=seconds(payload.get("last_updated_at") or payload["created_at"]),
+    )
+
+
+def funding_payment_record(payload: Mapping[str, Any], trading_pair: str) -> FundingPaymentRecord:
+    return FundingPaymentRecord(
+        payment_id=str(payload["id"]),
+        trading_pair=trading_pair,
+        payment=decimal_from(payload, "payment"),
+        funding_index=decimal_from(payload, "index"),
+        timestamp=seconds(payload["created_at"]),
+    )
+
+
+def funding_rate_record(payload: Mapping[str, Any], trading_pair: str) -> FundingRateRecord:
+    return FundingRateRecord(
+        trading_pair=trading_pair,
+        funding_rate=decimal_from(payload, "funding_rate"),
+        funding_rate_8h=decimal_or_none(payload, "funding_rate_8h"),
+        funding_index=decimal_from(payload, "funding_index"),
+        period_hours=decimal_or_none(payload, "funding_period_hours"),
+        timestamp=seconds(payload["created_at"]),
+    )
+
+
+def trade_record(payload: Mapping[str, Any], trading_pair: str) -> TradeRecord:
+    return TradeRecord(
+        trade_id=str(payload["id"]),
+        trading_pair=trading_pair,
+        side=str(payload["side"]),
+        price=decimal_from(payload, "price"),
+        size=decimal_from(payload, "size"),
+        trade_type=str(payload.get("trade_type") or "FILL"),
+        timestamp=seconds(payload["created_at"]),
     )

@@ -239,6 +239,102 @@ def quoted(part: str) -> str:
     return quote(part, safe="")
 
 
+# === What was ===
+
+
+class History:
+    """The account's and the markets' past; `connector.history` of a connector.
+
+    Lists are complete, page by page, the oldest entry first. Times are in seconds since the epoch, by the exchange's
+    clock; None leaves an end open. All raise ValueError if there is no such trading pair, and ParadexError if the
+    exchange refuses or does not answer, or if a list is too long to be told (then ask for less time).
+
+    :param market_of: the exchange's name of a trading pair
+    :param pairs: trading pairs by the exchange's names; entries of other markets are left out
+    """
+
+    def __init__(
+        self,
+        api_factory: WebAssistantsFactory,
+        domain: str,
+        market_of: Callable[[str], Awaitable[str]],
+        pairs: Callable[[], Awaitable[Mapping[str, str]]],
+    ):
+        self._api_factory = api_factory
+        self._domain = domain
+        self._market_of = market_of
+        self._pairs = pairs
+
+    async def account(
+        self, kind: str = "value", start: float | None = None, end: float | None = None
+    ) -> list[utils.HistoryPoint]:
+        """The account's equity and other numbers over time (`GET /account/history`); the exchange decides since when.
+
+        :param kind: `value` (equity), `pnl`, `volume` or `fee_savings`, in USDC
+        :raises ValueError: if there is no such kind
+        """
+        if kind not in CONSTANTS.ACCOUNT_HISTORY_KINDS:
+            raise ValueError(f"The history is one of {', '.join(CONSTANTS.ACCOUNT_HISTORY_KINDS)}, not {kind!r}.")
+        answer = await self._get(CONSTANTS.ACCOUNT_HISTORY_PATH, {"type": kind}, private=True)
+        return utils.history_points(answer, start, end)
+
+    async def fills(
+        self, trading_pair: str | None = None, start: float | None = None, end: float | None = None
+    ) -> list[utils.FillRecord]:
+        """The account's fills, of one pair or of all (`GET /fills`)."""
+        return await self._records(CONSTANTS.FILLS_PATH, utils.fill_record, trading_pair, start, end)
+
+    async def orders(
+        self, trading_pair: str | None = None, start: float | None = None, end: float | None = None
+    ) -> list[utils.OrderRecord]:
+        """The account's orders, open and closed, of one pair or of all (`GET /orders-history`)."""
+        return await self._records(CONSTANTS.ORDERS_HISTORY_PATH, utils.order_record, trading_pair, start, end)
+
+    async def funding_payments(
+        self, trading_pair: str, start: float | None = None, end: float | None = None
+    ) -> list[utils.FundingPaymentRecord]:
+        """The funding that the account received and paid in a pair (`GET /funding/payments`)."""
+        path = CONSTANTS.FUNDING_PAYMENTS_PATH
+        return await self._records(path, utils.funding_payment_record, trading_pair, start, end)
+
+    async def funding_rates(
+        self, trading_pair: str, start: float | None = None, end: float | None = None
+    ) -> list[utils.FundingRateRecord]:
+        """A pair's funding rates (`GET /funding/data`, public)."""
+        path = CONSTANTS.FUNDING_DATA_PATH
+        return await self._records(path, utils.funding_rate_record, trading_pair, start, end, private=False)
+
+    async def trades(
+        self, trading_pair: str, start: float | None = None, end: float | None = None
+    ) -> list[utils.TradeRecord]:
+        """A pair's trades of everybody (`GET /trades`, public)."""
+        return await self._records(CONSTANTS.TRADES_PATH, utils.trade_record, trading_pair, start, end, private=False)
+
+    async def _records[T](
+        self,
+        path: str,
+        record: Callable[[Mapping[str, Any], str], T],
+        trading_pair: str | None,
+        start: float | None,
+        end: float | None,
+        private: bool = True,
+    ) -> list[T]:
+        query: dict[str, Any] = {}
+        if trading_pair is not None:
+            query["market"] = await self._market_of(trading_pair)
+        if start is not None:
+            query["start_at"] = max(1, int(start * 1e3))
+        if end is not None:
+            query["end_at"] = max(1, int(end * 1e3))
+        payloads = await all_pages(lambda page: self._get(path, page, private), query)
+        pairs = await self._pairs()
+        payloads = sorted((p for p in payloads if p["market"] in pairs), key=lambda p: int(p["created_at"]))
+        return [record(payload, pairs[payload["market"]]) for payload in payloads]
+
+    async def _get(self, path: str, query: Mapping[str, Any], private: bool) -> Any:
+        return await api_request(self._api_factory, path, domain=self._domain, params=query, is_auth_required=private)
+
+
 # === JSON-RPC sessions ===
 
 

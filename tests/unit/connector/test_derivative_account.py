@@ -317,7 +317,7 @@ class TestFunding:
         (event,) = funded.funded()
         assert (event.trading_pair, event.amount, event.funding_rate) == (PAIR, Decimal("-2.5"), Decimal("0.0001"))
         assert event.timestamp == pytest.approx(NOW)
-        await funded.hear(f"funding_payments.{MARKET}", payloads.funding_payment("4", created_at=NOW_MS + 1000))
+        await funded.hear(f"funding_payments.{MARKET}", payloads.funding_payment("4", id="2", created_at=NOW_MS + 1000))
         assert [event.amount for event in funded.funded()] == [Decimal("-2.5"), Decimal(4)]
 
     async def test_payments_of_before_the_start_are_not_told(self, venue: Venue, funded: Trader) -> None:
