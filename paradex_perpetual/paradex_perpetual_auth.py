@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import lru_cache, reduce
+from time import monotonic
 from typing import Any, Protocol
 
 from hummingbot.connector.derivative.paradex_perpetual import (
@@ -303,6 +304,7 @@ class ParadexPerpetualAuth(AuthBase):
     :param order_class: `pro` or `retail`; decides what kind of token is asked for
     :param time: the exchange's time in seconds since the epoch
     :param resynchronize: measures that time again, when the exchange says that it is wrong
+    :param monotonic: seconds, for pauses: those of the exchange's time jump when it is measured again
     """
 
     def __init__(
@@ -313,6 +315,7 @@ class ParadexPerpetualAuth(AuthBase):
         order_class: str = CONSTANTS.ORDER_CLASS_PRO,
         time: Callable[[], float] | None = None,
         resynchronize: Callable[[], Awaitable[None]] | None = None,
+        monotonic: Callable[[], float] = monotonic,
     ):
         self._api_secret = utils.normalized_api_secret(api_secret) if api_secret else ""
         self._account_address = utils.normalized_account_address(account_address) if account_address else ""
@@ -320,6 +323,7 @@ class ParadexPerpetualAuth(AuthBase):
         self._order_class = order_class
         self._time = time or web_utils.local_time
         self._resynchronize = resynchronize
+        self._monotonic = monotonic
         self._api_factory: WebAssistantsFactory | None = None
         # One thread: signatures come back in the order in which they were asked for.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paradex-signer")
@@ -393,7 +397,7 @@ class ParadexPerpetualAuth(AuthBase):
             return self._token
         valid = self._token is not None and now < self._expires_at
         if self._renewal is None or self._renewal.done():
-            if now < self._retry_at and self._last_error is not None:
+            if self._monotonic() < self._retry_at and self._last_error is not None:
                 if valid:
                     return self._token  # type: ignore[return-value]
                 raise self._last_error
@@ -433,7 +437,7 @@ class ParadexPerpetualAuth(AuthBase):
         except Exception as error:
             # Kept for those who ask during the pause, so that a failing exchange is not hammered.
             pause = min(CONSTANTS.TOKEN_RETRY_MAXIMUM, CONSTANTS.TOKEN_RETRY_INITIAL * 2**self._failures)
-            self._retry_at = self._time() + pause * random.uniform(0.75, 1.25)
+            self._retry_at = self._monotonic() + pause * random.uniform(0.75, 1.25)
             self._failures += 1
             self._last_error = error
             raise
