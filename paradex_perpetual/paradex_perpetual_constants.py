@@ -38,8 +38,10 @@ SYSTEM_TIME_PATH = "/system/time"
 MARKETS_PATH = "/markets"
 MARKETS_SUMMARY_PATH = "/markets/summary"
 ORDER_BOOK_PATH = "/orderbook/{market}"
+TRADES_PATH = "/trades"
 AUTH_PATH = "/auth/{public_key}"
 ACCOUNT_PATH = "/account"
+ACCOUNT_HISTORY_PATH = "/account/history"
 ACCOUNT_INFO_PATH = "/account/info"
 ACCOUNT_MARGIN_PATH = "/account/margin"
 ACCOUNT_MMP_PATH = "/account/mmp"
@@ -56,20 +58,33 @@ ORDERS_HISTORY_PATH = "/orders-history"
 ORDER_BY_CLIENT_ID_PATH = "/orders/by_client_id/{client_id}"
 
 REQUEST_TIMEOUT = 35.0  # the exchange gives up after 30 s and says so with a 503; then the outcome is unknown
-PAGE_SIZE = 1000  # 5000 at most
+PAGE_SIZE = 1000  # 5000 at most, 1000 for /trades
+ACCOUNT_HISTORY_KINDS = ("value", "pnl", "volume", "fee_savings")
 
 # === WebSocket ===
 
 SBE_SCHEMA_ID = 1
 SBE_SCHEMA_VERSIONS = (2, 1)  # asked for in this order; a version the server does not know is answered with HTTP 400
 WS_CALL_TIMEOUT = 10.0
+# The server sends a heartbeat after 20 s without anything else: a socket that is silent for longer than two is dead.
+WS_SILENCE = 45.0
+WS_CLOSE_TIMEOUT = 2.0  # for the closing handshake with a server that may be frozen
 WS_BACKOFF_INITIAL = 0.5
 WS_BACKOFF_MAXIMUM = 30.0
 
 BOOK_FEEDS = ("deltas", "snapshot")
 BOOK_INTERVALS = ("50ms", "100ms")
-ORDER_BOOK_DELTAS_CHANNEL = "order_book.{market}.deltas@15@50ms"
-ORDER_BOOK_SNAPSHOT_CHANNEL = "order_book.{market}.snapshot@15@50ms"
+BOOK_FEED_DELTAS, BOOK_FEED_SNAPSHOT = BOOK_FEEDS
+BOOK_FEED_INTERACTIVE = "interactive"
+# The price steps by which the AsyncAPI description groups a book, as the channel's name writes them but for the point.
+BOOK_PRICE_TICKS = tuple(
+    map(
+        Decimal,
+        ("0.0000001", "0.0000005", "0.000001", "0.00001", "0.0001", "0.001", "0.01", "0.1", "1", "10", "100"),
+    )
+)
+ORDER_BOOK_CHANNEL = "order_book.{market}.{feed}@15@{interval}"
+BBO_CHANNEL = "bbo.{market}"
 TRADES_CHANNEL = "trades.{market}"
 MARKET_SUMMARY_CHANNEL = "markets_summary.{market}"
 
@@ -235,10 +250,12 @@ _PUBLIC_PATHS = (
     MARKETS_PATH,
     MARKETS_SUMMARY_PATH,
     ORDER_BOOK_PATH,
+    TRADES_PATH,
     FUNDING_DATA_PATH,
 )
 _PRIVATE_PATHS = (
     ACCOUNT_PATH,
+    ACCOUNT_HISTORY_PATH,
     ACCOUNT_INFO_PATH,
     ACCOUNT_MARGIN_PATH,
     SET_MARGIN_LIMIT,

@@ -1,7 +1,9 @@
 """Paradex perpetuals as a Hummingbot connector."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +18,7 @@ from hummingbot.connector.derivative.paradex_perpetual import (
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_api_order_book_data_source import (
     ParadexPerpetualAPIOrderBookDataSource,
 )
-from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import ParadexPerpetualAuth
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import READ_ONLY, ParadexPerpetualAuth
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_stream_data_source import (
     ParadexPerpetualUserStreamDataSource,
 )
@@ -26,6 +28,7 @@ from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
+from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEvent
 from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather
 from hummingbot.core.utils.estimate_fee import build_perpetual_trade_fee
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
@@ -60,7 +63,7 @@ class ParadexOrderTracker(ClientOrderTracker):
 class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     """The connector; see Hummingbot's `PerpetualDerivativePyBase` for what is inherited.
 
-    :param paradex_perpetual_api_secret: the subkey's private key
+    :param paradex_perpetual_api_secret: the subkey's private key; or a token of the account, for reading only
     :param paradex_perpetual_account_address: the main account's address
     :param connector_configuration: the domain's config map, with the settings that nobody is prompted for
     :param receive_connector_configuration: no setting of ours; Hummingbot hands it to connectors that do not trade
@@ -70,6 +73,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     web_utils = web_utils  # type: ignore[assignment]
     _auth: ParadexPerpetualAuth
+    _orderbook_ds: ParadexPerpetualAPIOrderBookDataSource
     _order_tracker: ParadexOrderTracker
 
     def __init__(
@@ -107,10 +111,19 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._leverage_known: set[str] = set()
         self._mmp_freezes = utils.MmpFreezes(self.logger())
         self._mmp_used = True  # until the exchange says that the account does not
+        self._account_health: utils.AccountHealth | None = None
+        self._liquidation_prices: dict[str, Decimal] = {}  # by trading pair
+        self._unrealized_funding: dict[str, Decimal] = {}  # by trading pair, in USDC
+        self._funding_watermarks: dict[str, int] = {}  # by trading pair, ms: every payment before it has been seen
+        self._announced_payments: dict[str, set[str]] = {}  # by trading pair, ids of those after it
         self._fills_watermark: int | None = None  # ms: every fill before it has been seen
         self._reconciliation: asyncio.Task[None] | None = None
         self._reconcile_again = False
         super().__init__(balance_asset_limit, rate_limits_share_pct)
+        #: Equity, fills, orders, funding and trades of the past, for strategies and analysis.
+        self.history = web_utils.History(
+            self._web_assistants_factory, domain, self.exchange_symbol_associated_to_pair, self._pairs_by_market
+        )
 
     # === Properties ===
 
@@ -178,6 +191,14 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """`pro` or `retail`: the class that orders are asked to have."""
         return self._order_class
 
+    @property
+    def status_dict(self) -> dict[str, bool]:
+        """What has to be there before the connector is ready. `order_books_initialized` is false again while a book
+        is not what the exchange told last: during an interruption of the stream, or until a gap is closed."""
+        status: dict[str, bool] = super().status_dict
+        status["order_books_initialized"] &= all(map(self.is_book_live, self._trading_pairs))
+        return status
+
     def supported_order_types(self) -> list[OrderType]:
         return list(CONSTANTS.ORDER_TYPES)
 
@@ -211,6 +232,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             connector=self,
             api_factory=self._web_assistants_factory,
             domain=self._domain,
+            settings=self._settings,
         )
 
     def _create_user_stream_data_source(self) -> ParadexPerpetualUserStreamDataSource:
@@ -252,6 +274,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         **kwargs: Any,
     ) -> Any:
         """One REST request; see :func:`web_utils.api_request` for what it raises."""
+        if is_auth_required and method is not RESTMethod.GET and self._auth.is_read_only:
+            raise web_utils.NotSentError(READ_ONLY)
         return await web_utils.api_request(
             self._web_assistants_factory,
             path_url,
@@ -275,7 +299,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     async def start_network(self) -> None:
         await super().start_network()
-        if self._auth.has_credentials:
+        if self._auth.is_read_only and not self._trading_required:
+            # Nobody gives such a token to a connector that is to look at nothing but markets.
+            self._status_polling_task = safe_ensure_future(self._status_polling_loop())
+            self._user_stream_tracker_task = self._create_user_stream_tracker_task()
+            self._user_stream_event_listener_task = safe_ensure_future(self._user_stream_event_listener())
+        elif self._auth.has_credentials:
             safe_ensure_future(self._prepare_auth())
 
     async def stop_network(self) -> None:
@@ -286,6 +315,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if self._reconciliation is not None:
             self._reconciliation.cancel()
             self._reconciliation = None
+        self._orderbook_ds.stop_watching()
         await super().stop_network()
 
     async def _prepare_auth(self) -> None:
@@ -327,6 +357,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _set_trading_pair_symbol_map(self, trading_pair_and_symbol_map: bidict[str, str] | None) -> None:
         super()._set_trading_pair_symbol_map(trading_pair_and_symbol_map)
         self._trading_pairs_by_market = trading_pair_and_symbol_map or {}
+
+    async def _pairs_by_market(self) -> Mapping[str, str]:
+        await self.trading_pair_symbol_map()
+        return self._trading_pairs_by_market
 
     async def _format_trading_rules(self, exchange_info_dict: Mapping[str, Any]) -> list[TradingRule]:
         rules = []
@@ -370,6 +404,52 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 self.logger().debug(f"The stream of funding payments for {trading_pair} goes on: {error}")
         self._leverage_known.discard(trading_pair)
         return await super().remove_trading_pair(trading_pair)
+
+    # === Books and best prices ===
+
+    def is_book_live(self, trading_pair: str) -> bool:
+        """Whether a pair's order book is what the exchange told last.
+
+        Hummingbot's strategies look at `ready` until it is true for the first time and then trade on the book as it
+        is: one that must not quote on an old book asks here on each tick.
+        """
+        return self._orderbook_ds.is_live(trading_pair)
+
+    def best_bid_ask(self, trading_pair: str) -> utils.BestBidAsk | None:
+        """The best prices and sizes, exact and at each change (channel `bbo`), for pairs of this connector or others.
+
+        The first question subscribes, on a socket beside the one of the books.
+
+        :return: None until the first message, and during an interruption
+        :raises ValueError: if there is no such pair
+        """
+        return self._orderbook_ds.best_bid_ask(self._market_of(trading_pair))
+
+    def interactive_order_book(self, trading_pair: str) -> utils.InteractiveBook | None:
+        """The book with Retail Price Improvement orders in it, as the exchange's page shows it, and the best sizes
+        with and without them (channel `order_book.….interactive`). For display: it may look crossed.
+
+        Asked and answered like :meth:`best_bid_ask`.
+        """
+        return self._orderbook_ds.interactive_order_book(self._market_of(trading_pair))
+
+    async def fetch_best_sizes(self, trading_pair: str) -> utils.BestSizes:
+        """The best levels with and without Retail Price Improvement orders, now (`GET /orderbook/{market}`).
+
+        :raises ValueError: if there is no such pair
+        :raises web_utils.ParadexError: if the exchange does not answer
+        """
+        return await self._orderbook_ds.fetch_best_sizes(trading_pair)
+
+    def stop_watching(self, trading_pair: str | None = None) -> None:
+        """Ends what :meth:`best_bid_ask` and :meth:`interactive_order_book` have begun, for one pair or for all."""
+        self._orderbook_ds.stop_watching(None if trading_pair is None else self._market_of(trading_pair))
+
+    def _market_of(self, trading_pair: str) -> str:
+        market = self._markets.get(trading_pair)
+        if market is None:
+            raise ValueError(utils.trading_pair_advice(trading_pair, known=list(self._markets)))
+        return str(market["symbol"])
 
     # === Fees ===
 
@@ -597,9 +677,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         missing = [order for order in orders if order.client_order_id not in found]
         if missing:
             since = min(order.creation_timestamp for order in missing)
-            history = await self._all_results(
-                CONSTANTS.ORDERS_HISTORY_PATH, start_at=_milliseconds(since - CONSTANTS.CLOCK_MARGIN)
-            )
+            history = await self._all_results(CONSTANTS.ORDERS_HISTORY_PATH, start_at=self._asked_since(since))
             closed = {order.get("client_id"): order for order in history}
         for order in missing:
             if (payload := closed.get(order.client_order_id)) is not None:
@@ -621,7 +699,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """Every fill since the last one seen, from one list for all orders."""
         if not orders:
             return
-        oldest = _milliseconds(min(order.creation_timestamp for order in orders) - CONSTANTS.CLOCK_MARGIN)
+        oldest = self._asked_since(min(order.creation_timestamp for order in orders))
         start = oldest if self._fills_watermark is None else max(oldest, self._fills_watermark)
         try:
             fills = await self._all_results(CONSTANTS.FILLS_PATH, start_at=start)
@@ -634,11 +712,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             newest = max(int(fill["created_at"]) for fill in fills)
             self._fills_watermark = newest - _milliseconds(CONSTANTS.FILLS_OVERLAP)
 
+    def _asked_since(self, timestamp: float) -> int:
+        """Where a list begins that has to hold what happened since a time by the bot's clock, in milliseconds by the
+        exchange's: a clock that is ahead must not let it begin in the exchange's future."""
+        ahead = self.current_timestamp - self._time_synchronizer.time()
+        return _milliseconds(timestamp - (ahead if math.isfinite(ahead) else 0) - CONSTANTS.CLOCK_MARGIN)
+
     async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
         fills = await self._all_results(
             CONSTANTS.FILLS_PATH,
             market=await self.exchange_symbol_associated_to_pair(order.trading_pair),
-            start_at=_milliseconds(order.creation_timestamp - CONSTANTS.CLOCK_MARGIN),
+            start_at=self._asked_since(order.creation_timestamp),
         )
         return [
             utils.trade_update_from_fill(fill, order)
@@ -764,6 +848,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._account_balances.update(total)
         self._account_available_balances.clear()
         self._account_available_balances.update(available)
+        self._process_account_health(account)
 
     async def _update_positions(self) -> None:
         await self.trading_pair_symbol_map()
@@ -773,6 +858,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         for trading_pair in set(self.account_positions) - reported:
             if self._positions_updated_at.get(trading_pair, 0) < asked_at:  # else the stream has opened it meanwhile
                 self._perpetual_trading.remove_position(trading_pair)
+                self._liquidation_prices.pop(trading_pair, None)
 
     def _process_position(self, payload: Mapping[str, Any]) -> str | None:
         """Takes a position as REST or the stream reports it, unless a newer one is known.
@@ -789,9 +875,58 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         position = utils.position_from_payload(payload, trading_pair, self.get_leverage(trading_pair))
         if position is None:
             self._perpetual_trading.remove_position(trading_pair)
+            self._liquidation_prices.pop(trading_pair, None)
+            return trading_pair
+        self._perpetual_trading.set_position(trading_pair, position)
+        self._unrealized_funding[trading_pair] = utils.decimal_or_none(payload, "unrealized_funding_pnl") or Decimal(0)
+        liquidation_price = utils.decimal_or_none(payload, "liquidation_price")
+        if liquidation_price:
+            self._liquidation_prices[trading_pair] = liquidation_price
         else:
-            self._perpetual_trading.set_position(trading_pair, position)
+            self._liquidation_prices.pop(trading_pair, None)
         return trading_pair
+
+    def mark_price_changed(self, trading_pair: str, mark_price: Decimal) -> None:
+        """Takes a pair's mark price from the public stream: the position's unrealized profit follows it."""
+        position = self.account_positions.get(trading_pair)
+        if position is not None:
+            funding = self._unrealized_funding.get(trading_pair, Decimal(0))
+            position.update_position(unrealized_pnl=utils.unrealized_pnl(position, mark_price) + funding)
+
+    # === Account health ===
+
+    @property
+    def account_health(self) -> utils.AccountHealth | None:
+        """Value, collateral and margins of the account, as the stream or REST told them last; None until then."""
+        if self._account_health is None:
+            return None
+        return replace(self._account_health, notional=sum(map(self._notional, self.account_positions), Decimal(0)))
+
+    def liquidation_price(self, trading_pair: str) -> Decimal | None:
+        """:return: the price at which a position would be liquidated, if all else stays; None without a position, or
+        where the exchange does not say"""
+        return self._liquidation_prices.get(trading_pair)
+
+    def format_status_lines(self) -> list[str]:
+        """What a strategy may show in its status beside its own lines: the account's health, positions, books."""
+        lines = [] if self.account_health is None else self.account_health.lines()
+        for trading_pair, price in self._liquidation_prices.items():
+            lines.append(f"Liquidation price of {trading_pair}: {price:f}")
+        stale = [pair for pair in self._trading_pairs if not self.is_book_live(pair)]
+        if stale:
+            lines.append(f"Order book not live: {', '.join(stale)}")
+        return lines
+
+    def _notional(self, trading_pair: str) -> Decimal:
+        position = self.account_positions[trading_pair]
+        info = self._perpetual_trading.funding_info.get(trading_pair)
+        return abs(position.amount) * (info.mark_price if info is not None else position.entry_price)
+
+    def _process_account_health(self, payload: Mapping[str, Any]) -> None:
+        """Takes the account as REST or the stream reports it, unless a newer one is known."""
+        health = utils.account_health_from_payload(payload)
+        if self._account_health is None or health.updated_at >= self._account_health.updated_at:
+            self._account_health = health
 
     async def _trading_pair_position_mode_set(self, mode: PositionMode, trading_pair: str) -> tuple[bool, str]:
         if mode is PositionMode.ONEWAY:
@@ -959,12 +1094,64 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                     await self._sleep(backoff.next())
 
     async def _fetch_last_fee_payment(self, trading_pair: str) -> tuple[float, Decimal, Decimal]:
+        latest = await self._latest_funding_payments(trading_pair)
+        return self._funding_payment(latest[-1], trading_pair) if latest else (0, Decimal("-1"), Decimal("-1"))
+
+    async def _latest_funding_payments(self, trading_pair: str) -> list[dict[str, Any]]:
+        """The newest few, the oldest first."""
         symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
         answer = await self._private_get(CONSTANTS.FUNDING_PAYMENTS_PATH, market=symbol, page_size=10)
-        payment = max(answer["results"], key=lambda payment: int(payment["created_at"]), default=None)
-        if payment is None:
-            return 0, Decimal("-1"), Decimal("-1")
-        return self._funding_payment(payment, trading_pair)
+        return sorted(answer["results"], key=_created_at)
+
+    async def _update_funding_payment(self, trading_pair: str, fire_event_on_new: bool) -> bool:
+        """Announces every payment that has not been announced, the oldest first; the base class knows only the newest.
+
+        What there is when a pair is asked for the first time is of before the start and is not announced.
+
+        :return: whether the exchange has answered
+        """
+        try:
+            watermark = self._funding_watermarks.get(trading_pair)
+            if watermark is None:
+                payments = await self._latest_funding_payments(trading_pair)
+                self._announced_payments[trading_pair] = {str(payment["id"]) for payment in payments}
+                newest = int(payments[-1]["created_at"]) if payments else 0
+                self._funding_watermarks[trading_pair] = newest
+                self._last_funding_fee_payment_ts.setdefault(trading_pair, utils.seconds(newest))
+                return True
+            symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
+            payments = await self._all_results(
+                CONSTANTS.FUNDING_PAYMENTS_PATH, market=symbol, start_at=max(1, watermark)
+            )
+            for payment in sorted(payments, key=_created_at):
+                self._announce_funding_payment(payment, trading_pair)
+            if payments:
+                newest = max(int(payment["created_at"]) for payment in payments)
+                overlap = newest - _milliseconds(CONSTANTS.FILLS_OVERLAP)
+                self._funding_watermarks[trading_pair] = max(watermark, overlap)
+                self._announced_payments[trading_pair] = {str(payment["id"]) for payment in payments}
+        except (KeyError, ValueError, web_utils.ParadexError) as error:
+            text = f"Could not fetch the funding payments of {trading_pair}, the next poll repeats it: {error}"
+            self.logger().network(text, app_warning_msg=text)
+            return False
+        return True
+
+    def _announce_funding_payment(self, payload: Mapping[str, Any], trading_pair: str) -> None:
+        """Takes a payment as REST or the stream reports it, once."""
+        announced = self._announced_payments.setdefault(trading_pair, set())
+        payment_id = str(payload["id"])
+        timestamp, rate, amount = self._funding_payment(payload, trading_pair)
+        if payment_id in announced:
+            return
+        announced.add(payment_id)
+        self._last_funding_fee_payment_ts[trading_pair] = timestamp
+        self.logger().info(
+            f"Funding payment of {abs(amount)} {'paid' if amount < 0 else 'received'} on {trading_pair} market."
+        )
+        self.trigger_event(
+            MarketEvent.FundingPaymentCompleted,
+            FundingPaymentCompletedEvent(timestamp, self.name, trading_pair, amount, rate),
+        )
 
     def _funding_payment(self, payment: Mapping[str, Any], trading_pair: str) -> tuple[float, Decimal, Decimal]:
         """:return: time in seconds, rate, payment in USDC (positive if received).
@@ -1018,11 +1205,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._mmp_freezes.take_event(data, self._time_synchronizer.time())
         elif topic == CONSTANTS.STREAM_RESUMED:
             self._reconcile_soon()
+            self._funding_fee_poll_notifier.set()  # before the stream tells of later ones
 
     def _process_account(self, data: Mapping[str, Any]) -> None:
         if CONSTANTS.COLLATERAL_TOKEN in self._account_balances:
             free_collateral = utils.decimal_from(data, "free_collateral")
             self._account_available_balances[CONSTANTS.COLLATERAL_TOKEN] = free_collateral
+        self._process_account_health(data)
 
     def _process_balance_event(self, data: Mapping[str, Any]) -> None:
         token = data.get("settlement_asset_name") or CONSTANTS.COLLATERAL_TOKEN
@@ -1033,8 +1222,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _process_funding_payment(self, data: Mapping[str, Any]) -> None:
         trading_pair = self._trading_pairs_by_market.get(data["market"])
         if trading_pair is not None:
-            timestamp, rate, payment = self._funding_payment(data, trading_pair)
-            self._emit_funding_payment_event(trading_pair, timestamp, rate, payment, True)  # type: ignore[arg-type]
+            self._announce_funding_payment(data, trading_pair)
+
+
+def _created_at(payload: Mapping[str, Any]) -> int:
+    return int(payload["created_at"])
 
 
 def _milliseconds(seconds: float) -> int:

@@ -4,6 +4,7 @@ which markets are ours, and payload in, object out. Imported at every start of H
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -72,7 +73,21 @@ def normalized_felt(value: str, name: str, limit: int) -> str:
     return hex(number)
 
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+
+def is_token(value: str) -> bool:
+    """Whether this is a JWT by its shape: what an account's owner gives to somebody who may look and not trade."""
+    return _TOKEN.fullmatch(value.strip()) is not None
+
+
 def normalized_api_secret(value: str) -> str:
+    """A subkey's private key, or a token in its place: a connector that has one can look and not trade.
+
+    :raises ValueError: see :func:`normalized_felt`
+    """
+    if is_token(value):
+        return value.strip()
     return normalized_felt(value, "Paradex subkey's private key", STARK_CURVE_ORDER)
 
 
@@ -159,8 +174,9 @@ def _optional_price(value: Any) -> Any:
         number = Decimal(text)
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite() or number <= 0:
-        raise ValueError(f"The book price tick is a positive number in quote or left empty, not {value!r}.")
+    if number not in CONSTANTS.BOOK_PRICE_TICKS:
+        choices = ", ".join(format(tick, "f") for tick in CONSTANTS.BOOK_PRICE_TICKS)
+        raise ValueError(f"The book price tick is one of {choices} (in quote) or left empty, not {value!r}.")
     return number
 
 
@@ -216,7 +232,8 @@ class Settings(BaseModel):
     )
     book_price_tick: Annotated[Decimal | None, BeforeValidator(_optional_price)] = Field(
         default=None,
-        description="Price step, in quote, to which the book's levels are aggregated; empty for the market's own.",
+        description="Price step, in quote, to which the book's levels are aggregated: a power of ten from 0.0000001 to "
+        "100, or 0.0000005. Empty for the market's own. The best prices are grouped too.",
     )
     breaker_failures: Annotated[int, _number("breaker's threshold", "0", "1000", "failures", whole=True)] = Field(
         default=CONSTANTS.BREAKER_FAILURES,
@@ -323,7 +340,10 @@ def _config_map(domain: str, place: str) -> type[BaseConnectorConfigMap]:
             _ApiSecret,
             Field(
                 default=...,
-                json_schema_extra={"prompt": f"Enter the private key of your {place} subkey (0x...)", **secret},
+                json_schema_extra={
+                    "prompt": f"Enter the private key of your {place} subkey (0x...), or a read-only token",
+                    **secret,
+                },
             ),
         ),
         f"{domain}_account_address": (
@@ -510,6 +530,73 @@ def funding_info_update(summary: Any, trading_pair: str, next_funding: int) -> F
         next_funding_utc_timestamp=next_funding,
         rate=summary.funding_rate,
     )
+
+
+# === Books ===
+
+
+def book_channel(market: str, feed: str, interval: str, price_tick: Decimal | None = None) -> str:
+    """The name of a book channel, such as `order_book.BTC-USD-PERP.deltas@15@50ms@0_1` for levels grouped by 0.1."""
+    channel = CONSTANTS.ORDER_BOOK_CHANNEL.format(market=market, feed=feed, interval=interval)
+    return channel if price_tick is None else f"{channel}@{plain(price_tick).replace('.', '_')}"
+
+
+Level = tuple[Decimal, Decimal]
+"""Price in quote and size in base."""
+
+
+@dataclass(frozen=True)
+class BestBidAsk:
+    """The best prices of a market (channel `bbo`); None where a side of the book is empty."""
+
+    bid: Level | None
+    ask: Level | None
+    timestamp: float  # seconds, by the exchange's clock
+
+
+@dataclass(frozen=True)
+class BestSizes:
+    """The best levels of the book that API orders meet, and of the one with Retail Price Improvement orders in it,
+    which only Retail takers meet; None where a side is empty or the exchange does not say."""
+
+    bid_api: Level | None
+    ask_api: Level | None
+    bid_interactive: Level | None
+    ask_interactive: Level | None
+    timestamp: float  # seconds, by the exchange's clock
+
+
+@dataclass(frozen=True)
+class InteractiveBook:
+    """What the exchange's own page shows, Retail Price Improvement orders included: for display, not for trading. It
+    may look crossed, for such orders do not meet each other. Best levels first."""
+
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    best: BestSizes
+    timestamp: float  # seconds, by the exchange's clock
+
+
+def best_sizes_from_book(payload: Mapping[str, Any]) -> BestSizes:
+    """The best levels in the answer of `GET /orderbook/{market}`.
+
+    :raises ValueError: if one of them is no price and size
+    """
+    return BestSizes(
+        bid_api=_level(payload, "best_bid_api"),
+        ask_api=_level(payload, "best_ask_api"),
+        bid_interactive=_level(payload, "best_bid_interactive"),
+        ask_interactive=_level(payload, "best_ask_interactive"),
+        timestamp=seconds(payload["last_updated_at"]),
+    )
+
+
+def _level(payload: Mapping[str, Any], key: str) -> Level | None:
+    level = payload.get(key)
+    if not level:
+        return None
+    price, size = (decimal_or_none({key: value}, key) for value in level)
+    return None if price is None or size is None else (price, size)
 
 
 # === Fees ===
@@ -803,3 +890,263 @@ def balances_from_payloads(
     if CONSTANTS.COLLATERAL_TOKEN in total:
         available[CONSTANTS.COLLATERAL_TOKEN] = decimal_from(account, "free_collateral")
     return total, available
+
+
+def unrealized_pnl(position: Position, mark_price: Decimal) -> Decimal:
+    """What a position has won or lost at a mark price, in USDC, without the funding that it has accrued."""
+    return position.amount * (mark_price - position.entry_price)
+
+
+# === Account ===
+
+
+@dataclass(frozen=True)
+class AccountHealth:
+    """How an account stands, in USDC (`GET /account`, channel `account`).
+
+    :ivar account_value: collateral and unrealized profit
+    :ivar free_collateral: value above the initial margin: what new orders and positions can use
+    :ivar total_collateral: what has been posted
+    :ivar initial_margin_requirement: of all positions and orders
+    :ivar maintenance_margin_requirement: at an account value below it positions are liquidated
+    :ivar margin_cushion: value above the maintenance margin
+    :ivar status: ACTIVE, LIQUIDATION and others
+    :ivar updated_at: seconds since the epoch, by the exchange's clock
+    :ivar notional: of all positions together, at mark prices
+    """
+
+    account_value: Decimal
+    free_collateral: Decimal
+    total_collateral: Decimal
+    initial_margin_requirement: Decimal
+    maintenance_margin_requirement: Decimal
+    margin_cushion: Decimal
+    status: str
+    updated_at: float
+    notional: Decimal = Decimal(0)
+
+    @property
+    def leverage(self) -> Decimal | None:
+        """Notional over account value; None if there is no value left."""
+        return self.notional / self.account_value if self.account_value > 0 else None
+
+    @property
+    def margin_ratio(self) -> Decimal | None:
+        """Maintenance margin over account value: 0 without positions, 1 at liquidation; None without value."""
+        return self.maintenance_margin_requirement / self.account_value if self.account_value > 0 else None
+
+    @property
+    def distance_to_liquidation(self) -> Decimal | None:
+        """The share of its value that the account can lose before it is liquidated, from 1 to 0; None without value."""
+        return self.margin_cushion / self.account_value if self.account_value > 0 else None
+
+    def lines(self) -> list[str]:
+        """It in words, for the status of a strategy."""
+        lines = [
+            f"Account {self.status}: value {self.account_value:.2f}, free collateral {self.free_collateral:.2f} USDC",
+            f"Margin: initial {self.initial_margin_requirement:.2f}, maintenance "
+            f"{self.maintenance_margin_requirement:.2f} USDC",
+        ]
+        if self.leverage is not None and self.distance_to_liquidation is not None:
+            lines.append(
+                f"Leverage {self.leverage:.2f}, distance to liquidation {self.distance_to_liquidation:.1%} of the value"
+            )
+        return lines
+
+
+def account_health_from_payload(payload: Mapping[str, Any]) -> AccountHealth:
+    """`GET /account` or the data of the `account` channel.
+
+    :raises ValueError: if a number is missing or none
+    """
+    value = decimal_from(payload, "account_value")
+    maintenance = decimal_from(payload, "maintenance_margin_requirement")
+    cushion = decimal_or_none(payload, "margin_cushion")
+    return AccountHealth(
+        account_value=value,
+        free_collateral=decimal_from(payload, "free_collateral"),
+        total_collateral=decimal_from(payload, "total_collateral"),
+        initial_margin_requirement=decimal_from(payload, "initial_margin_requirement"),
+        maintenance_margin_requirement=maintenance,
+        margin_cushion=value - maintenance if cushion is None else cushion,
+        status=str(payload.get("status") or ""),
+        updated_at=seconds(payload.get("updated_at") or 0),
+    )
+
+
+# === Records: what the history queries return ===
+
+
+@dataclass(frozen=True)
+class HistoryPoint:
+    """One value of the account's history, in USDC, at a time in seconds."""
+
+    timestamp: float
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class FillRecord:
+    """A fill of the account. Price and fee in quote, size in base, `realized_pnl` in USDC, time in seconds.
+
+    :ivar side: of the account's order as the exchange reports it; it is documented as the taker's
+    :ivar fill_type: FILL, LIQUIDATION, RPI, …; an id is unique only within its type
+    """
+
+    fill_id: str
+    fill_type: str
+    order_id: str
+    client_order_id: str
+    trading_pair: str
+    side: str
+    is_maker: bool
+    price: Decimal
+    size: Decimal
+    fee: Decimal
+    fee_token: str
+    realized_pnl: Decimal
+    timestamp: float
+
+
+@dataclass(frozen=True)
+class OrderRecord:
+    """An order of the account, as it is or as it ended. Prices in quote, sizes in base, times in seconds.
+
+    :ivar price: None for orders at market
+    :ivar average_fill_price: None without a fill
+    """
+
+    order_id: str
+    client_order_id: str
+    trading_pair: str
+    side: str
+    order_type: str
+    instruction: str
+    status: str
+    cancel_reason: str
+    price: Decimal | None
+    trigger_price: Decimal | None
+    size: Decimal
+    remaining_size: Decimal
+    average_fill_price: Decimal | None
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True)
+class FundingPaymentRecord:
+    """Funding that the account received (positive) or paid, in USDC; time in seconds."""
+
+    payment_id: str
+    trading_pair: str
+    payment: Decimal
+    funding_index: Decimal
+    timestamp: float
+
+
+@dataclass(frozen=True)
+class FundingRateRecord:
+    """A market's funding at a time in seconds; the rate is for the market's own period of so many hours."""
+
+    trading_pair: str
+    funding_rate: Decimal
+    funding_rate_8h: Decimal | None
+    funding_index: Decimal
+    period_hours: Decimal | None
+    timestamp: float
+
+
+@dataclass(frozen=True)
+class TradeRecord:
+    """A trade of the market; the side is the taker's. Price in quote, size in base, time in seconds."""
+
+    trade_id: str
+    trading_pair: str
+    side: str
+    price: Decimal
+    size: Decimal
+    trade_type: str
+    timestamp: float
+
+
+def history_points(payload: Mapping[str, Any], start: float | None, end: float | None) -> list[HistoryPoint]:
+    """The answer of `GET /account/history` between two times in seconds, which the exchange does not select itself."""
+    points = [
+        HistoryPoint(seconds(time), decimal_from({"data": value}, "data"))
+        for time, value in zip(payload["timestamps"] or (), payload["data"] or (), strict=True)
+    ]
+    return sorted(
+        (p for p in points if (start is None or p.timestamp >= start) and (end is None or p.timestamp <= end)),
+        key=lambda point: point.timestamp,
+    )
+
+
+def fill_record(payload: Mapping[str, Any], trading_pair: str) -> FillRecord:
+    return FillRecord(
+        fill_id=str(payload["id"]),
+        fill_type=str(payload.get("fill_type") or "FILL"),
+        order_id=str(payload.get("order_id") or ""),
+        client_order_id=str(payload.get("client_id") or ""),
+        trading_pair=trading_pair,
+        side=str(payload["side"]),
+        is_maker=payload.get("liquidity") == "MAKER",
+        price=decimal_from(payload, "price"),
+        size=decimal_from(payload, "size"),
+        fee=decimal_or_none(payload, "fee") or Decimal(0),
+        fee_token=str(payload.get("fee_currency") or CONSTANTS.COLLATERAL_TOKEN),
+        realized_pnl=decimal_or_none(payload, "realized_pnl") or Decimal(0),
+        timestamp=seconds(payload["created_at"]),
+    )
+
+
+def order_record(payload: Mapping[str, Any], trading_pair: str) -> OrderRecord:
+    return OrderRecord(
+        order_id=str(payload["id"]),
+        client_order_id=str(payload.get("client_id") or ""),
+        trading_pair=trading_pair,
+        side=str(payload["side"]),
+        order_type=str(payload["type"]),
+        instruction=str(payload.get("instruction") or ""),
+        status=str(payload["status"]),
+        cancel_reason=str(payload.get("cancel_reason") or ""),
+        price=decimal_or_none(payload, "price") or None,
+        trigger_price=decimal_or_none(payload, "trigger_price") or None,
+        size=decimal_from(payload, "size"),
+        remaining_size=decimal_from(payload, "remaining_size"),
+        average_fill_price=decimal_or_none(payload, "avg_fill_price") or None,
+        created_at=seconds(payload["created_at"]),
+        updated_at=seconds(payload.get("last_updated_at") or payload["created_at"]),
+    )
+
+
+def funding_payment_record(payload: Mapping[str, Any], trading_pair: str) -> FundingPaymentRecord:
+    return FundingPaymentRecord(
+        payment_id=str(payload["id"]),
+        trading_pair=trading_pair,
+        payment=decimal_from(payload, "payment"),
+        funding_index=decimal_from(payload, "index"),
+        timestamp=seconds(payload["created_at"]),
+    )
+
+
+def funding_rate_record(payload: Mapping[str, Any], trading_pair: str) -> FundingRateRecord:
+    return FundingRateRecord(
+        trading_pair=trading_pair,
+        funding_rate=decimal_from(payload, "funding_rate"),
+        funding_rate_8h=decimal_or_none(payload, "funding_rate_8h"),
+        funding_index=decimal_from(payload, "funding_index"),
+        period_hours=decimal_or_none(payload, "funding_period_hours"),
+        timestamp=seconds(payload["created_at"]),
+    )
+
+
+def trade_record(payload: Mapping[str, Any], trading_pair: str) -> TradeRecord:
+    return TradeRecord(
+        trade_id=str(payload["id"]),
+        trading_pair=trading_pair,
+        side=str(payload["side"]),
+        price=decimal_from(payload, "price"),
+        size=decimal_from(payload, "size"),
+        trade_type=str(payload.get("trade_type") or "FILL"),
+        timestamp=seconds(payload["created_at"]),
+    )
