@@ -332,7 +332,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         try:
             await self._auth.prepare()
         except web_utils.ParadexError as error:
-            self.logger().debug(f"The SDK is not ready yet: {error}")  # whoever needs it next tries again
+            self.logger().debug(f"Orders cannot be signed yet: {error}")  # whoever needs it next tries again
 
     async def _make_network_check_request(self) -> None:
         answer = await self._api_get(path_url=self.check_network_request_path)

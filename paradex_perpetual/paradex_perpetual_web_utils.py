@@ -599,6 +599,8 @@ _SUMMARY_PRECISE_RATE_OFFSET = 232
 TRADE_TEMPLATE = 1
 BOOK_TEMPLATE = 3
 SUMMARY_TEMPLATE = 4
+ORDER_TEMPLATE = 20
+POSITION_TEMPLATE = 22
 PRIVATE_TEMPLATES = (20, 21, 22, 23)
 
 
@@ -647,7 +649,7 @@ def decode_frame(frame: bytes) -> BookFrame | TradeFrame | SummaryFrame | dict[s
     :raises FrameError: if it is cut off or of another schema
     """
     try:
-        block_length, template, schema, _ = _HEADER.unpack_from(frame)
+        block_length, template, schema, version = _HEADER.unpack_from(frame)
         if schema != CONSTANTS.SBE_SCHEMA_ID:
             raise FrameError(f"a frame of schema {schema}")
         if template == BOOK_TEMPLATE:
@@ -657,7 +659,7 @@ def decode_frame(frame: bytes) -> BookFrame | TradeFrame | SummaryFrame | dict[s
         if template == SUMMARY_TEMPLATE:
             return _decode_summary(frame, block_length)
         if template in PRIVATE_TEMPLATES:
-            return _decode_private(frame)
+            return _decode_private(frame, template, block_length, version)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise FrameError(f"a frame of {len(frame)} bytes that cannot be read: {error}") from None
     return None
@@ -722,34 +724,175 @@ def _string(frame: bytes, position: int) -> tuple[str, int]:
     return frame[position + 1 : end].decode(), end
 
 
-# The SDK's names in binary payloads, where they are not those of the JSON.
-_JSON_NAMES = {
-    "orders": {
-        "order_id": "id",
-        "client_order_id": "client_id",
-        "order_type": "type",
-        "time_in_force": "instruction",
-        "size_open": "remaining_size",
-        "updated_at": "last_updated_at",
-    },
-    "fills": {"fill_id": "id", "client_order_id": "client_id"},
-    "positions": {"avg_entry_price": "average_entry_price", "updated_at": "last_updated_at"},
-    "account": {
-        "initial_margin_req": "initial_margin_requirement",
-        "maintenance_margin_req": "maintenance_margin_requirement",
-    },
+# === Private frames: the JSON's names, texts and numbers, read by tables ===
+
+_Reader = tuple[str, Callable[[Any], Any]]  # how a field lies in the block, and what is made of it
+
+
+def _fixed(number: int) -> str:
+    whole, rest = divmod(abs(number), 10**CONSTANTS.DECIMALS)
+    return f"{'-' if number < 0 else ''}{whole}.{rest:0{CONSTANTS.DECIMALS}d}"
+
+
+def _one_of(*names: str | None, first: int = 1) -> _Reader:
+    """An enum; None for a value that has no name yet."""
+    return "B", dict(enumerate(names, first)).get
+
+
+def _flags(*names: str | None) -> _Reader:
+    return "B", lambda bits: [name for bit, name in enumerate(names) if name is not None and bits & 1 << bit]
+
+
+_INTEGER: _Reader = ("q", int)
+_INTEGER_OR_NONE: _Reader = ("q", lambda number: None if number == NULL else number)
+_UNSIGNED: _Reader = ("Q", int)
+_MILLISECONDS: _Reader = ("q", lambda microseconds: microseconds // 1000)
+_DECIMAL: _Reader = ("q", _fixed)
+_DECIMAL_OR_NONE: _Reader = ("q", lambda number: None if number == NULL else _fixed(number))
+_ADDRESS: _Reader = ("32s", lambda address: hex(int.from_bytes(address, "big")))
+_SIDE = _one_of("BUY", "SELL")
+_ORDER_TYPE = _one_of(
+    *("LIMIT", "MARKET", "STOP_LIMIT", "STOP_MARKET", "TAKE_PROFIT_LIMIT", "TAKE_PROFIT_MARKET"),
+    *("STOP_LOSS_LIMIT", "STOP_LOSS_MARKET"),
+)
+_ORDER_FLAGS = ("REDUCE_ONLY", "STOP_CONDITION_BELOW_TRIGGER", "STOP_CONDITION_ABOVE_TRIGGER", "INTERACTIVE")
+
+
+class _PrivateLayout:
+    """A private template. What version 2 appended, to the block and to the texts, is left out where it is missing."""
+
+    def __init__(
+        self,
+        topic: str,
+        block: dict[str, _Reader],
+        texts: tuple[str, ...],
+        appended: dict[str, _Reader] | None = None,
+        appended_texts: tuple[str, ...] = (),
+    ):
+        self.topic, self._texts, self._appended_texts = topic, texts, appended_texts
+        self._block, self._struct = block, self._layout(block)
+        self._appended, self._appended_struct = appended or {}, self._layout(appended or {})
+
+    @staticmethod
+    def _layout(block: dict[str, _Reader]) -> struct.Struct:
+        return struct.Struct("<" + "".join(code for code, _ in block.values()))
+
+    def read(self, frame: bytes, block_length: int, version: int) -> dict[str, Any]:
+        values = _block(self._struct, frame, block_length)
+        data: dict[str, Any] = {
+            name: read(value) for (name, (_, read)), value in zip(self._block.items(), values, strict=True)
+        }
+        if block_length >= self._struct.size + self._appended_struct.size:
+            values = self._appended_struct.unpack_from(frame, 8 + self._struct.size)
+            data |= {name: read(value) for (name, (_, read)), value in zip(self._appended.items(), values, strict=True)}
+        position = 8 + block_length
+        for name in self._texts:
+            data[name], position = _string(frame, position)
+        for name in self._appended_texts:
+            if version >= 2 and position < len(frame):
+                data[name], position = _string(frame, position)
+        return data
+
+
+_HEAD = {"timestamp": _MILLISECONDS, "seq_no": _INTEGER}
+_PRIVATE_LAYOUTS = {
+    20: _PrivateLayout(
+        "orders",
+        {
+            **_HEAD,
+            "status": _one_of("NEW", "UNTRIGGERED", "OPEN", "CLOSED"),
+            "side": _SIDE,
+            "type": _ORDER_TYPE,
+            "instruction": _one_of("GTC", "IOC", "POST_ONLY", "RPI"),
+            **dict.fromkeys(("price", "trigger_price"), _DECIMAL_OR_NONE),
+            **dict.fromkeys(("size", "remaining_size"), _DECIMAL),
+            "avg_fill_price": _DECIMAL_OR_NONE,
+            **dict.fromkeys(("created_at", "last_updated_at"), _MILLISECONDS),
+            "account": _ADDRESS,
+            **dict.fromkeys(("received_at", "published_at"), _MILLISECONDS),
+            "stp": _one_of("NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", first=0),
+            "flags": _flags(*_ORDER_FLAGS, "TARGET_STRATEGY_VWAP", "MMP"),
+        },
+        ("id", "client_id", "market", "cancel_reason"),
+        {
+            "request_status": _one_of("UNSPECIFIED", "PENDING", "PROCESSED", "REJECTED", "SUCCESS", first=0),
+            "request_type": _one_of("UNSPECIFIED", "MODIFY_ORDER", first=0),
+        },
+        ("request_id", "request_message"),
+    ),
+    21: _PrivateLayout(
+        "fills",
+        {
+            "timestamp": _MILLISECONDS,
+            "seq_no": _INTEGER_OR_NONE,
+            "fill_type": _one_of("FILL", "LIQUIDATION", "UNWIND_TRANSFER", "SETTLE_MARKET", "RPI", "BLOCK_TRADE"),
+            "side": _SIDE,
+            "liquidity": _one_of("MAKER", "TAKER"),
+            **dict.fromkeys(("price", "size", "fee"), _DECIMAL),
+            "realized_pnl": _DECIMAL_OR_NONE,
+            "created_at": _MILLISECONDS,
+            "account": _ADDRESS,
+            **dict.fromkeys(("underlying_price", "realized_funding"), _DECIMAL),
+        },
+        ("id", "order_id", "client_id", "trade_id", "market"),
+        {
+            "flags": _flags("INTERACTIVE", "RPI", "FASTFILL", None, None, None, None, "UNKNOWN"),
+            "orderbook_seq_no": _UNSIGNED,
+        },
+        ("fee_currency",),
+    ),
+    22: _PrivateLayout(
+        "positions",
+        {
+            **_HEAD,
+            "side": _one_of("LONG", "SHORT"),
+            **dict.fromkeys(("size", "average_entry_price", "unrealized_pnl", "realized_pnl"), _DECIMAL),
+            **dict.fromkeys(("mark_price", "liquidation_price"), _DECIMAL_OR_NONE),
+            "leverage": _DECIMAL,
+            "last_updated_at": _MILLISECONDS,
+            "account": _ADDRESS,
+            **dict.fromkeys(("avg_entry_price_usd", "cost", "cost_usd", "cached_funding_index"), _DECIMAL),
+            "unrealized_funding_pnl": _DECIMAL,
+            "status": _one_of("OPEN", "CLOSED", "UNSPECIFIED"),
+        },
+        ("market", "last_fill_id"),
+    ),
+    23: _PrivateLayout(
+        "account",
+        {
+            **_HEAD,
+            **dict.fromkeys(("total_collateral", "free_collateral", "initial_margin_requirement"), _DECIMAL),
+            **dict.fromkeys(("maintenance_margin_requirement", "account_value"), _DECIMAL),
+            "unrealized_pnl": _DECIMAL_OR_NONE,
+            "updated_at": _MILLISECONDS,
+            "account": _ADDRESS,
+            "margin_cushion": _DECIMAL,
+            "status": _one_of("ACTIVE", "LIQUIDATION"),
+        },
+        ("settlement_asset",),
+        {"last_seen_notification": _MILLISECONDS},
+    ),
 }
 
 
-def _decode_private(frame: bytes) -> dict[str, Any]:
-    """Orders, fills, positions and account are rare enough for the SDK's codec; authentication has loaded it."""
-    from paradex_py.api.sbe.codec import SbeDecodeError, decode_frame as sdk_decode_frame
+def _decode_private(frame: bytes, template: int, block_length: int, version: int) -> dict[str, Any]:
+    layout = _PRIVATE_LAYOUTS[template]
+    data = layout.read(frame, block_length, version)
+    channel = layout.topic
+    if channel in ("orders", "fills"):
+        channel += f".{data['market']}"
+    if template == ORDER_TEMPLATE:
+        data["request_info"] = _request_info(data)
+    elif template == POSITION_TEMPLATE and data["side"] == "SHORT" and not data["size"].startswith("-"):
+        # The frame's size has no sign; in the JSON, short positions are negative.
+        data["size"] = f"-{data['size']}" if Decimal(data["size"]) else data["size"]
+    return {"channel": channel, "data": data}
 
-    try:
-        channel, model = sdk_decode_frame(frame)
-    except SbeDecodeError as error:
-        raise FrameError(str(error)) from None
-    if channel is None or model is None:
-        raise FrameError("a private frame without a channel")
-    names = _JSON_NAMES[channel.split(".")[0]]
-    return {"channel": channel, "data": {names.get(name, name): value for name, value in model.model_dump().items()}}
+
+def _request_info(data: dict[str, Any]) -> dict[str, Any] | None:
+    """What an order's frame says of the request for its modification; takes it out of `data`."""
+    status, request_type = data.pop("request_status", "UNSPECIFIED"), data.pop("request_type", "UNSPECIFIED")
+    request_id, message = data.pop("request_id", ""), data.pop("request_message", "")
+    if status == request_type == "UNSPECIFIED":
+        return None
+    return {"id": request_id, "message": message, "request_type": request_type, "status": status}

@@ -25,7 +25,7 @@ from tests.unit.connector.venue import Venue
 @pytest.fixture(scope="session", autouse=True)
 def sdk() -> None:
     """Imports Paradex's SDK before anything is timed: that takes seconds."""
-    auth_module._subkey_account(payloads.SYSTEM_CONFIG, payloads.SUBKEY, payloads.ADDRESS)
+    auth_module.SdkSigner(payloads.SYSTEM_CONFIG, payloads.SUBKEY, payloads.ADDRESS)
 
 
 @pytest.fixture(autouse=True)

@@ -86,9 +86,9 @@ class TestHummingbotsAcceptance(Suite):
             trading_pairs=[self.trading_pair],
             domain=CONSTANTS.SANDBOX_DOMAIN,
         )
-        # As after a login: the SDK has the chain's id and signs, and there is a token.
+        # As after a login: the chain is known, so that orders can be signed, and there is a token.
         auth = exchange._auth
-        auth._account = auth_module._subkey_account(payloads.SYSTEM_CONFIG, payloads.SUBKEY, payloads.ADDRESS)
+        auth._signer = auth_module.signer_for(payloads.SYSTEM_CONFIG, payloads.SUBKEY, payloads.ADDRESS)
         auth._token = TOKEN
         auth._renew_at = auth._expires_at = float("inf")
         return exchange

@@ -1,6 +1,8 @@
 """Binary frames: those of an encoder of our own, which the SDK's codec reads too."""
 
 import contextlib
+import random
+import re
 import struct
 from collections.abc import Callable
 from decimal import Decimal
@@ -36,6 +38,50 @@ EXAMPLES: dict[str, Callable[..., bytes]] = {
     "position": frames.position,
     "account": frames.account,
 }
+
+
+# Where the SDK's names are not those of the JSON.
+JSON_NAMES = {
+    20: {
+        "order_id": "id",
+        "client_order_id": "client_id",
+        "order_type": "type",
+        "time_in_force": "instruction",
+        "size_open": "remaining_size",
+        "updated_at": "last_updated_at",
+    },
+    21: {"fill_id": "id", "client_order_id": "client_id"},
+    22: {"avg_entry_price": "average_entry_price", "updated_at": "last_updated_at"},
+    23: {
+        "initial_margin_req": "initial_margin_requirement",
+        "maintenance_margin_req": "maintenance_margin_requirement",
+    },
+}
+# Block, what version 2 appended to it, and how many texts follow, likewise.
+PRIVATE_BLOCKS = {
+    20: ("qqBBBBqqqqqqq32sqqBB", "BB", 4, 2),
+    21: ("qqBBBqqqqq32sqq", "BQ", 5, 1),
+    22: ("qqBqqqqqqqq32sqqqqqB", "", 2, 0),
+    23: ("qqqqqqqqq32sqB", "q", 1, 0),
+}
+
+
+def random_private_frame(dice: random.Random, template: int, version: int, appended: bool) -> bytes:
+    """A frame of any version with any values; `appended` for what version 2 added to the block, and for more."""
+    values: dict[str, Callable[[], object]] = {
+        "q": lambda: dice.choice([frames.NULL, 0, -1, dice.randrange(10**10), dice.randrange(-(2**63), 2**63)]),
+        "Q": lambda: dice.randrange(2**64),
+        "B": lambda: dice.choice([*range(9), dice.randrange(256)]),
+        "32s": lambda: dice.randbytes(32) if dice.random() < 0.9 else bytes(32),
+    }
+    block, added, texts, added_texts = PRIVATE_BLOCKS[template]
+    packed = b"".join(
+        struct.pack("<" + code, values[code]()) for code in re.findall("32s|.", block + (added if appended else ""))
+    )
+    count = texts + (dice.randrange(added_texts + 1) if version >= 2 else 0)
+    words = ["", "BTC-USD-PERP", "é" * dice.randrange(100), str(dice.randrange(10**30))]
+    extra = dice.choice([0, 0, 3]) if appended else 0
+    return frames.frame(template, packed, *(dice.choice(words) for _ in range(count)), version=version, extra=extra)
 
 
 def rows(levels: list) -> list[tuple[float, float, int]]:
@@ -155,6 +201,27 @@ class TestPrivate:
     """Private payloads read like their JSON, so that one code takes both."""
 
     order = InFlightOrder("mine", PAIR, OrderType.LIMIT, TradeType.BUY, Decimal("0.5"), NOW, Decimal("60000"))
+
+    @pytest.mark.parametrize("template", web_utils.PRIVATE_TEMPLATES)
+    def test_whatever_a_frame_holds_it_is_what_the_sdks_codec_reads_in_it(self, template: int) -> None:
+        from paradex_py.api.sbe.codec import decode_frame as sdk_decode_frame
+
+        dice = random.Random(template)
+        for _ in range(500):
+            version, appended = dice.choice([(0, False), (1, False), (2, False), (2, True), (3, True)])
+            frame = random_private_frame(dice, template, version, appended)
+            channel, model = sdk_decode_frame(frame)
+            assert channel is not None
+            assert model is not None
+            names = JSON_NAMES[template]
+            expected = {names.get(name, name): value for name, value in model.model_dump().items()}
+            event = decode_frame(frame)
+            assert isinstance(event, dict)
+            left_out = {name for name, value in expected.items() if value is None} - set(event["data"])
+            assert left_out <= {"flags", "orderbook_seq_no", "fee_currency", "last_seen_notification"}
+            for name in left_out:
+                del expected[name]
+            assert event == {"channel": channel, "data": expected}, frame.hex()
 
     @pytest.mark.parametrize(("name", "channel"), [("order", "orders"), ("fill", "fills"), ("position", "positions")])
     @pytest.mark.parametrize("version", VERSIONS)
@@ -294,8 +361,8 @@ class TestBadFrames:
         assert len(str(error.value)) < 200
 
 
-def test_the_module_decodes_public_frames_without_the_sdk() -> None:
-    """Its import takes seconds, and a bot that only watches does not need it."""
+def test_the_module_decodes_without_the_sdk() -> None:
+    """Its import takes seconds."""
     import subprocess
     import sys
 
@@ -304,6 +371,7 @@ def test_the_module_decodes_public_frames_without_the_sdk() -> None:
         "from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_web_utils as web_utils\n"
         "from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_auth\n"
         f"assert web_utils.decode_frame(bytes.fromhex('{frames.book(11, BIDS, ASKS).hex()}')).seq == 11\n"
+        f"assert web_utils.decode_frame(bytes.fromhex('{frames.order('mine').hex()}'))['data']['client_id'] == 'mine'\n"
         "assert not [name for name in sys.modules if name.startswith('paradex_py')]\n"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
