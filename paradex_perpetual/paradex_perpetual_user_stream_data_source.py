@@ -584,8 +584,8 @@ class OrderEntry:
         # Signed only now: the rate limiter may have held them back for longer than a signature is good for.
         timestamp = int(self._time() * 1e3)
         bodies = [{**request, "signature_timestamp": timestamp} for request in requests]
-        for body in bodies:
-            body["signature"] = await self._auth.sign_order(body)
+        for body, signature in zip(bodies, await self._auth.sign_orders(bodies), strict=True):
+            body["signature"] = signature
         return bodies
 
     async def _sign_jobs(self, jobs: Sequence[_Job]) -> list[dict[str, Any]]:
