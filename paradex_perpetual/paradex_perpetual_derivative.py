@@ -627,8 +627,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         on_their_way = {order.client_order_id for order in orders} & self._submitting
         try:
             await self._order_entry.cancel_all(market)
-        finally:
-            self._reconcile_soon()
+        except web_utils.NoAnswerError:
+            self._reconcile_soon()  # it may have happened
+            raise
         late = [order for order in orders if order.client_order_id in on_their_way]  # perhaps behind the cancel
         for order in orders:
             if order.client_order_id not in on_their_way:
