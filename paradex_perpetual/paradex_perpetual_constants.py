@@ -55,11 +55,14 @@ FUNDING_DATA_PATH = "/funding/data"
 FUNDING_PAYMENTS_PATH = "/funding/payments"
 ORDERS_PATH = "/orders"
 ORDERS_HISTORY_PATH = "/orders-history"
+ORDERS_BATCH_PATH = "/orders/batch"
+ORDER_PATH = "/orders/{order_id}"
 ORDER_BY_CLIENT_ID_PATH = "/orders/by_client_id/{client_id}"
 
 REQUEST_TIMEOUT = 35.0  # the exchange gives up after 30 s and says so with a 503; then the outcome is unknown
 PAGE_SIZE = 1000  # 5000 at most, 1000 for /trades
 ACCOUNT_HISTORY_KINDS = ("value", "pnl", "volume", "fee_savings")
+DEFAULT_RETRY_AFTER = 1.0  # after a rate limit's answer that does not say
 
 # === WebSocket ===
 
@@ -134,6 +137,9 @@ ORDER_ENTRIES = (ORDER_ENTRY_REST, ORDER_ENTRY_WEBSOCKET)
 SELF_TRADE_MODES = ("EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH")
 BATCH_SIZE = 10  # the OpenAPI text's maximum; the best-practice page and a release note say 50
 BREAKER_FAILURES = 5
+BREAKER_MAXIMUM_PAUSE = 60.0  # between two probes, however long the exchange fails
+BREAKER_PROBES = 2  # that succeed one after the other before orders pass again
+BREAKER_PROBE_INTERVAL = 0.5  # after a probe that succeeded, before the next
 UNKNOWN_ORDERS = ("cancel", "adopt")
 
 # An order is taken only if it arrives within this time after its signature. Short, so that an order whose submission
@@ -164,6 +170,18 @@ CANCEL_REASON_PREFIXES = (
     "SELF_TRADE",
 )
 MMP_FREEZE_REASONS = ("MMP_TRIGGERED", "MMP_FROZEN")
+
+# Reasons, by their beginning, of an order that was taken and then rejected, for which the exchange is to blame and not
+# the order: only these count for the circuit breaker. NOT_ENOUGH_MARGIN or a post-only order that would cross do not.
+EXCHANGE_FAILURE_REASONS = ("INTERNAL", "SERVICE", "UNAVAILABLE", "TIMEOUT", "SYSTEM_ERROR", "UNKNOWN")
+
+# === The exchange's own state (`GET /system/state`) ===
+
+SYSTEM_OK = "ok"
+SYSTEM_MAINTENANCE = "maintenance"
+SYSTEM_CANCEL_ONLY = "cancel_only"
+SYSTEM_POST_ONLY = "post_only"
+MAKER_INSTRUCTIONS = ("POST_ONLY", "RPI")  # what post_only lets pass
 
 # === Markets and money ===
 
@@ -202,6 +220,20 @@ ERROR_ORDER_ID_NOT_FOUND = "ORDER_ID_NOT_FOUND"
 ERROR_ORDER_IS_CLOSED = "ORDER_IS_CLOSED"
 ORDER_NOT_FOUND_ERRORS = frozenset({ERROR_CLIENT_ORDER_ID_NOT_FOUND, ERROR_ORDER_ID_NOT_FOUND})
 ORDER_NOT_OPEN_ERRORS = ORDER_NOT_FOUND_ERRORS | {ERROR_ORDER_IS_CLOSED, "ORDER_IS_NOT_OPEN"}
+ERROR_DUPLICATED_CLIENT_ID = "DUPLICATED_CLIENT_ID"
+ERROR_BATCH_SIZE = "BATCH_SIZE_OUT_OF_RANGE"
+# An order's error (and the reason of one that was taken and then rejected) by which the exchange tells its state.
+SYSTEM_STATE_ERRORS = {
+    "SYSTEM_STATUS_CANCEL_ONLY": SYSTEM_CANCEL_ONLY,
+    "SYSTEM_STATUS_POST_ONLY": SYSTEM_POST_ONLY,
+}
+EXCHANGE_FAILURE_ERRORS = frozenset({"INTERNAL_ERROR", "SERVICE_UNAVAILABLE"})
+RPC_INTERNAL_ERROR = -32603
+RPC_RATE_LIMITED = 42901
+RPC_AUTHENTICATION_ERRORS = frozenset({40110, 40111, 40300})
+# What a batch of cancels says of each order.
+CANCEL_QUEUED = "QUEUED_FOR_CANCELLATION"
+CANCEL_ALREADY_CLOSED = "ALREADY_CLOSED"
 TIMESTAMP_ERRORS = frozenset({"INVALID_TIMESTAMP"})
 CREDENTIAL_ERRORS = frozenset(
     {

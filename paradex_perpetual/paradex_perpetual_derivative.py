@@ -20,13 +20,17 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_api_ord
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import READ_ONLY, ParadexPerpetualAuth
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_stream_data_source import (
+    OrderEntry,
     ParadexPerpetualUserStreamDataSource,
+    WithdrawnError,
 )
 from hummingbot.connector.perpetual_derivative_py_base import PerpetualDerivativePyBase
 from hummingbot.connector.trading_rule import TradingRule
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
+from hummingbot.core.data_type.limit_order import LimitOrder
+from hummingbot.core.data_type.market_order import MarketOrder
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
 from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEvent
 from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather
@@ -39,10 +43,6 @@ _FINAL_STATES = frozenset({OrderState.CANCELED, OrderState.FILLED, OrderState.FA
 
 class _OrderNotFoundError(web_utils.ParadexError):
     """Neither the open orders nor the history know an order."""
-
-
-class _WithdrawnError(web_utils.NotSentError):
-    """An order was cancelled while the rate limiter still held it back."""
 
 
 class ParadexOrderTracker(ClientOrderTracker):
@@ -104,8 +104,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._account_fees: tuple[Decimal | None, Decimal | None] = (None, None)
         self._retail_lost = False
         self._submitting: set[str] = set()  # client ids of orders whose submission has not been answered yet
-        self._held_back: set[str] = set()  # those of them that the rate limiter has not let through yet
-        self._withdrawn: set[str] = set()  # and those of these that have been cancelled
+        self._fills_owed: dict[str, tuple[InFlightOrder, Decimal]] = {}  # closed orders whose fills are not all known
+        self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
         self._positions_updated_at: dict[str, int] = {}
         self._leverage_known: set[str] = set()
@@ -124,6 +124,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self.history = web_utils.History(
             self._web_assistants_factory, domain, self.exchange_symbol_associated_to_pair, self._pairs_by_market
         )
+        self._order_entry = self._create_order_entry()
 
     # === Properties ===
 
@@ -199,6 +200,24 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         status["order_books_initialized"] &= all(map(self.is_book_live, self._trading_pairs))
         return status
 
+    @property
+    def system_state(self) -> str:
+        """The exchange's own state as it was last heard of: `ok`, `post_only`, `cancel_only` or `maintenance`."""
+        return self._order_entry.system_state
+
+    @property
+    def circuit_breaker(self) -> web_utils.CircuitBreaker:
+        """Its `state` is `closed`, `open` or `half_open`; while it is open, `refusal` says why and until when."""
+        return self._order_entry.breaker
+
+    @property
+    def order_restriction(self) -> str | None:
+        """What keeps new orders back now, in a sentence; None if nothing does."""
+        state = self.system_state
+        if state != CONSTANTS.SYSTEM_OK:
+            return f"Paradex is in the state {state}: {utils.system_state_consequence(state)}"
+        return self.circuit_breaker.refusal
+
     def supported_order_types(self) -> list[OrderType]:
         return list(CONSTANTS.ORDER_TYPES)
 
@@ -241,6 +260,22 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             connector=self,
             api_factory=self._web_assistants_factory,
             domain=self._domain,
+            cancel_on_disconnect=self._settings.cancel_on_disconnect,
+        )
+
+    def _create_order_entry(self) -> OrderEntry:
+        return OrderEntry(
+            api_factory=self._web_assistants_factory,
+            domain=self._domain,
+            session=lambda: self._user_stream_tracker.data_source.session,
+            settings=self._settings,
+            throttler=self._throttler,
+            auth=self._auth,
+            time=self._time_synchronizer.time,
+            sleep=lambda delay: self._sleep(delay),
+            resynchronize=self._resynchronize_time,
+            probe=self._make_network_check_request,
+            log=self.logger().warning,
         )
 
     def _create_order_tracker(self) -> ClientOrderTracker:
@@ -299,6 +334,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     async def start_network(self) -> None:
         await super().start_network()
+        self._order_entry.start()
+        for client_order_id in list(self._fills_owed):
+            self._complete_fills_soon(client_order_id)
         if self._auth.is_read_only and not self._trading_required:
             # Nobody gives such a token to a connector that is to look at nothing but markets.
             self._status_polling_task = safe_ensure_future(self._status_polling_loop())
@@ -316,6 +354,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._reconciliation.cancel()
             self._reconciliation = None
         self._orderbook_ds.stop_watching()
+        for task in self._fills_tasks.values():
+            task.cancel()  # who is owed fills is remembered for the next start
+        self._fills_tasks.clear()
+        self._order_entry.stop()
         await super().stop_network()
 
     async def _prepare_auth(self) -> None:
@@ -325,8 +367,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self.logger().debug(f"Orders cannot be signed yet: {error}")  # whoever needs it next tries again
 
     async def _make_network_check_request(self) -> None:
-        state = await self._api_get(path_url=self.check_network_request_path)
-        if state.get("status") == "maintenance":
+        answer = await self._api_get(path_url=self.check_network_request_path)
+        self._order_entry.observe_system_state(str(answer.get("status") or CONSTANTS.SYSTEM_OK))
+        if self.system_state == CONSTANTS.SYSTEM_MAINTENANCE:
             raise web_utils.ParadexError("Paradex is in maintenance")
 
     # === Markets ===
@@ -504,7 +547,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         position_action: PositionAction = PositionAction.NIL,
         **kwargs: Any,
     ) -> tuple[str, float]:
-        """`POST /orders`.
+        """Sends an order; those that are placed at the same time go as one batch (see :class:`OrderEntry`).
 
         :param amount: base
         :param price: quote; not used for MARKET
@@ -520,43 +563,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             instruction=CONSTANTS.INSTRUCTIONS[order_type],
             client_id=order_id,
             position_action=position_action,
-            recv_window_ms=CONSTANTS.RECV_WINDOW_MS,
+            recv_window_ms=self._settings.recv_window,
         )
         self._submitting.add(order_id)
         try:
-            try:
-                order = await self._submit(request)
-            except web_utils.ApiError as error:
-                if not self._is_request_exception_related_to_time_synchronizer(error):
-                    raise
-                await self._resynchronize_time()
-                order = await self._submit(request)
+            order = await self._order_entry.submit(request)
         except web_utils.NoAnswerError as error:
-            order = await self._find_submitted_order(order_id, error)
+            order = await self._find_submitted_order(order_id, error, request["recv_window"])
         finally:
             self._submitting.discard(order_id)
         created_at = order.get("created_at")
         return str(order["id"]), utils.seconds(created_at) if created_at else self._time_synchronizer.time()
-
-    async def _submit(self, request: dict[str, Any]) -> Mapping[str, Any]:
-        client_order_id = request["client_id"]
-        self._held_back.add(client_order_id)
-        try:
-            await self._throttler.execute_task(CONSTANTS.SUBMIT_LIMIT).acquire()
-            if client_order_id in self._withdrawn:
-                raise _WithdrawnError(f"{client_order_id} was cancelled before it was sent")
-        finally:
-            self._held_back.discard(client_order_id)
-            self._withdrawn.discard(client_order_id)
-        # Signed only now: the limiter may have held it back for longer than the signature is good for.
-        request = {**request, "signature_timestamp": int(self._time_synchronizer.time() * 1e3)}
-        request["signature"] = await self._auth.sign_order(request)
-        answer = await self._api_post(
-            path_url=CONSTANTS.ORDERS_PATH, data=request, is_auth_required=True, limit_id=CONSTANTS.ADMITTED_LIMIT
-        )
-        if not isinstance(answer, dict) or not answer.get("id"):
-            raise web_utils.NoAnswerError("POST /orders was answered without an order id")
-        return answer
 
     def _on_order_failure(
         self,
@@ -569,7 +586,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         exception: Exception,
         **kwargs: Any,
     ) -> None:
-        if isinstance(exception, _WithdrawnError):
+        if isinstance(exception, WithdrawnError):
             update = OrderUpdate(trading_pair, self.current_timestamp, OrderState.CANCELED, client_order_id=order_id)
             self._order_tracker.process_order_update(update)
             return
@@ -580,7 +597,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._time_synchronizer.clear_time_offset_ms_samples()
         await self._update_time_synchronizer(pass_on_non_cancelled_error=True)
 
-    async def _find_submitted_order(self, client_order_id: str, cause: Exception) -> Mapping[str, Any]:
+    async def _find_submitted_order(
+        self, client_order_id: str, cause: Exception, recv_window_ms: int
+    ) -> Mapping[str, Any]:
         """Finds out what became of an order whose submission was not answered.
 
         The exchange takes an order only within the `recv_window` after its signature. So when that time is over, and
@@ -589,7 +608,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if the order does not exist
         """
         self.logger().warning(f"It is not known yet whether {client_order_id} was placed ({cause}); asking Paradex.")
-        certain_at = self._time_synchronizer.time() + CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        certain_at = self._time_synchronizer.time() + recv_window_ms * 1e-3 + CONSTANTS.OUTCOME_MARGIN
         backoff = web_utils.Backoff(initial=0.25, maximum=5.0)
         while True:
             asked_at = self._time_synchronizer.time()
@@ -623,13 +642,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         return next((order for order in history["results"] if order.get("client_id") == client_order_id), None)
 
     async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
-        """`DELETE /orders/by_client_id/{id}`: asks for a cancel; the stream tells when it has happened.
+        """Asks for a cancel; the stream tells when it has happened. Those asked for at the same time go as one batch.
 
         :return: whether the request was taken; False if the order turns out not to exist or to be closed already
         :raises web_utils.ApiError: if there is no such order that is open
         """
-        if order_id in self._held_back:
-            self._withdrawn.add(order_id)
+        if self._order_entry.withdraw(order_id):
             return True
         if order_id in self._submitting:
             # Its submission is still in the air: a cancel that overtakes it would find nothing.
@@ -641,12 +659,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             if tracked_order.is_done:
                 return False
         try:
-            await self._api_delete(
-                path_url=CONSTANTS.ORDER_BY_CLIENT_ID_PATH.format(client_id=web_utils.quoted(order_id)),
-                params={"market": await self.exchange_symbol_associated_to_pair(tracked_order.trading_pair)},
-                is_auth_required=True,
-                limit_id=CONSTANTS.CANCEL_LIMIT,
-            )
+            market = await self.exchange_symbol_associated_to_pair(tracked_order.trading_pair)
+            await self._order_entry.cancel(order_id, market, tracked_order.exchange_order_id)
+        except web_utils.NoAnswerError:
+            self._reconcile_soon()  # it may have happened
+            raise
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
                 raise
@@ -655,6 +672,58 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 raise  # the base class counts these
             return False
         return True
+
+    def batch_order_create(self, orders_to_create: list[LimitOrder | MarketOrder]) -> list[LimitOrder | MarketOrder]:
+        """Places orders; they go as one batch, as all do that are placed at the same time. Each has its own events.
+
+        :param orders_to_create: their `position` is OPEN or CLOSE; one that says neither opens
+        :return: the orders with their client ids
+        """
+        created = []
+        for order in orders_to_create:
+            place = self.buy if order.is_buy else self.sell
+            client_order_id = place(
+                trading_pair=order.trading_pair,
+                amount=Decimal(str(order.quantity)),
+                order_type=order.order_type(),
+                price=s_decimal_NaN if order.price is None else order.price,
+                position_action=PositionAction.CLOSE if order.position is PositionAction.CLOSE else PositionAction.OPEN,
+            )
+            created.append(order.copy_with_id(client_order_id))
+        return created
+
+    async def cancel_all_orders(self, trading_pair: str | None = None) -> list[str]:
+        """Cancels every order of the account with one request, also those that this bot does not know.
+
+        :param trading_pair: only those of this pair
+        :return: the client ids of the tracked orders that are cancelled; the stream tells when it has happened
+        :raises web_utils.ParadexError: if the exchange refuses or does not answer
+        """
+        market = await self.exchange_symbol_associated_to_pair(trading_pair) if trading_pair else None
+        orders = [
+            order
+            for order in self._order_tracker.active_orders.values()
+            if trading_pair in (None, order.trading_pair) and not order.is_done
+        ]
+        self._order_entry.withdraw_all(market)
+        on_their_way = {order.client_order_id for order in orders} & self._submitting
+        try:
+            await self._order_entry.cancel_all(market)
+        except web_utils.NoAnswerError:
+            self._reconcile_soon()  # it may have happened
+            raise
+        late = [order for order in orders if order.client_order_id in on_their_way]  # perhaps behind the cancel
+        for order in orders:
+            if order.client_order_id not in on_their_way:
+                update = OrderUpdate(
+                    order.trading_pair,
+                    self._time_synchronizer.time(),
+                    OrderState.PENDING_CANCEL,
+                    client_order_id=order.client_order_id,
+                )
+                self._order_tracker.process_order_update(update)
+        await safe_gather(*map(self._execute_order_cancel, late))
+        return [order.client_order_id for order in orders]
 
     # === Order status and fills by lists ===
 
@@ -693,7 +762,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if order.client_order_id in self._submitting:
             return True
         age = self._time_synchronizer.time() - order.creation_timestamp
-        return order.exchange_order_id is None and age < CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        return order.exchange_order_id is None and age < self._settings.recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
 
     async def _update_orders_fills(self, orders: list[InFlightOrder]) -> None:
         """Every fill since the last one seen, from one list for all orders."""
@@ -748,20 +817,28 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         update = self._order_update(payload, order)
         self._watch_order_class(payload)
         if update.new_state in _FINAL_STATES and utils.executed_size(payload) > order.executed_amount_base:
-            safe_ensure_future(self._complete_fills(order, utils.executed_size(payload)))
+            self._fills_owed[client_order_id] = (order, utils.executed_size(payload))
+            self._complete_fills_soon(client_order_id)
         if payload.get("cancel_reason") in CONSTANTS.MMP_FREEZE_REASONS and order.trading_pair not in self.mmp_frozen:
             self._mmp_used = True
             self._reconcile_soon()
         if update.new_state is OrderState.FAILED:
+            self._order_entry.observe_rejection(str(payload["cancel_reason"]))
             self.logger().info(f"Paradex refused {client_order_id} after taking it: {payload['cancel_reason']}.")
         self._order_tracker.process_order_update(update)
 
-    async def _complete_fills(self, order: InFlightOrder, executed: Decimal) -> None:
+    def _complete_fills_soon(self, client_order_id: str) -> None:
+        if client_order_id not in self._fills_tasks:
+            task = safe_ensure_future(self._complete_fills(client_order_id))
+            self._fills_tasks[client_order_id] = task
+
+    async def _complete_fills(self, client_order_id: str) -> None:
         """Asks REST for fills that the stream should have told by now: the closing message can come before them."""
+        order, executed = self._fills_owed[client_order_id]
         for pause in CONSTANTS.FILLS_PATIENCE:
             await self._sleep(pause)
             if order.executed_amount_base >= executed:
-                return
+                break
             try:
                 updates = await self._all_trade_updates_for_order(order)
             except web_utils.ParadexError as error:
@@ -772,11 +849,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             for update in updates:
                 self._order_tracker.process_trade_update(update)
             if order.executed_amount_base >= executed:
-                return
-        self.logger().error(
-            f"Paradex says that {executed} of {order.client_order_id} were filled, but does not tell the fills: only "
-            f"{order.executed_amount_base} are in the bot's history."
-        )
+                break
+        if order.executed_amount_base < executed:
+            self.logger().error(
+                f"Paradex says that {executed} of {order.client_order_id} were filled, but does not tell the fills: "
+                f"only {order.executed_amount_base} are in the bot's history."
+            )
+        del self._fills_owed[client_order_id], self._fills_tasks[client_order_id]
 
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""

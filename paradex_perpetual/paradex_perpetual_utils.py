@@ -199,7 +199,8 @@ class Settings(BaseModel):
     )
     cancel_on_disconnect: Annotated[bool, _flag("cancel on disconnect")] = Field(
         default=False,
-        description="Whether the exchange is to cancel open orders as soon as the bot's private socket drops.",
+        description="Whether the exchange is to cancel open orders as soon as the bot's private socket drops. Orders "
+        "then go over that socket, for it covers no others, and none are placed while it is gone.",
     )
     rpi: Annotated[bool, _flag("RPI default")] = Field(
         default=False,
@@ -253,6 +254,11 @@ class Settings(BaseModel):
         description="cancel or adopt: what happens to open orders of this bot that it never recorded, because it was "
         "killed in between.",
     )
+
+    @property
+    def orders_use_socket(self) -> bool:
+        """Whether orders go over the socket while it stands: the only ones that cancel on disconnect covers."""
+        return self.order_entry == CONSTANTS.ORDER_ENTRY_WEBSOCKET or self.cancel_on_disconnect
 
 
 def settings_by_name(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -854,6 +860,32 @@ class MmpFreezes:
             )
         self._until[trading_pair] = until
         self._heard_at[trading_pair] = now
+
+
+# === The exchange's own state ===
+
+
+def system_state_refusal(state: str, instruction: str) -> str | None:
+    """Why an order would be refused in a state of `GET /system/state`.
+
+    :param instruction: of the order
+    :return: a sentence, None if the order would pass; states that are not known let everything pass
+    """
+    if state in (CONSTANTS.SYSTEM_CANCEL_ONLY, CONSTANTS.SYSTEM_MAINTENANCE) or (
+        state == CONSTANTS.SYSTEM_POST_ONLY and instruction not in CONSTANTS.MAKER_INSTRUCTIONS
+    ):
+        return f"Paradex is in the state {state}, {system_state_consequence(state)}"
+    return None
+
+
+def system_state_consequence(state: str) -> str:
+    """:return: what a state of `GET /system/state` means for orders"""
+    return {
+        CONSTANTS.SYSTEM_OK: "orders pass",
+        CONSTANTS.SYSTEM_MAINTENANCE: "nothing passes",
+        CONSTANTS.SYSTEM_CANCEL_ONLY: "only cancels pass",
+        CONSTANTS.SYSTEM_POST_ONLY: "only cancels and LIMIT_MAKER orders pass",
+    }.get(state, "which this connector does not know, so orders are sent as ever")
 
 
 # === Positions and balances ===

@@ -6,8 +6,10 @@ import itertools
 import json
 import os
 import random
+import re
 import struct
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol, cast
@@ -135,6 +137,17 @@ class ApiError(ParadexError):
         super().__init__(f"Paradex refused {request}: {code}{f', {message}' if message else ''} (HTTP {status})")
 
 
+class RateLimitedError(ApiError):
+    """A rate limit refused the request: "further requests are blocked", as Paradex's page says, so it was not done.
+
+    :ivar retry_after: seconds after which it may be tried again
+    """
+
+    def __init__(self, code: str, message: str, request: str, retry_after: float):
+        self.retry_after = retry_after
+        super().__init__(429, code, message, request)
+
+
 class NotSentError(ParadexError):
     """The request could not be made: nothing has happened."""
 
@@ -196,22 +209,35 @@ async def api_request(
             tokens.token_refused(generation)
             tokens = None
             continue
-        return _answer(response.status, text, request)
+        return _answer(response.status, text, request, (response.headers or {}).get("Retry-After"))
 
 
-def _answer(status: int, text: str, request: str) -> Any:
+def _answer(status: int, text: str, request: str, retry_after: str | None = None) -> Any:
     try:
         body = json.loads(text) if text.strip() else None
     except ValueError:
+        if status == 429:
+            raise RateLimitedError("HTTP_429", "", request, _seconds_to_wait(retry_after)) from None
         # A page of a proxy, or JSON cut off: nobody knows whether the exchange got the request.
         raise NoAnswerError(f"{request} was answered unreadably (HTTP {status})") from None
     if status < 400:
         return body
     error = body if isinstance(body, dict) else {}
     code, message = str(error.get("error") or f"HTTP_{status}"), str(error.get("message") or "")
-    if status >= 500 or status in (408, 429):
+    if status == 429:
+        raise RateLimitedError(code, message, request, _seconds_to_wait(retry_after))
+    if status >= 500 or status == 408:
         raise NoAnswerError(f"{request} was answered with HTTP {status} {code}")
     raise ApiError(status, code, message, request)
+
+
+def _seconds_to_wait(retry_after: Any) -> float:
+    """What an answer says about when to try again; a second where it says nothing that can be understood."""
+    try:
+        seconds = float(retry_after)
+    except (TypeError, ValueError):
+        return CONSTANTS.DEFAULT_RETRY_AFTER
+    return seconds if 0 <= seconds < float("inf") else CONSTANTS.DEFAULT_RETRY_AFTER
 
 
 async def all_pages(
@@ -338,14 +364,39 @@ class History:
 # === JSON-RPC sessions ===
 
 
+_ERROR_CODE = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)+\b")
+
+
 class RpcError(ParadexError):
     """A call over the socket that the exchange answered with an error."""
 
     def __init__(self, method: str, error: Mapping[str, Any]):
         self.code = error.get("code")
         self.message = str(error.get("message") or "")
-        data = error.get("data")
-        super().__init__(f"Paradex refused {method}: {self.code} {self.message}{f' ({data})' if data else ''}")
+        self.data = error.get("data")
+        detail = f" ({self.data})" if self.data else ""
+        super().__init__(f"Paradex refused {method}: {self.code} {self.message}{detail}")
+
+    def as_request_error(self, method: str) -> ParadexError:
+        """The error that REST would have been answered with, for a call that does what a request does.
+
+        :return: an ApiError with the exchange's own code where the answer names one, a NoAnswerError if the exchange
+            failed while it worked on the call
+        """
+        details = self.data if isinstance(self.data, dict) else {}
+        if self.code == CONSTANTS.RPC_RATE_LIMITED:
+            return RateLimitedError("RPC_42901", self.message, method, _seconds_to_wait(details.get("retry_after")))
+        if self.code == CONSTANTS.RPC_INTERNAL_ERROR:
+            return NoAnswerError(f"{method} was answered with {self.code} {self.message}")
+        status = 401 if self.code in CONSTANTS.RPC_AUTHENTICATION_ERRORS else 400
+        text = str(details.get("error") or self.data or self.message)
+        return error_from_text(text, self.message, method, status, default=f"RPC_{self.code}")
+
+
+def error_from_text(text: str, message: str, request: str, status: int = 400, default: str = "REFUSED") -> ApiError:
+    """A refusal whose code stands somewhere in a text, as on the socket: `INVALID_ORDER_SIZE: too small`."""
+    found = _ERROR_CODE.search(text)
+    return ApiError(status, found.group() if found else default, message, request)
 
 
 class Backoff:
@@ -391,7 +442,10 @@ class RpcSession:
         self._watchdog: asyncio.Task[None] | None = None
         self._heard_at = 0.0  # by the event loop's clock
         self._has_heartbeats = False
+        self._authenticating = asyncio.Lock()
+        self._token_generation = 0  # of the token that the socket was authenticated with
         self.assistant: WSAssistant | None = None
+        self.cancels_on_disconnect = False  # whether the exchange has acknowledged that it will
         self.channels: set[str] = set()  # subscribed to, as the exchange has acknowledged
 
     async def __aenter__(self) -> "RpcSession":
@@ -416,6 +470,11 @@ class RpcSession:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CONSTANTS.WS_CLOSE_TIMEOUT):
                     await self.assistant.disconnect()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls can be sent."""
+        return self._reader is not None and not self._reader.done()
 
     async def closed(self) -> None:
         """Returns never; raises what ended the connection.
@@ -470,14 +529,17 @@ class RpcSession:
             self.channels.discard(channel)
 
     async def call(self, method: str, params: Mapping[str, Any], is_auth_required: bool = False) -> Any:
-        """One JSON-RPC call.
+        """One JSON-RPC call; many may wait for their answers at the same time.
 
         :return: the answer's `result`
         :raises RpcError: if the answer is an error
-        :raises NoAnswerError: if none comes in time
+        :raises NotSentError: if the socket is gone already: the call has not left
+        :raises NoAnswerError: if no answer comes in time
         :raises ConnectionError: if the socket closes first
         """
         assert self.assistant is not None
+        if not self.is_open:
+            raise NotSentError(f"{method} was not sent: the socket is closed")
         call_id = next(self._ids)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending[call_id] = answer
@@ -488,21 +550,54 @@ class RpcSession:
                 message = await answer
         except TimeoutError:
             raise NoAnswerError(f"{method} was not answered within {CONSTANTS.WS_CALL_TIMEOUT:g} s") from None
-        except RuntimeError as error:  # the assistant's word for a socket that is gone
-            raise ConnectionError(str(error)) from None
+        except RuntimeError as error:  # the assistant's word for a socket that is gone, before it sends anything
+            raise NotSentError(f"{method} was not sent: {error}") from None
         finally:
             self._pending.pop(call_id, None)
         if message.get("error"):
             raise RpcError(method, message["error"])
         return message.get("result")
 
+    async def request(self, method: str, params: Mapping[str, Any]) -> Any:
+        """:meth:`call` for what could as well be a request to the REST API: the errors are those of `api_request`.
+
+        If the exchange refuses the session's token, it gets a new one and the call is made once more.
+        """
+        generation = self._token_generation
+        try:
+            try:
+                return await self.call(method, params)
+            except RpcError as error:
+                if error.code not in CONSTANTS.RPC_AUTHENTICATION_ERRORS:
+                    raise
+                await self._authenticate_again(generation, method)
+                return await self.call(method, params)
+        except RpcError as error:
+            raise error.as_request_error(method) from None
+        except ConnectionError as error:
+            raise NoAnswerError(f"{method} was not answered: {error}") from None
+
+    async def _authenticate_again(self, generation: int, method: str) -> None:
+        async with self._authenticating:
+            tokens = _token_holder(self._api_factory)
+            if tokens is None or self._token_generation != generation:
+                return  # another call has done it
+            tokens.token_refused(generation)
+            try:
+                await self._call_auth()
+            except (ConnectionError, NoAnswerError) as error:
+                raise NotSentError(f"{method} was not sent, for want of a token: {error}") from None
+
     async def _call_auth(self) -> None:
         tokens = _token_holder(self._api_factory)
+        if tokens is not None:
+            await tokens.token_to_send()  # before the generation is read: it is to be that of the token that is sent
+            self._token_generation = tokens.token_generation
         try:
             await self.call("auth", {}, is_auth_required=True)
         except RpcError:
             if tokens is not None:
-                tokens.token_refused(tokens.token_generation)
+                tokens.token_refused(self._token_generation)
             raise
 
     async def _connected_assistant(self) -> WSAssistant:
@@ -541,6 +636,93 @@ class RpcSession:
             for answer in self._pending.values():
                 if not answer.done():
                     answer.set_exception(ConnectionError("the socket closed before the answer"))
+
+
+# === When the exchange fails ===
+
+
+class CircuitBreaker:
+    """Stops new orders when the exchange keeps failing, and lets them pass again when it answers.
+
+    `closed` while all is well; `open` after `failures` failures within `window`: until probes succeed, nothing new is
+    to be sent; then `half_open`: the next order that succeeds closes it, and a failure opens it again, for twice as
+    long. It has no clock and no tasks of its own.
+
+    :param failures: how many are too many; 0 for a breaker that never opens
+    :param window: seconds within which they count together
+    :param pause: seconds between two probes at first; failing ones double it, up to `BREAKER_MAXIMUM_PAUSE`
+    :param time: the time in seconds
+    :param on_change: told the new state, in a sentence
+    """
+
+    CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
+
+    def __init__(
+        self,
+        failures: int,
+        window: float,
+        pause: float,
+        time: Callable[[], float],
+        on_change: Callable[[str], None] = lambda text: None,
+    ):
+        self._threshold, self._window, self._time, self._on_change = failures, window, time, on_change
+        self._backoff = Backoff(pause, max(pause, CONSTANTS.BREAKER_MAXIMUM_PAUSE))
+        self._failures: deque[float] = deque(maxlen=max(failures, 1))
+        self._successful_probes = 0
+        self._reason = ""
+        self._probe_at = 0.0
+        self.state = self.CLOSED
+
+    @property
+    def refusal(self) -> str | None:
+        """Why new orders pause and until when, in a sentence; None if they do not."""
+        if self.state != self.OPEN:
+            return None
+        return (
+            f"new orders pause until Paradex answers again ({self._reason}); it is asked in {self.time_to_probe:.1f} s"
+        )
+
+    @property
+    def time_to_probe(self) -> float:
+        """Seconds until the next probe is due."""
+        return max(0.0, self._probe_at - self._time())
+
+    def record_failure(self, reason: str) -> None:
+        """An error of the exchange, a timeout, a lost connection, or a rejection for which the exchange is to blame."""
+        if not self._threshold or self.state == self.OPEN:
+            return
+        now = self._time()
+        self._failures.append(now)
+        if self.state == self.HALF_OPEN:
+            self._open(f"it failed again: {reason}")
+        elif len(self._failures) == self._threshold and now - self._failures[0] <= self._window:
+            self._open(f"{self._threshold} failures within {self._window:g} s, the last: {reason}")
+
+    def record_success(self) -> None:
+        """An answer to an order request, be it a refusal for a reason of its own."""
+        if self.state == self.HALF_OPEN:
+            self.state = self.CLOSED
+            self._backoff.reset()
+            self._on_change("The circuit breaker is closed: Paradex answers orders again.")
+
+    def probe_failed(self) -> None:
+        """The exchange still does not answer, or is in maintenance."""
+        self._successful_probes = 0
+        self._probe_at = self._time() + self._backoff.next()
+
+    def probe_succeeded(self) -> None:
+        """The exchange has answered a question that changes nothing."""
+        self._successful_probes += 1
+        self._probe_at = self._time() + CONSTANTS.BREAKER_PROBE_INTERVAL
+        if self.state == self.OPEN and self._successful_probes >= CONSTANTS.BREAKER_PROBES:
+            self.state = self.HALF_OPEN
+            self._on_change("The circuit breaker is half open: Paradex answers, new orders pass on probation.")
+
+    def _open(self, reason: str) -> None:
+        self.state, self._reason, self._successful_probes = self.OPEN, reason, 0
+        self._failures.clear()
+        self._probe_at = self._time() + self._backoff.next()
+        self._on_change(f"The circuit breaker is open: {self.refusal}. Cancels go on.")
 
 
 # === Binary frames (SBE schema 1) ===
