@@ -51,6 +51,7 @@ FUNDING_PAYMENTS_PATH = "/funding/payments"
 ORDERS_PATH = "/orders"
 ORDERS_HISTORY_PATH = "/orders-history"
 ORDER_BY_CLIENT_ID_PATH = "/orders/by_client_id/{client_id}"
+ORDER_PATH = "/orders/{order_id}"
 
 REQUEST_TIMEOUT = 35.0  # the exchange gives up after 30 s and says so with a 503; then the outcome is unknown
 PAGE_SIZE = 1000  # 5000 at most
@@ -105,8 +106,31 @@ TYPE_LIMIT = "LIMIT"
 TYPE_MARKET = "MARKET"
 ORDER_TYPES = {OrderType.LIMIT: TYPE_LIMIT, OrderType.LIMIT_MAKER: TYPE_LIMIT, OrderType.MARKET: TYPE_MARKET}
 INSTRUCTIONS = {OrderType.LIMIT: "GTC", OrderType.LIMIT_MAKER: "POST_ONLY", OrderType.MARKET: "GTC"}
+INSTRUCTION_IOC = "IOC"
+INSTRUCTION_RPI = "RPI"
 FLAG_REDUCE_ONLY = "REDUCE_ONLY"
 FLAG_INTERACTIVE = "INTERACTIVE"
+FLAG_MMP = "MMP"
+
+# Trigger orders wait for the mark price. A stop follows the market (a BUY waits above it); take-profit and stop-loss
+# belong to a position, which they only reduce.
+TRIGGER_STOP = "stop"
+TRIGGER_TAKE_PROFIT = "take_profit"
+TRIGGER_STOP_LOSS = "stop_loss"
+TRIGGER_TYPES = {TRIGGER_STOP: "STOP", TRIGGER_TAKE_PROFIT: "TAKE_PROFIT", TRIGGER_STOP_LOSS: "STOP_LOSS"}
+# The beginning of the client ids of a position's own take-profit and stop-loss: they are known again after a restart.
+POSITION_CLIENT_ID_PREFIXES = {
+    TRIGGER_TAKE_PROFIT: f"{CLIENT_ID_PREFIX}TP-",
+    TRIGGER_STOP_LOSS: f"{CLIENT_ID_PREFIX}SL-",
+}
+RPI_CROSS_LIMIT = Decimal("0.0005")  # how far an RPI order may reach into the other side of the book
+
+# `request_info.status`: the outcome of a modification, which is told later.
+MODIFY_PENDING = "PENDING"
+MODIFY_SUCCEEDED = "SUCCESS"
+MODIFY_REJECTED = "REJECTED"
+MODIFY_SILENCE = 2.0  # without a word of the stream about a modification, REST is asked
+POSITION_CLOSING_PATIENCE = 2.0  # the exchange cancels a closed position's take-profit and stop-loss itself
 
 ORDER_ENTRY_REST = "rest"
 ORDER_ENTRY_WEBSOCKET = "websocket"

@@ -1,7 +1,9 @@
 """Paradex perpetuals as a Hummingbot connector."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +24,7 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_st
 )
 from hummingbot.connector.perpetual_derivative_py_base import PerpetualDerivativePyBase
 from hummingbot.connector.trading_rule import TradingRule
+from hummingbot.connector.utils import get_new_client_order_id
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
@@ -40,6 +43,24 @@ class _OrderNotFoundError(web_utils.ParadexError):
 
 class _WithdrawnError(web_utils.NotSentError):
     """An order was cancelled while the rate limiter still held it back."""
+
+
+class NotModifiedError(web_utils.ParadexError):
+    """An order was not modified: the change was refused, or the order was closed before it; the text says which."""
+
+
+@dataclass
+class _OrderRecord:
+    """What is known of an order on the exchange beyond what Hummingbot tracks.
+
+    :ivar terms: None until the exchange has told them
+    :ivar heard: set whenever it has told something about the order
+    :ivar modifying: held by the one modification that is on its way
+    """
+
+    terms: utils.OrderTerms | None = None
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    modifying: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class ParadexOrderTracker(ClientOrderTracker):
@@ -103,6 +124,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._held_back: set[str] = set()  # those of them that the rate limiter has not let through yet
         self._withdrawn: set[str] = set()  # and those of these that have been cancelled
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
+        self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
+        self._longest_recv_window = self._settings.recv_window  # ms, of all orders so far
+        self._position_orders_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._fitting: dict[str, asyncio.Task[None]] = {}  # by trading pair: takes position orders to its new size
         self._positions_updated_at: dict[str, int] = {}
         self._leverage_known: set[str] = set()
         self._fills_watermark: int | None = None  # ms: every fill before it has been seen
@@ -284,6 +309,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if self._reconciliation is not None:
             self._reconciliation.cancel()
             self._reconciliation = None
+        for task in self._fitting.values():
+            task.cancel()
+        self._fitting.clear()
         await super().stop_network()
 
     async def _prepare_auth(self) -> None:
@@ -411,6 +439,97 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     # === Placing and cancelling orders ===
 
+    def place_trigger_order(
+        self,
+        trading_pair: str,
+        trade_type: TradeType,
+        amount: Decimal,
+        trigger_price: Decimal,
+        trigger_type: str = CONSTANTS.TRIGGER_STOP,
+        price: Decimal | None = None,
+        position_action: PositionAction = PositionAction.CLOSE,
+        **options: Any,
+    ) -> str:
+        """Places an order that waits until the mark price has come to its trigger price.
+
+        The same as `buy` or `sell` with these keywords. It is tracked as open while it waits, and its events are those
+        of any order; without a price it is a MARKET order, whose price in Hummingbot is the trigger price.
+
+        :param amount: base
+        :param trigger_price: quote
+        :param trigger_type: `stop`, `take_profit` or `stop_loss`; the latter two only reduce a position
+        :param price: quote; makes it a LIMIT order
+        :param options: others of :class:`utils.OrderOptions`
+        :return: the client id; an order that is not valid fails with an event that says why, and is not sent
+        """
+        place = self.buy if trade_type is TradeType.BUY else self.sell
+        return place(
+            trading_pair,
+            amount,
+            OrderType.MARKET if price is None else OrderType.LIMIT,
+            s_decimal_NaN if price is None else price,
+            position_action=position_action,
+            trigger_price=trigger_price,
+            trigger_type=trigger_type,
+            **options,
+        )
+
+    async def _create_order(
+        self,
+        trade_type: TradeType,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType,
+        price: Decimal | None = None,
+        position_action: PositionAction = PositionAction.NIL,
+        **kwargs: Any,
+    ) -> Exception | None:
+        """Tracks an order, checks it and places it.
+
+        In place of the base class's, which refuses to close a position that is smaller than the market's minimum.
+
+        :param kwargs: see :class:`utils.OrderOptions`
+        :return: why it failed, as the order's event says too; None if it was placed
+        """
+        if position_action not in self.VALID_POSITION_ACTIONS:
+            raise ValueError(f"Invalid position action {position_action}. Must be one of {self.VALID_POSITION_ACTIONS}")
+        rule = self._trading_rules[trading_pair]
+        if order_type is not OrderType.MARKET:
+            price = self.quantize_order_price(trading_pair, price or s_decimal_NaN)
+        elif isinstance(kwargs.get("trigger_price"), Decimal):
+            price = kwargs["trigger_price"]
+        price = s_decimal_NaN if price is None else price
+        quantized = self.quantize_order_amount(trading_pair, amount)
+        self.start_tracking_order(
+            order_id, None, trading_pair, trade_type, price, quantized, order_type, position_action
+        )
+        order = self._order_tracker.active_orders[order_id]
+        try:
+            if quantized < rule.min_order_size:
+                raise ValueError(utils.too_small_text(amount, rule))
+            await self._place_order_and_process_update(order=order, position_action=position_action, **kwargs)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # as in the base class: whatever it is, the order has failed
+            self._on_order_failure(order_id, trading_pair, quantized, trade_type, order_type, price, error, **kwargs)
+            return error
+        return None
+
+    def _market_view(self, trading_pair: str) -> utils.MarketView:
+        """What is known about a market at this moment."""
+        funding_info = self._perpetual_trading.funding_info.get(trading_pair)
+        position = self.account_positions.get(trading_pair)
+        book = self.order_book_tracker.order_books.get(trading_pair)
+        return utils.MarketView(
+            rule=self._trading_rules[trading_pair],
+            mark_price=funding_info.mark_price if funding_info is not None else None,
+            best_bid=_best_price(book.bid_entries()) if book is not None else None,
+            best_ask=_best_price(book.ask_entries()) if book is not None else None,
+            position=position.amount if position is not None else Decimal(0),
+            order_class=self._order_class,
+        )
+
     async def _place_order(
         self,
         order_id: str,
@@ -426,20 +545,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :param amount: base
         :param price: quote; not used for MARKET
+        :param kwargs: see :class:`utils.OrderOptions`
         :return: the exchange's id and the time of creation in seconds
+        :raises ValueError: if the order is not valid; it has not been sent
         :raises web_utils.ParadexError: only if it is certain that the order does not exist
         """
-        request = utils.order_request(
-            market=await self.exchange_symbol_associated_to_pair(trading_pair),
-            side=CONSTANTS.SIDES[trade_type],
-            order_type=CONSTANTS.ORDER_TYPES[order_type],
-            size=amount,
-            price=None if order_type is OrderType.MARKET else price,
-            instruction=CONSTANTS.INSTRUCTIONS[order_type],
-            client_id=order_id,
-            position_action=position_action,
-            recv_window_ms=CONSTANTS.RECV_WINDOW_MS,
-        )
+        options = utils.order_options(kwargs, order_type, self._settings)
+        new = utils.NewOrder(order_id, trade_type, order_type, amount, price, position_action, options)
+        view = self._market_view(trading_pair)
+        utils.check_order(new, view)
+        request = utils.order_request(new, await self.exchange_symbol_associated_to_pair(trading_pair), view)
+        self._longest_recv_window = max(self._longest_recv_window, options.recv_window)
         self._submitting.add(order_id)
         try:
             try:
@@ -491,6 +607,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             update = OrderUpdate(trading_pair, self.current_timestamp, OrderState.CANCELED, client_order_id=order_id)
             self._order_tracker.process_order_update(update)
             return
+        if isinstance(exception, ValueError):  # without the base class's advice to check the keys
+            self.logger().warning(f"{order_id} was not sent: {exception}")
+            self._update_order_after_failure(order_id, trading_pair, exception)
+            return
         super()._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, exception, **kwargs)
 
     async def _resynchronize_time(self) -> None:
@@ -507,7 +627,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if the order does not exist
         """
         self.logger().warning(f"It is not known yet whether {client_order_id} was placed ({cause}); asking Paradex.")
-        certain_at = self._time_synchronizer.time() + CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        certain_at = self._time_synchronizer.time() + self._longest_recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
         backoff = web_utils.Backoff(initial=0.25, maximum=5.0)
         while True:
             asked_at = self._time_synchronizer.time()
@@ -574,6 +694,288 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return False
         return True
 
+    def restore_tracking_states(self, saved_states: dict[str, Any]) -> None:
+        super().restore_tracking_states(saved_states)
+        # Orders that were created before the restart have rested, as far as anybody knows: what closed them meanwhile
+        # was no rejection.
+        self._seen_open.update(self._order_tracker.active_orders)
+
+    # === Modifying orders ===
+
+    async def modify_order(
+        self,
+        client_order_id: str,
+        price: Decimal | None = None,
+        amount: Decimal | None = None,
+        trigger_price: Decimal | None = None,
+    ) -> InFlightOrder:
+        """Changes an open LIMIT or trigger order in place: `PUT /orders/{id}`, and whatever the exchange makes of it.
+
+        It keeps its ids and fills; its priority it keeps only if nothing but the amount becomes smaller. Changes of one
+        order wait for each other. A trigger price can be changed until the order is triggered.
+
+        :param price: quote; None leaves it
+        :param amount: base, the whole order with what has been filled already; None leaves it
+        :param trigger_price: quote; None leaves it
+        :return: the tracked order with its new price and amount; it may have been filled by that
+        :raises ValueError: if this is not possible; nothing was sent
+        :raises NotModifiedError: if the exchange refused, or the order was filled or cancelled before it was modified
+        :raises web_utils.ParadexError: if the exchange has not decided in half a minute, or cannot be asked; whatever
+            it decides, the tracked order will follow
+        """
+        order = self._order_tracker.fetch_tracked_order(client_order_id)
+        if order is None:
+            raise ValueError(f"There is no open order {client_order_id}.")
+        if order.exchange_order_id is None:
+            raise ValueError(f"{client_order_id} is not on the exchange yet.")
+        record = self._records[client_order_id]
+        async with record.modifying:
+            terms = await self._terms_when(order, record, lambda terms: terms.status != CONSTANTS.STATUS_NEW)
+            if terms is None:
+                raise web_utils.NoAnswerError(f"Paradex does not say what {client_order_id} is")
+            if terms.is_closed:
+                raise _closed(client_order_id, terms)
+            view = self._market_view(order.trading_pair)
+            wanted = utils.modified_terms(order, terms, view, price, amount, trigger_price)
+            if not wanted.asks_the_same(terms):
+                await self._modify(order, record, terms, wanted)
+        return order
+
+    async def _modify(
+        self, order: InFlightOrder, record: _OrderRecord, before: utils.OrderTerms, wanted: utils.OrderTerms
+    ) -> None:
+        """Asks for a modification and follows it until it has happened.
+
+        :raises web_utils.ParadexError: see :meth:`modify_order`
+        """
+        client_order_id = order.client_order_id
+        market = await self.exchange_symbol_associated_to_pair(order.trading_pair)
+        request_id, cause = None, "nothing has been heard of it"
+        try:
+            answer = await self._send_modify(utils.modify_request(order, wanted, market))
+            request_id = str((answer.get("request_info") or {}).get("id") or "") or None
+        except web_utils.NoAnswerError as error:
+            cause = str(error)
+            self.logger().warning(f"It is not known yet whether {client_order_id} was modified ({error}); asking.")
+        except web_utils.ApiError as error:
+            if error.code in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
+                self._reconcile_soon()  # it has probably just been filled
+            raise NotModifiedError(f"{client_order_id} was not modified: {error}") from error
+        terms = await self._terms_when(
+            order, record, lambda terms: utils.is_modification_decided(terms, before, wanted, request_id)
+        )
+        if terms is None and request_id is None:
+            # It would have been received and worked on by now.
+            raise NotModifiedError(f"{client_order_id} was not modified: {cause}")
+        if terms is None:
+            raise web_utils.NoAnswerError(f"Paradex has not decided yet whether {client_order_id} is modified")
+        is_answer = utils.is_modification_answer(terms, before, request_id)
+        if (is_answer and terms.request_status == CONSTANTS.MODIFY_SUCCEEDED) or terms.asks_the_same(wanted):
+            return
+        if terms.is_closed:
+            raise _closed(client_order_id, terms)
+        raise NotModifiedError(f"{client_order_id} was not modified: Paradex refused, {terms.request_message}")
+
+    async def _send_modify(self, request: dict[str, Any]) -> Mapping[str, Any]:
+        """`PUT /orders/{id}`, signed as soon as the rate limiter lets it through.
+
+        :raises web_utils.ParadexError: see :func:`web_utils.api_request`
+        """
+        for is_last in (False, True):
+            await self._throttler.execute_task(CONSTANTS.SUBMIT_LIMIT).acquire()
+            signed = {**request, "signature_timestamp": int(self._time_synchronizer.time() * 1e3)}
+            signed["signature"] = await self._auth.sign_order(signed)
+            try:
+                answer = await self._api_put(
+                    path_url=CONSTANTS.ORDER_PATH.format(order_id=web_utils.quoted(request["id"])),
+                    data=signed,
+                    is_auth_required=True,
+                    limit_id=CONSTANTS.ADMITTED_LIMIT,
+                )
+                return answer if isinstance(answer, dict) else {}
+            except web_utils.ApiError as error:
+                if is_last or not self._is_request_exception_related_to_time_synchronizer(error):
+                    raise
+                await self._resynchronize_time()
+        raise AssertionError("unreachable")
+
+    async def _terms_when(
+        self, order: InFlightOrder, record: _OrderRecord, condition: Callable[[utils.OrderTerms], bool]
+    ) -> utils.OrderTerms | None:
+        """What an order is for as soon as that fulfils a condition: told by the stream, or by REST if it is silent.
+
+        :return: None if that has not come about when whatever was sent must have been worked on
+        """
+        certain_at = self._time_synchronizer.time() + CONSTANTS.OUTCOME_MARGIN
+        while True:
+            if record.terms is not None and condition(record.terms):
+                return record.terms
+            record.heard.clear()
+            if record.terms is not None and await self._heard_within(record, CONSTANTS.MODIFY_SILENCE):
+                continue
+            asked_at = self._time_synchronizer.time()
+            try:
+                payload = await self._find_order(order.client_order_id)
+            except web_utils.ParadexError as error:
+                self.logger().debug(f"Paradex cannot be asked about {order.client_order_id} yet: {error}")
+                await self._sleep(CONSTANTS.MODIFY_SILENCE)
+                continue
+            if payload is not None:
+                self._note_terms(payload, order, record)
+                self._process_order(payload)
+            if asked_at > certain_at and not (record.terms is not None and condition(record.terms)):
+                return None
+            if record.terms is None:
+                await self._sleep(CONSTANTS.MODIFY_SILENCE)
+
+    async def _heard_within(self, record: _OrderRecord, seconds: float) -> bool:
+        """Whether the exchange tells something about an order within a time."""
+        tasks = [asyncio.create_task(record.heard.wait()), asyncio.create_task(self._sleep(seconds))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+        return record.heard.is_set()
+
+    def _note_terms(self, payload: Mapping[str, Any], order: InFlightOrder, record: _OrderRecord) -> None:
+        """Takes over what an order is for on the exchange, unless something newer is known."""
+        terms = utils.order_terms(payload)
+        if record.terms is None or record.terms.is_outdated_by(terms):
+            record.terms = terms
+            utils.adopt_terms(order, terms)
+        record.heard.set()
+
+    # === A position's take-profit and stop-loss ===
+
+    async def set_take_profit_stop_loss(
+        self, trading_pair: str, take_profit_price: Decimal | None = None, stop_loss_price: Decimal | None = None
+    ) -> dict[str, str]:
+        """Gives the position in a market a take-profit and a stop-loss, in place of those that it has from here.
+
+        They are reduce-only MARKET orders that wait for the mark price, of the position's size. Paradex cancels the
+        other one when the position is closed, and makes both smaller with it; the connector makes them larger, and
+        does the rest itself where Paradex does not. They are tracked, cancelled and restored like any order.
+
+        :param take_profit_price: quote, on the side of the mark price where the position wins; None removes it
+        :param stop_loss_price: quote, on the other side; None removes it
+        :return: their client ids by trigger type (`take_profit`, `stop_loss`)
+        :raises ValueError: if there is no position or a price is not possible; nothing was changed
+        :raises web_utils.ParadexError: if the exchange refused one; the text says which one, the other may have changed
+        """
+        prices = {
+            CONSTANTS.TRIGGER_STOP_LOSS: stop_loss_price,  # first: it is the one that is missed more
+            CONSTANTS.TRIGGER_TAKE_PROFIT: take_profit_price,
+        }
+        async with self._position_orders_locks[trading_pair]:
+            view = self._market_view(trading_pair)
+            wanted = {kind: price for kind, price in prices.items() if price is not None}
+            utils.check_position_orders(wanted, view)
+            client_ids = {}
+            for kind in prices:
+                try:
+                    client_id = await self._set_position_order(trading_pair, kind, wanted.get(kind), view.position)
+                except (ValueError, web_utils.ParadexError) as error:
+                    raise web_utils.ParadexError(f"The {kind} of {trading_pair} was not set: {error}") from error
+                if client_id is not None:
+                    client_ids[kind] = client_id
+            return client_ids
+
+    def position_order(self, trading_pair: str, trigger_type: str) -> InFlightOrder | None:
+        """The order that :meth:`set_take_profit_stop_loss` has made and that still waits or executes.
+
+        :param trigger_type: `take_profit` or `stop_loss`
+        """
+        prefix = CONSTANTS.POSITION_CLIENT_ID_PREFIXES[trigger_type]
+        orders = (
+            order
+            for order in self._order_tracker.active_orders.values()
+            if order.trading_pair == trading_pair and order.client_order_id.startswith(prefix) and not order.is_done
+        )
+        return next(orders, None)
+
+    async def _set_position_order(
+        self, trading_pair: str, trigger_type: str, trigger_price: Decimal | None, position: Decimal
+    ) -> str | None:
+        """Makes, modifies or cancels one of a position's orders.
+
+        :param position: signed, in base
+        :raises ValueError, web_utils.ParadexError: if that did not succeed
+        """
+        order = self.position_order(trading_pair, trigger_type)
+        closing_side = TradeType.SELL if position > 0 else TradeType.BUY
+        if order is not None and trigger_price is not None and order.trade_type is closing_side:
+            try:
+                await self.modify_order(order.client_order_id, amount=abs(position), trigger_price=trigger_price)
+                return order.client_order_id
+            except NotModifiedError:
+                if order.client_order_id in self._records or self._market_view(trading_pair).position != position:
+                    raise
+        elif order is not None:
+            await self._execute_cancel(trading_pair, order.client_order_id)
+        if trigger_price is None:
+            return None
+        client_id = get_new_client_order_id(
+            is_buy=closing_side is TradeType.BUY,
+            trading_pair=trading_pair,
+            hbot_order_id_prefix=CONSTANTS.POSITION_CLIENT_ID_PREFIXES[trigger_type],
+            max_id_len=self.client_order_id_max_length,
+        )
+        error = await self._create_order(
+            closing_side,
+            client_id,
+            trading_pair,
+            abs(position),
+            OrderType.MARKET,
+            position_action=PositionAction.CLOSE,
+            trigger_price=trigger_price,
+            trigger_type=trigger_type,
+        )
+        if error is not None:
+            raise web_utils.ParadexError(str(error)) from error
+        return client_id
+
+    def _fit_position_orders_soon(self, trading_pair: str) -> None:
+        """Has a position's take-profit and stop-loss taken to its size; changes that come together share a pass."""
+        task = self._fitting.get(trading_pair)
+        if (task is None or task.done()) and self._unfit_position_orders(trading_pair):
+            self._fitting[trading_pair] = safe_ensure_future(self._fit_position_orders(trading_pair))
+
+    def _unfit_position_orders(self, trading_pair: str) -> list[InFlightOrder]:
+        """Those that wait for another size, or against another side, than the position has."""
+        position = self._market_view(trading_pair).position
+        orders = (self.position_order(trading_pair, kind) for kind in CONSTANTS.POSITION_CLIENT_ID_PREFIXES)
+        return [
+            order
+            for order in orders
+            if order is not None
+            and order.executed_amount_base == 0  # else it is closing the position right now
+            and position != (order.amount if order.trade_type is TradeType.SELL else -order.amount)
+        ]
+
+    async def _fit_position_orders(self, trading_pair: str) -> None:
+        """Modifies or cancels them until they fit; what cannot be done is said, and tried again with the next poll."""
+        tried: set[tuple[str, Decimal]] = set()
+        async with self._position_orders_locks[trading_pair]:
+            while unfit := self._unfit_position_orders(trading_pair):
+                order, position = unfit[0], self._market_view(trading_pair).position
+                if (order.client_order_id, position) in tried:
+                    return
+                tried.add((order.client_order_id, position))
+                if position and (position > 0) == (order.trade_type is TradeType.SELL):
+                    try:
+                        await self.modify_order(order.client_order_id, amount=abs(position))
+                    except (ValueError, web_utils.ParadexError) as error:
+                        if order.client_order_id in self._records:
+                            self.logger().warning(
+                                f"{order.client_order_id} is for {order.amount} while the position in {trading_pair} "
+                                f"is {position}: {error}"
+                            )
+                else:
+                    await self._sleep(CONSTANTS.POSITION_CLOSING_PATIENCE)  # the exchange cancels it itself
+                    if any(order is other for other in self._unfit_position_orders(trading_pair)):
+                        await self._execute_cancel(trading_pair, order.client_order_id)
+
     # === Order status and fills by lists ===
 
     async def _request_order_status(self, tracked_order: InFlightOrder) -> OrderUpdate:
@@ -613,7 +1015,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if order.client_order_id in self._submitting:
             return True
         age = self._time_synchronizer.time() - order.creation_timestamp
-        return order.exchange_order_id is None and age < CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        return order.exchange_order_id is None and age < self._longest_recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
 
     async def _update_orders_fills(self, orders: list[InFlightOrder]) -> None:
         """Every fill since the last one seen, from one list for all orders."""
@@ -646,11 +1048,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _order_update(self, payload: Mapping[str, Any], order: InFlightOrder) -> OrderUpdate:
         client_order_id = order.client_order_id
+        self._note_terms(payload, order, self._records[client_order_id])
         update = utils.order_update_from_payload(payload, order, was_open=client_order_id in self._seen_open)
         if payload["status"] in (CONSTANTS.STATUS_OPEN, CONSTANTS.STATUS_UNTRIGGERED):
             self._seen_open.add(client_order_id)
         elif update.new_state in _FINAL_STATES:
             self._seen_open.discard(client_order_id)
+            self._records.pop(client_order_id, None)
         return update
 
     def _process_order(self, payload: Mapping[str, Any]) -> None:
@@ -783,6 +1187,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._perpetual_trading.remove_position(trading_pair)
         else:
             self._perpetual_trading.set_position(trading_pair, position)
+        self._fit_position_orders_soon(trading_pair)
         return trading_pair
 
     async def _trading_pair_position_mode_set(self, mode: PositionMode, trading_pair: str) -> tuple[bool, str]:
@@ -913,6 +1318,18 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if trading_pair is not None:
             timestamp, rate, payment = self._funding_payment(data, trading_pair)
             self._emit_funding_payment_event(trading_pair, timestamp, rate, payment, True)  # type: ignore[arg-type]
+
+
+def _closed(client_order_id: str, terms: utils.OrderTerms) -> NotModifiedError:
+    """The error of a modification that came too late."""
+    end = "filled" if terms.remaining == 0 else "cancelled"
+    return NotModifiedError(f"{client_order_id} was not modified: it was {end} before")
+
+
+def _best_price(entries: Iterable[Any]) -> Decimal | None:
+    """The first price of a side of a book, without the noise of the float."""
+    best = next(iter(entries), None)
+    return Decimal(str(best.price)) if best is not None else None
 
 
 def _milliseconds(seconds: float) -> int:

@@ -7,7 +7,11 @@ from hummingbot.core.data_type.common import OrderType
 
 ALL_RULES = [CONSTANTS.RATE_LIMITS, CONSTANTS.RETAIL_RATE_LIMITS]
 # Paths that are only templates; their requests count as these.
-LIMIT_IDS = {CONSTANTS.AUTH_PATH: CONSTANTS.AUTH_LIMIT, CONSTANTS.SET_MARGIN_PATH: CONSTANTS.SET_MARGIN_LIMIT}
+LIMIT_IDS = {
+    CONSTANTS.AUTH_PATH: CONSTANTS.AUTH_LIMIT,
+    CONSTANTS.SET_MARGIN_PATH: CONSTANTS.SET_MARGIN_LIMIT,
+    CONSTANTS.ORDER_PATH: CONSTANTS.SUBMIT_LIMIT,
+}
 
 
 def by_id(rules: list[RateLimit]) -> dict[str, RateLimit]:
