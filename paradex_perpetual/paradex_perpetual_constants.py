@@ -124,6 +124,7 @@ POSITION_CLIENT_ID_PREFIXES = {
     TRIGGER_STOP_LOSS: f"{CLIENT_ID_PREFIX}SL-",
 }
 RPI_CROSS_LIMIT = Decimal("0.0005")  # how far an RPI order may reach into the other side of the book
+PRICE_BAND_SHARE = Decimal("0.9")  # of the distance from the mark price that the band allows, for bounds of our own
 
 # `request_info.status`: the outcome of a modification, which is told later.
 MODIFY_PENDING = "PENDING"

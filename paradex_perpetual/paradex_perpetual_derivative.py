@@ -527,6 +527,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             best_bid=_best_price(book.bid_entries()) if book is not None else None,
             best_ask=_best_price(book.ask_entries()) if book is not None else None,
             position=position.amount if position is not None else Decimal(0),
+            price_band=utils.decimal_or_none(self._markets.get(trading_pair, {}), "price_bands_width"),
             order_class=self._order_class,
         )
 
@@ -807,36 +808,39 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :return: None if that has not come about when whatever was sent must have been worked on
         """
         certain_at = self._time_synchronizer.time() + CONSTANTS.OUTCOME_MARGIN
+        pause = CONSTANTS.MODIFY_SILENCE if record.terms is not None else 0.0
         while True:
             if record.terms is not None and condition(record.terms):
                 return record.terms
             record.heard.clear()
-            if record.terms is not None and await self._heard_within(record, CONSTANTS.MODIFY_SILENCE):
-                continue
-            asked_at = self._time_synchronizer.time()
+            hearing = asyncio.create_task(record.heard.wait())
+            asking = asyncio.create_task(self._ask_for_terms(order, record, pause))
             try:
-                payload = await self._find_order(order.client_order_id)
-            except web_utils.ParadexError as error:
-                self.logger().debug(f"Paradex cannot be asked about {order.client_order_id} yet: {error}")
-                await self._sleep(CONSTANTS.MODIFY_SILENCE)
-                continue
-            if payload is not None:
-                self._note_terms(payload, order, record)
-                self._process_order(payload)
-            if asked_at > certain_at and not (record.terms is not None and condition(record.terms)):
-                return None
-            if record.terms is None:
-                await self._sleep(CONSTANTS.MODIFY_SILENCE)
+                await asyncio.wait([hearing, asking], return_when=asyncio.FIRST_COMPLETED)
+                if asking.done() and asking.result() > certain_at and not (record.terms and condition(record.terms)):
+                    return None
+            finally:
+                hearing.cancel()
+                asking.cancel()
+            pause = CONSTANTS.MODIFY_SILENCE
 
-    async def _heard_within(self, record: _OrderRecord, seconds: float) -> bool:
-        """Whether the exchange tells something about an order within a time."""
-        tasks = [asyncio.create_task(record.heard.wait()), asyncio.create_task(self._sleep(seconds))]
+    async def _ask_for_terms(self, order: InFlightOrder, record: _OrderRecord, pause: float) -> float:
+        """Asks REST about an order after a pause, and takes over what it says.
+
+        :return: when it was asked, by the exchange's clock in seconds; 0 if that did not succeed
+        """
+        await self._sleep(pause)
+        asked_at = self._time_synchronizer.time()
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-        return record.heard.is_set()
+            payload = await self._find_order(order.client_order_id)
+        except web_utils.ParadexError as error:
+            self.logger().debug(f"Paradex cannot be asked about {order.client_order_id} yet: {error}")
+            return 0.0
+        if payload is None:
+            return 0.0 if record.terms is None else asked_at
+        self._note_terms(payload, order, record)
+        self._process_order(payload)
+        return asked_at
 
     def _note_terms(self, payload: Mapping[str, Any], order: InFlightOrder, record: _OrderRecord) -> None:
         """Takes over what an order is for on the exchange, unless something newer is known."""
@@ -957,9 +961,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """Modifies or cancels them until they fit; what cannot be done is said, and tried again with the next poll."""
         tried: set[tuple[str, Decimal]] = set()
         async with self._position_orders_locks[trading_pair]:
-            while unfit := self._unfit_position_orders(trading_pair):
-                order, position = unfit[0], self._market_view(trading_pair).position
-                if (order.client_order_id, position) in tried:
+            while True:
+                position = self._market_view(trading_pair).position
+                unfit = self._unfit_position_orders(trading_pair)
+                order = next((order for order in unfit if (order.client_order_id, position) not in tried), None)
+                if order is None:
                     return
                 tried.add((order.client_order_id, position))
                 if position and (position > 0) == (order.trade_type is TradeType.SELL):

@@ -644,6 +644,7 @@ class MarketView:
     """What is known about a market and the position in it when an order is checked.
 
     :ivar position: signed, in base
+    :ivar price_band: how far from the mark price an order may be, as a fraction
     """
 
     rule: TradingRule
@@ -651,6 +652,7 @@ class MarketView:
     best_bid: Decimal | None = None
     best_ask: Decimal | None = None
     position: Decimal = Decimal(0)
+    price_band: Decimal | None = None
     order_class: str = CONSTANTS.ORDER_CLASS_PRO
 
     def closes_position(self, trade_type: TradeType, amount: Decimal) -> bool:
@@ -815,10 +817,15 @@ def slippage_bound(trade_type: TradeType, max_slippage: Decimal, view: MarketVie
     best = view.best_ask if trade_type is TradeType.BUY else view.best_bid
     if best is None:
         raise ValueError("The slippage cannot be bounded: the order book has no price on the other side.")
+    sign = 1 if trade_type is TradeType.BUY else -1
+    bound = best * (1 + sign * max_slippage)
+    if view.price_band and view.mark_price is not None and view.mark_price.is_finite():
+        # Beyond the band the exchange refuses the order; a little less, for the mark moves until it arrives.
+        limit = view.mark_price * (1 + sign * view.price_band * CONSTANTS.PRICE_BAND_SHARE)
+        bound = min(bound, limit) if trade_type is TradeType.BUY else max(bound, limit)
     tick = view.rule.min_price_increment
-    if trade_type is TradeType.BUY:
-        return (best * (1 + max_slippage) / tick).to_integral_value(ROUND_FLOOR) * tick
-    return max((best * (1 - max_slippage) / tick).to_integral_value(ROUND_CEILING) * tick, tick)
+    rounding = ROUND_FLOOR if trade_type is TradeType.BUY else ROUND_CEILING
+    return max((bound / tick).to_integral_value(rounding) * tick, tick)
 
 
 def order_request(order: NewOrder, market: str, view: MarketView) -> dict[str, Any]:

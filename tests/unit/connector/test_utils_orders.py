@@ -160,6 +160,12 @@ class TestRequests:
         assert utils.slippage_bound(BUY, Decimal("0.001"), view) == Decimal("100.8")  # 100.8007
         assert utils.slippage_bound(SELL, Decimal("0.001"), view) == Decimal("100.2")  # 100.1997
 
+    @pytest.mark.parametrize(("side", "bound"), [(BUY, "62700"), (SELL, "57300")])
+    def test_a_bound_stays_within_the_price_band(self, side: TradeType, bound: str) -> None:
+        view = replace(VIEW, price_band=Decimal("0.05"))
+        assert utils.slippage_bound(side, Decimal("0.2"), view) == Decimal(bound)
+        assert utils.slippage_bound(side, Decimal("0.2"), replace(view, mark_price=None)) != Decimal(bound)
+
     def test_without_a_book_there_is_no_bound_and_no_order(self) -> None:
         with pytest.raises(ValueError, match="no price on the other side"):
             request(replace(VIEW, best_ask=None), order_type=TAKER, max_slippage=Decimal("0.01"))
