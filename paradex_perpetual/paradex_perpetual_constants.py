@@ -131,7 +131,7 @@ MODIFY_PENDING = "PENDING"
 MODIFY_SUCCEEDED = "SUCCESS"
 MODIFY_REJECTED = "REJECTED"
 MODIFY_SILENCE = 2.0  # without a word of the stream about a modification, REST is asked
-POSITION_CLOSING_PATIENCE = 2.0  # the exchange cancels a closed position's take-profit and stop-loss itself
+POSITION_ORDERS_PATIENCE = 2.0  # for the exchange to make them smaller, or to cancel them, with their position
 
 ORDER_ENTRY_REST = "rest"
 ORDER_ENTRY_WEBSOCKET = "websocket"

@@ -517,19 +517,28 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         return None
 
     def _market_view(self, trading_pair: str) -> utils.MarketView:
-        """What is known about a market at this moment."""
+        """What is known about a market at this moment.
+
+        :raises ValueError: if its rules are not known yet
+        """
+        if trading_pair not in self._trading_rules:
+            raise ValueError(f"The trading rules of {trading_pair} are not known yet.")
         funding_info = self._perpetual_trading.funding_info.get(trading_pair)
-        position = self.account_positions.get(trading_pair)
         book = self.order_book_tracker.order_books.get(trading_pair)
         return utils.MarketView(
             rule=self._trading_rules[trading_pair],
             mark_price=funding_info.mark_price if funding_info is not None else None,
             best_bid=_best_price(book.bid_entries()) if book is not None else None,
             best_ask=_best_price(book.ask_entries()) if book is not None else None,
-            position=position.amount if position is not None else Decimal(0),
+            position=self._position_size(trading_pair),
             price_band=utils.decimal_or_none(self._markets.get(trading_pair, {}), "price_bands_width"),
             order_class=self._order_class,
         )
+
+    def _position_size(self, trading_pair: str) -> Decimal:
+        """:return: signed, in base; 0 without a position"""
+        position = self.account_positions.get(trading_pair)
+        return position.amount if position is not None else Decimal(0)
 
     async def _place_order(
         self,
@@ -913,7 +922,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 await self.modify_order(order.client_order_id, amount=abs(position), trigger_price=trigger_price)
                 return order.client_order_id
             except NotModifiedError:
-                if order.client_order_id in self._records or self._market_view(trading_pair).position != position:
+                if order.client_order_id in self._records or self._position_size(trading_pair) != position:
                     raise
         elif order is not None:
             await self._execute_cancel(trading_pair, order.client_order_id)
@@ -947,7 +956,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _unfit_position_orders(self, trading_pair: str) -> list[InFlightOrder]:
         """Those that wait for another size, or against another side, than the position has."""
-        position = self._market_view(trading_pair).position
+        position = self._position_size(trading_pair)
         orders = (self.position_order(trading_pair, kind) for kind in CONSTANTS.POSITION_CLIENT_ID_PREFIXES)
         return [
             order
@@ -960,27 +969,32 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _fit_position_orders(self, trading_pair: str) -> None:
         """Modifies or cancels them until they fit; what cannot be done is said, and tried again with the next poll."""
         tried: set[tuple[str, Decimal]] = set()
-        async with self._position_orders_locks[trading_pair]:
-            while True:
-                position = self._market_view(trading_pair).position
-                unfit = self._unfit_position_orders(trading_pair)
-                order = next((order for order in unfit if (order.client_order_id, position) not in tried), None)
-                if order is None:
-                    return
-                tried.add((order.client_order_id, position))
-                if position and (position > 0) == (order.trade_type is TradeType.SELL):
-                    try:
-                        await self.modify_order(order.client_order_id, amount=abs(position))
-                    except (ValueError, web_utils.ParadexError) as error:
-                        if order.client_order_id in self._records:
-                            self.logger().warning(
-                                f"{order.client_order_id} is for {order.amount} while the position in {trading_pair} "
-                                f"is {position}: {error}"
-                            )
-                else:
-                    await self._sleep(CONSTANTS.POSITION_CLOSING_PATIENCE)  # the exchange cancels it itself
-                    if any(order is other for other in self._unfit_position_orders(trading_pair)):
-                        await self._execute_cancel(trading_pair, order.client_order_id)
+        while True:
+            position = self._position_size(trading_pair)
+            unfit = self._unfit_position_orders(trading_pair)
+            order = next((order for order in unfit if (order.client_order_id, position) not in tried), None)
+            if order is None:
+                return
+            tried.add((order.client_order_id, position))
+            if abs(position) <= order.amount:
+                # The exchange makes it smaller, or cancels it, by itself, and it only reduces: no hurry.
+                await self._sleep(CONSTANTS.POSITION_ORDERS_PATIENCE)
+            async with self._position_orders_locks[trading_pair]:
+                if any(order is other for other in self._unfit_position_orders(trading_pair)):
+                    await self._fit_position_order(order, self._position_size(trading_pair))
+
+    async def _fit_position_order(self, order: InFlightOrder, position: Decimal) -> None:
+        if position == 0 or (position > 0) == (order.trade_type is TradeType.BUY):
+            await self._execute_cancel(order.trading_pair, order.client_order_id)
+            return
+        try:
+            await self.modify_order(order.client_order_id, amount=abs(position))
+        except (ValueError, web_utils.ParadexError) as error:
+            if order.client_order_id in self._records:  # else it is closed
+                self.logger().warning(
+                    f"{order.client_order_id} is for {order.amount} while the position in {order.trading_pair} is "
+                    f"{position}: {error}"
+                )
 
     # === Order status and fills by lists ===
 

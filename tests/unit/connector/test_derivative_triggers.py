@@ -229,6 +229,12 @@ class TestClosingSmallPositions:
         assert "minimum notional size 10" in trader.failed()[0].error_message
         assert trader.venue.asked("POST", "/orders") == []
 
+    async def test_a_limit_order_without_a_price_is_refused(self, trader: Trader) -> None:
+        trader.submit(price="NaN")
+        await eventually(trader.failed)
+        assert "price should be a positive number, not NaN" in trader.failed()[0].error_message
+        assert trader.venue.asked("POST", "/orders") == []
+
     async def test_one_above_the_maximum_is_refused_before_it_is_sent(self, trader: Trader) -> None:
         trader.submit(amount="100.5")
         await eventually(trader.failed)
@@ -320,6 +326,22 @@ class TestPositionOrders:
         restarted.exchange.restore_tracking_states(trader.exchange.tracking_states)
         assert restarted.exchange.position_order(PAIR, "stop_loss").client_order_id == ids["stop_loss"]
         await self.moved(restarted, "0.7")
+        await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.7"})
+
+    async def test_a_position_that_is_told_before_the_trading_rules_is_taken_all_the_same(
+        self, trader: Trader, book: Book, make_exchange: Callable[..., ParadexPerpetualDerivative]
+    ) -> None:
+        await self.protect(trader, book)
+        restarted = Trader(make_exchange(), trader.venue)
+        restarted.exchange.restore_tracking_states(trader.exchange.tracking_states)
+        rules = dict(restarted.exchange._trading_rules)
+        restarted.exchange._trading_rules.clear()
+        await self.moved(restarted, "0.7")
+        await settle()
+        assert restarted.exchange.account_positions[PAIR].amount == Decimal("0.7")
+        assert {order["size"] for order in book.orders.values()} == {"0.5"}
+        restarted.exchange._trading_rules.update(rules)
+        await self.moved(restarted, "0.7")  # the next poll
         await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.7"})
 
     async def test_nothing_is_sent_for_prices_that_cannot_be(self, trader: Trader) -> None:
