@@ -6,6 +6,8 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check
 SITE_PACKAGES = $$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 # Where `make wheel` leaves the wheels.
 DIST := dist
+# Most of a test is waiting for processes and sockets. To debug one: make test ARGS='-n0 --pdb tests/…'
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 # What demo, test and lock pass on: make test ARGS='tests/unit -x'
 ARGS :=
 
@@ -31,7 +33,7 @@ demo: install
 
 .PHONY: test
 test: install
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: lint
 lint: install
