@@ -58,6 +58,7 @@ ORDERS_HISTORY_PATH = "/orders-history"
 ORDERS_BATCH_PATH = "/orders/batch"
 ORDER_PATH = "/orders/{order_id}"
 ORDER_BY_CLIENT_ID_PATH = "/orders/by_client_id/{client_id}"
+ORDER_PATH = "/orders/{order_id}"
 
 REQUEST_TIMEOUT = 35.0  # the exchange gives up after 30 s and says so with a 503; then the outcome is unknown
 PAGE_SIZE = 1000  # 5000 at most, 1000 for /trades
@@ -128,8 +129,32 @@ TYPE_LIMIT = "LIMIT"
 TYPE_MARKET = "MARKET"
 ORDER_TYPES = {OrderType.LIMIT: TYPE_LIMIT, OrderType.LIMIT_MAKER: TYPE_LIMIT, OrderType.MARKET: TYPE_MARKET}
 INSTRUCTIONS = {OrderType.LIMIT: "GTC", OrderType.LIMIT_MAKER: "POST_ONLY", OrderType.MARKET: "GTC"}
+INSTRUCTION_IOC = "IOC"
+INSTRUCTION_RPI = "RPI"
 FLAG_REDUCE_ONLY = "REDUCE_ONLY"
 FLAG_INTERACTIVE = "INTERACTIVE"
+FLAG_MMP = "MMP"
+
+# Trigger orders wait for the mark price. A stop follows the market (a BUY waits above it); take-profit and stop-loss
+# belong to a position, which they only reduce.
+TRIGGER_STOP = "stop"
+TRIGGER_TAKE_PROFIT = "take_profit"
+TRIGGER_STOP_LOSS = "stop_loss"
+TRIGGER_TYPES = {TRIGGER_STOP: "STOP", TRIGGER_TAKE_PROFIT: "TAKE_PROFIT", TRIGGER_STOP_LOSS: "STOP_LOSS"}
+# The beginning of the client ids of a position's own take-profit and stop-loss: they are known again after a restart.
+POSITION_CLIENT_ID_PREFIXES = {
+    TRIGGER_TAKE_PROFIT: f"{CLIENT_ID_PREFIX}TP-",
+    TRIGGER_STOP_LOSS: f"{CLIENT_ID_PREFIX}SL-",
+}
+RPI_CROSS_LIMIT = Decimal("0.0005")  # how far an RPI order may reach into the other side of the book
+PRICE_BAND_SHARE = Decimal("0.9")  # of the distance from the mark price that the band allows, for bounds of our own
+
+# `request_info.status`: the outcome of a modification, which is told later.
+MODIFY_PENDING = "PENDING"
+MODIFY_SUCCEEDED = "SUCCESS"
+MODIFY_REJECTED = "REJECTED"
+MODIFY_SILENCE = 2.0  # without a word of the stream about a modification, REST is asked
+POSITION_ORDERS_PATIENCE = 2.0  # for the exchange to make them smaller, or to cancel them, with their position
 
 ORDER_ENTRY_REST = "rest"
 ORDER_ENTRY_WEBSOCKET = "websocket"
@@ -250,6 +275,13 @@ CREDENTIAL_ERRORS = frozenset(
 
 # === Rate limits (docs.paradex.trade, "Rate Limits"; Retail: "Retail and Pro Orders") ===
 
+# How much of a limit ordinary requests leave in it. What is sent evenly does not arrive evenly: with a share of 0.05 a
+# limit of a second bears delays that differ by 50 ms, one of a minute by 3 s. Urgent requests may use it up.
+LIMIT_MARGIN = 0.05
+REFUSAL_PAUSE = 1.0  # after a refusal that does not say when to try again
+LIMIT_NOTICE_AFTER = 3.0  # a request that has to wait for longer than that is worth a line in the log
+LIMIT_NOTICE_PAUSE = 300.0  # and the same limit another one only after that
+
 SECOND = 1
 MINUTE = 60
 HOUR = 3600
@@ -269,6 +301,7 @@ RETAIL_DAY_POOL = "retail_day"
 SUBMIT_LIMIT = "submit"
 ADMITTED_LIMIT = "admitted"  # for what has passed the limiter already, before it was signed
 CANCEL_LIMIT = "cancel"
+URGENT_LIMITS = frozenset({CANCEL_LIMIT})  # what goes before everything else that waits for the same pools
 AUTH_LIMIT = "auth"
 WS_CONNECT_LIMIT = "ws_connect"
 WS_CONNECT_MINUTE_POOL = "ws_connect_minute"
@@ -316,7 +349,6 @@ _POOLS = [
         time_interval=SECOND,
         linked_limits=[LinkedLimitWeightPair(WS_CONNECT_MINUTE_POOL)],
     ),
-    RateLimit(ADMITTED_LIMIT, limit=1_000_000, time_interval=SECOND),
 ]
 _RETAIL_POOLS = [
     RateLimit(RETAIL_SECOND_POOL, limit=3, time_interval=SECOND),
@@ -345,13 +377,20 @@ _COMMON_LIMITS = [
     RateLimit(CANCEL_LIMIT, limit=17250, time_interval=MINUTE, linked_limits=_ORDER_POOLS),
 ]
 
-RATE_LIMITS = [
-    *_COMMON_LIMITS,
-    RateLimit(SUBMIT_LIMIT, limit=17250, time_interval=MINUTE, linked_limits=_ORDER_POOLS),
-]
+
+def _submit_limits(limit: int, pools: list[LinkedLimitWeightPair]) -> list[RateLimit]:
+    weightless = [LinkedLimitWeightPair(pool.limit_id, weight=0) for pool in pools]
+    return [
+        RateLimit(SUBMIT_LIMIT, limit=limit, time_interval=MINUTE, linked_limits=pools),
+        # Takes nothing from the pools, but what the exchange says of them in its answer is about them.
+        RateLimit(ADMITTED_LIMIT, limit=limit, time_interval=MINUTE, weight=0, linked_limits=weightless),
+    ]
+
+
+RATE_LIMITS = [*_COMMON_LIMITS, *_submit_limits(17250, _ORDER_POOLS)]
 RETAIL_RATE_LIMITS = [
     *_COMMON_LIMITS,
     *_RETAIL_POOLS,
-    RateLimit(SUBMIT_LIMIT, limit=30, time_interval=MINUTE, linked_limits=[*_ORDER_POOLS, *_RETAIL_ORDER_POOLS]),
+    *_submit_limits(30, [*_ORDER_POOLS, *_RETAIL_ORDER_POOLS]),
 ]
 RATE_LIMITS_BY_ORDER_CLASS = {ORDER_CLASS_PRO: RATE_LIMITS, ORDER_CLASS_RETAIL: RETAIL_RATE_LIMITS}

@@ -2,8 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +27,7 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_st
 )
 from hummingbot.connector.perpetual_derivative_py_base import PerpetualDerivativePyBase
 from hummingbot.connector.trading_rule import TradingRule
+from hummingbot.connector.utils import get_new_client_order_id
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
@@ -43,6 +45,24 @@ _FINAL_STATES = frozenset({OrderState.CANCELED, OrderState.FILLED, OrderState.FA
 
 class _OrderNotFoundError(web_utils.ParadexError):
     """Neither the open orders nor the history know an order."""
+
+
+class NotModifiedError(web_utils.ParadexError):
+    """An order was not modified: the change was refused, or the order was closed before it; the text says which."""
+
+
+@dataclass
+class _OrderRecord:
+    """What is known of an order on the exchange beyond what Hummingbot tracks.
+
+    :ivar terms: None until the exchange has told them
+    :ivar heard: set whenever it has told something about the order
+    :ivar modifying: held by the one modification that is on its way
+    """
+
+    terms: utils.OrderTerms | None = None
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    modifying: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class ParadexOrderTracker(ClientOrderTracker):
@@ -107,6 +127,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._fills_owed: dict[str, tuple[InFlightOrder, Decimal]] = {}  # closed orders whose fills are not all known
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
+        self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
+        self._longest_recv_window = self._settings.recv_window  # ms, of all orders so far
+        self._position_orders_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._fitting: dict[str, asyncio.Task[None]] = {}  # by trading pair: takes position orders to its new size
         self._positions_updated_at: dict[str, int] = {}
         self._leverage_known: set[str] = set()
         self._mmp_freezes = utils.MmpFreezes(self.logger())
@@ -238,6 +262,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     # === What the base class asks for ===
 
     def _create_web_assistants_factory(self) -> WebAssistantsFactory:
+        # In the place of the base class's, before anybody has got hold of that one.
+        share = 100 * self._throttler.limits_pct
+        self._throttler = web_utils.create_throttler(self._order_class, share)  # type: ignore[assignment]
         return web_utils.build_api_factory(
             throttler=self._throttler,
             time_synchronizer=self._time_synchronizer,
@@ -358,6 +385,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             task.cancel()  # who is owed fills is remembered for the next start
         self._fills_tasks.clear()
         self._order_entry.stop()
+        for task in self._fitting.values():
+            task.cancel()
+        self._fitting.clear()
         await super().stop_network()
 
     async def _prepare_auth(self) -> None:
@@ -536,6 +566,107 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     # === Placing and cancelling orders ===
 
+    def place_trigger_order(
+        self,
+        trading_pair: str,
+        trade_type: TradeType,
+        amount: Decimal,
+        trigger_price: Decimal,
+        trigger_type: str = CONSTANTS.TRIGGER_STOP,
+        price: Decimal | None = None,
+        position_action: PositionAction = PositionAction.CLOSE,
+        **options: Any,
+    ) -> str:
+        """Places an order that waits until the mark price has come to its trigger price.
+
+        The same as `buy` or `sell` with these keywords. It is tracked as open while it waits, and its events are those
+        of any order; without a price it is a MARKET order, whose price in Hummingbot is the trigger price.
+
+        :param amount: base
+        :param trigger_price: quote
+        :param trigger_type: `stop`, `take_profit` or `stop_loss`; the latter two only reduce a position
+        :param price: quote; makes it a LIMIT order
+        :param options: others of :class:`utils.OrderOptions`
+        :return: the client id; an order that is not valid fails with an event that says why, and is not sent
+        """
+        place = self.buy if trade_type is TradeType.BUY else self.sell
+        return place(
+            trading_pair,
+            amount,
+            OrderType.MARKET if price is None else OrderType.LIMIT,
+            s_decimal_NaN if price is None else price,
+            position_action=position_action,
+            trigger_price=trigger_price,
+            trigger_type=trigger_type,
+            **options,
+        )
+
+    async def _create_order(
+        self,
+        trade_type: TradeType,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType,
+        price: Decimal | None = None,
+        position_action: PositionAction = PositionAction.NIL,
+        **kwargs: Any,
+    ) -> Exception | None:
+        """Tracks an order, checks it and places it.
+
+        In place of the base class's, which refuses to close a position that is smaller than the market's minimum.
+
+        :param kwargs: see :class:`utils.OrderOptions`
+        :return: why it failed, as the order's event says too; None if it was placed
+        """
+        if position_action not in self.VALID_POSITION_ACTIONS:
+            raise ValueError(f"Invalid position action {position_action}. Must be one of {self.VALID_POSITION_ACTIONS}")
+        rule = self._trading_rules[trading_pair]
+        if order_type is not OrderType.MARKET:
+            price = self.quantize_order_price(trading_pair, price or s_decimal_NaN)
+        elif isinstance(kwargs.get("trigger_price"), Decimal):
+            price = kwargs["trigger_price"]
+        price = s_decimal_NaN if price is None else price
+        quantized = self.quantize_order_amount(trading_pair, amount)
+        self.start_tracking_order(
+            order_id, None, trading_pair, trade_type, price, quantized, order_type, position_action
+        )
+        order = self._order_tracker.active_orders[order_id]
+        try:
+            if quantized < rule.min_order_size:
+                raise ValueError(utils.too_small_text(amount, rule))
+            await self._place_order_and_process_update(order=order, position_action=position_action, **kwargs)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # as in the base class: whatever it is, the order has failed
+            self._on_order_failure(order_id, trading_pair, quantized, trade_type, order_type, price, error, **kwargs)
+            return error
+        return None
+
+    def _market_view(self, trading_pair: str) -> utils.MarketView:
+        """What is known about a market at this moment.
+
+        :raises ValueError: if its rules are not known yet
+        """
+        if trading_pair not in self._trading_rules:
+            raise ValueError(f"The trading rules of {trading_pair} are not known yet.")
+        funding_info = self._perpetual_trading.funding_info.get(trading_pair)
+        book = self.order_book_tracker.order_books.get(trading_pair)
+        return utils.MarketView(
+            rule=self._trading_rules[trading_pair],
+            mark_price=funding_info.mark_price if funding_info is not None else None,
+            best_bid=_best_price(book.bid_entries()) if book is not None else None,
+            best_ask=_best_price(book.ask_entries()) if book is not None else None,
+            position=self._position_size(trading_pair),
+            price_band=utils.decimal_or_none(self._markets.get(trading_pair, {}), "price_bands_width"),
+            order_class=self._order_class,
+        )
+
+    def _position_size(self, trading_pair: str) -> Decimal:
+        """:return: signed, in base; 0 without a position"""
+        position = self.account_positions.get(trading_pair)
+        return position.amount if position is not None else Decimal(0)
+
     async def _place_order(
         self,
         order_id: str,
@@ -551,20 +682,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :param amount: base
         :param price: quote; not used for MARKET
+        :param kwargs: see :class:`utils.OrderOptions`
         :return: the exchange's id and the time of creation in seconds
+        :raises ValueError: if the order is not valid; it has not been sent
         :raises web_utils.ParadexError: only if it is certain that the order does not exist
         """
-        request = utils.order_request(
-            market=await self.exchange_symbol_associated_to_pair(trading_pair),
-            side=CONSTANTS.SIDES[trade_type],
-            order_type=CONSTANTS.ORDER_TYPES[order_type],
-            size=amount,
-            price=None if order_type is OrderType.MARKET else price,
-            instruction=CONSTANTS.INSTRUCTIONS[order_type],
-            client_id=order_id,
-            position_action=position_action,
-            recv_window_ms=self._settings.recv_window,
-        )
+        options = utils.order_options(kwargs, order_type, self._settings)
+        new = utils.NewOrder(order_id, trade_type, order_type, amount, price, position_action, options)
+        view = self._market_view(trading_pair)
+        utils.check_order(new, view)
+        request = utils.order_request(new, await self.exchange_symbol_associated_to_pair(trading_pair), view)
+        self._longest_recv_window = max(self._longest_recv_window, options.recv_window)
         self._submitting.add(order_id)
         try:
             order = await self._order_entry.submit(request)
@@ -589,6 +717,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if isinstance(exception, WithdrawnError):
             update = OrderUpdate(trading_pair, self.current_timestamp, OrderState.CANCELED, client_order_id=order_id)
             self._order_tracker.process_order_update(update)
+            return
+        if isinstance(exception, ValueError):  # without the base class's advice to check the keys
+            self.logger().warning(f"{order_id} was not sent: {exception}")
+            self._update_order_after_failure(order_id, trading_pair, exception)
             return
         super()._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, exception, **kwargs)
 
@@ -725,6 +857,276 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         await safe_gather(*map(self._execute_order_cancel, late))
         return [order.client_order_id for order in orders]
 
+    def restore_tracking_states(self, saved_states: dict[str, Any]) -> None:
+        super().restore_tracking_states(saved_states)
+        # Orders that were created before the restart have rested, as far as anybody knows: what closed them meanwhile
+        # was no rejection.
+        self._seen_open.update(self._order_tracker.active_orders)
+
+    # === Modifying orders ===
+
+    async def modify_order(
+        self,
+        client_order_id: str,
+        price: Decimal | None = None,
+        amount: Decimal | None = None,
+        trigger_price: Decimal | None = None,
+    ) -> InFlightOrder:
+        """Changes an open LIMIT or trigger order in place: `PUT /orders/{id}`, and whatever the exchange makes of it.
+
+        It keeps its ids and fills; its priority it keeps only if nothing but the amount becomes smaller. Changes of one
+        order wait for each other. A trigger price can be changed until the order is triggered.
+
+        :param price: quote; None leaves it
+        :param amount: base, the whole order with what has been filled already; None leaves it
+        :param trigger_price: quote; None leaves it
+        :return: the tracked order with its new price and amount; it may have been filled by that
+        :raises ValueError: if this is not possible; nothing was sent
+        :raises NotModifiedError: if the exchange refused, or the order was filled or cancelled before it was modified
+        :raises web_utils.ParadexError: if the exchange has not decided in half a minute, or cannot be asked; whatever
+            it decides, the tracked order will follow
+        """
+        order = self._order_tracker.fetch_tracked_order(client_order_id)
+        if order is None:
+            raise ValueError(f"There is no open order {client_order_id}.")
+        if order.exchange_order_id is None:
+            raise ValueError(f"{client_order_id} is not on the exchange yet.")
+        record = self._records[client_order_id]
+        async with record.modifying:
+            terms = await self._terms_when(order, record, lambda terms: terms.status != CONSTANTS.STATUS_NEW)
+            if terms is None:
+                raise web_utils.NoAnswerError(f"Paradex does not say what {client_order_id} is")
+            if terms.is_closed:
+                raise _closed(client_order_id, terms)
+            view = self._market_view(order.trading_pair)
+            wanted = utils.modified_terms(order, terms, view, price, amount, trigger_price)
+            if not wanted.asks_the_same(terms):
+                await self._modify(order, record, terms, wanted)
+        return order
+
+    async def _modify(
+        self, order: InFlightOrder, record: _OrderRecord, before: utils.OrderTerms, wanted: utils.OrderTerms
+    ) -> None:
+        """Asks for a modification and follows it until it has happened.
+
+        :raises web_utils.ParadexError: see :meth:`modify_order`
+        """
+        client_order_id = order.client_order_id
+        market = await self.exchange_symbol_associated_to_pair(order.trading_pair)
+        request_id, cause = None, "nothing has been heard of it"
+        try:
+            request = utils.modify_request(order, wanted, market)
+            answer = await self._order_entry.modify(request, reduces=wanted.reduces_only or wanted.shrinks(before))
+            request_id = utils.modification_id(answer)
+        except web_utils.NoAnswerError as error:
+            cause = str(error)
+            self.logger().warning(f"It is not known yet whether {client_order_id} was modified ({error}); asking.")
+        except web_utils.ApiError as error:
+            if error.code in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
+                self._reconcile_soon()  # it has probably just been filled
+            raise NotModifiedError(f"{client_order_id} was not modified: {error}") from error
+        terms = await self._terms_when(
+            order, record, lambda terms: utils.is_modification_decided(terms, before, wanted, request_id)
+        )
+        if terms is None and request_id is None:
+            # It would have been received and worked on by now.
+            raise NotModifiedError(f"{client_order_id} was not modified: {cause}")
+        if terms is None:
+            raise web_utils.NoAnswerError(f"Paradex has not decided yet whether {client_order_id} is modified")
+        is_answer = utils.is_modification_answer(terms, before, request_id)
+        if (is_answer and terms.request_status == CONSTANTS.MODIFY_SUCCEEDED) or terms.asks_the_same(wanted):
+            return
+        if terms.is_closed:
+            raise _closed(client_order_id, terms)
+        raise NotModifiedError(f"{client_order_id} was not modified: Paradex refused, {terms.request_message}")
+
+    async def _terms_when(
+        self, order: InFlightOrder, record: _OrderRecord, condition: Callable[[utils.OrderTerms], bool]
+    ) -> utils.OrderTerms | None:
+        """What an order is for as soon as that fulfils a condition: told by the stream, or by REST if it is silent.
+
+        :return: None if that has not come about when whatever was sent must have been worked on
+        """
+        certain_at = self._time_synchronizer.time() + CONSTANTS.OUTCOME_MARGIN
+        pause = CONSTANTS.MODIFY_SILENCE if record.terms is not None else 0.0
+        while True:
+            if record.terms is not None and condition(record.terms):
+                return record.terms
+            record.heard.clear()
+            hearing = asyncio.create_task(record.heard.wait())
+            asking = asyncio.create_task(self._ask_for_terms(order, record, pause))
+            try:
+                await asyncio.wait([hearing, asking], return_when=asyncio.FIRST_COMPLETED)
+                if asking.done() and asking.result() > certain_at and not (record.terms and condition(record.terms)):
+                    return None
+            finally:
+                hearing.cancel()
+                asking.cancel()
+            pause = CONSTANTS.MODIFY_SILENCE
+
+    async def _ask_for_terms(self, order: InFlightOrder, record: _OrderRecord, pause: float) -> float:
+        """Asks REST about an order after a pause, and takes over what it says.
+
+        :return: when it was asked, by the exchange's clock in seconds; 0 if that did not succeed
+        """
+        await self._sleep(pause)
+        asked_at = self._time_synchronizer.time()
+        try:
+            payload = await self._find_order(order.client_order_id)
+        except web_utils.ParadexError as error:
+            self.logger().debug(f"Paradex cannot be asked about {order.client_order_id} yet: {error}")
+            return 0.0
+        if payload is None:
+            return 0.0 if record.terms is None else asked_at
+        self._note_terms(payload, order, record)
+        self._process_order(payload)
+        return asked_at
+
+    def _note_terms(self, payload: Mapping[str, Any], order: InFlightOrder, record: _OrderRecord) -> None:
+        """Takes over what an order is for on the exchange, unless something newer is known."""
+        terms = utils.order_terms(payload)
+        if record.terms is None or record.terms.is_outdated_by(terms):
+            record.terms = terms
+            utils.adopt_terms(order, terms)
+        record.heard.set()
+
+    # === A position's take-profit and stop-loss ===
+
+    async def set_take_profit_stop_loss(
+        self, trading_pair: str, take_profit_price: Decimal | None = None, stop_loss_price: Decimal | None = None
+    ) -> dict[str, str]:
+        """Gives the position in a market a take-profit and a stop-loss, in place of those that it has from here.
+
+        They are reduce-only MARKET orders that wait for the mark price, of the position's size. Paradex cancels the
+        other one when the position is closed, and makes both smaller with it; the connector makes them larger, and
+        does the rest itself where Paradex does not. They are tracked, cancelled and restored like any order.
+
+        :param take_profit_price: quote, on the side of the mark price where the position wins; None removes it
+        :param stop_loss_price: quote, on the other side; None removes it
+        :return: their client ids by trigger type (`take_profit`, `stop_loss`)
+        :raises ValueError: if there is no position or a price is not possible; nothing was changed
+        :raises web_utils.ParadexError: if the exchange refused one; the text says which one, the other may have changed
+        """
+        prices = {
+            CONSTANTS.TRIGGER_STOP_LOSS: stop_loss_price,  # first: it is the one that is missed more
+            CONSTANTS.TRIGGER_TAKE_PROFIT: take_profit_price,
+        }
+        async with self._position_orders_locks[trading_pair]:
+            view = self._market_view(trading_pair)
+            wanted = {kind: price for kind, price in prices.items() if price is not None}
+            utils.check_position_orders(wanted, view)
+            client_ids = {}
+            for kind in prices:
+                try:
+                    client_id = await self._set_position_order(trading_pair, kind, wanted.get(kind), view.position)
+                except (ValueError, web_utils.ParadexError) as error:
+                    raise web_utils.ParadexError(f"The {kind} of {trading_pair} was not set: {error}") from error
+                if client_id is not None:
+                    client_ids[kind] = client_id
+            return client_ids
+
+    def position_order(self, trading_pair: str, trigger_type: str) -> InFlightOrder | None:
+        """The order that :meth:`set_take_profit_stop_loss` has made and that still waits or executes.
+
+        :param trigger_type: `take_profit` or `stop_loss`
+        """
+        prefix = CONSTANTS.POSITION_CLIENT_ID_PREFIXES[trigger_type]
+        orders = (
+            order
+            for order in self._order_tracker.active_orders.values()
+            if order.trading_pair == trading_pair and order.client_order_id.startswith(prefix) and not order.is_done
+        )
+        return next(orders, None)
+
+    async def _set_position_order(
+        self, trading_pair: str, trigger_type: str, trigger_price: Decimal | None, position: Decimal
+    ) -> str | None:
+        """Makes, modifies or cancels one of a position's orders.
+
+        :param position: signed, in base
+        :raises ValueError, web_utils.ParadexError: if that did not succeed
+        """
+        order = self.position_order(trading_pair, trigger_type)
+        closing_side = TradeType.SELL if position > 0 else TradeType.BUY
+        if order is not None and trigger_price is not None and order.trade_type is closing_side:
+            try:
+                await self.modify_order(order.client_order_id, amount=abs(position), trigger_price=trigger_price)
+                return order.client_order_id
+            except NotModifiedError:
+                if order.client_order_id in self._records or self._position_size(trading_pair) != position:
+                    raise
+        elif order is not None:
+            await self._execute_cancel(trading_pair, order.client_order_id)
+        if trigger_price is None:
+            return None
+        client_id = get_new_client_order_id(
+            is_buy=closing_side is TradeType.BUY,
+            trading_pair=trading_pair,
+            hbot_order_id_prefix=CONSTANTS.POSITION_CLIENT_ID_PREFIXES[trigger_type],
+            max_id_len=self.client_order_id_max_length,
+        )
+        error = await self._create_order(
+            closing_side,
+            client_id,
+            trading_pair,
+            abs(position),
+            OrderType.MARKET,
+            position_action=PositionAction.CLOSE,
+            trigger_price=trigger_price,
+            trigger_type=trigger_type,
+        )
+        if error is not None:
+            raise web_utils.ParadexError(str(error)) from error
+        return client_id
+
+    def _fit_position_orders_soon(self, trading_pair: str) -> None:
+        """Has a position's take-profit and stop-loss taken to its size; changes that come together share a pass."""
+        task = self._fitting.get(trading_pair)
+        if (task is None or task.done()) and self._unfit_position_orders(trading_pair):
+            self._fitting[trading_pair] = safe_ensure_future(self._fit_position_orders(trading_pair))
+
+    def _unfit_position_orders(self, trading_pair: str) -> list[InFlightOrder]:
+        """Those that wait for another size, or against another side, than the position has."""
+        position = self._position_size(trading_pair)
+        orders = (self.position_order(trading_pair, kind) for kind in CONSTANTS.POSITION_CLIENT_ID_PREFIXES)
+        return [
+            order
+            for order in orders
+            if order is not None
+            and order.executed_amount_base == 0  # else it is closing the position right now
+            and position != (order.amount if order.trade_type is TradeType.SELL else -order.amount)
+        ]
+
+    async def _fit_position_orders(self, trading_pair: str) -> None:
+        """Modifies or cancels them until they fit; what cannot be done is said, and tried again with the next poll."""
+        tried: set[tuple[str, Decimal]] = set()
+        while True:
+            position = self._position_size(trading_pair)
+            unfit = self._unfit_position_orders(trading_pair)
+            order = next((order for order in unfit if (order.client_order_id, position) not in tried), None)
+            if order is None:
+                return
+            tried.add((order.client_order_id, position))
+            if abs(position) <= order.amount:
+                # The exchange makes it smaller, or cancels it, by itself, and it only reduces: no hurry.
+                await self._sleep(CONSTANTS.POSITION_ORDERS_PATIENCE)
+            async with self._position_orders_locks[trading_pair]:
+                if any(order is other for other in self._unfit_position_orders(trading_pair)):
+                    await self._fit_position_order(order, self._position_size(trading_pair))
+
+    async def _fit_position_order(self, order: InFlightOrder, position: Decimal) -> None:
+        if position == 0 or (position > 0) == (order.trade_type is TradeType.BUY):
+            await self._execute_cancel(order.trading_pair, order.client_order_id)
+            return
+        try:
+            await self.modify_order(order.client_order_id, amount=abs(position))
+        except (ValueError, web_utils.ParadexError) as error:
+            if order.client_order_id in self._records:  # else it is closed
+                self.logger().warning(
+                    f"{order.client_order_id} is for {order.amount} while the position in {order.trading_pair} is "
+                    f"{position}: {error}"
+                )
+
     # === Order status and fills by lists ===
 
     async def _request_order_status(self, tracked_order: InFlightOrder) -> OrderUpdate:
@@ -762,7 +1164,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if order.client_order_id in self._submitting:
             return True
         age = self._time_synchronizer.time() - order.creation_timestamp
-        return order.exchange_order_id is None and age < self._settings.recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        return order.exchange_order_id is None and age < self._longest_recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
 
     async def _update_orders_fills(self, orders: list[InFlightOrder]) -> None:
         """Every fill since the last one seen, from one list for all orders."""
@@ -801,11 +1203,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _order_update(self, payload: Mapping[str, Any], order: InFlightOrder) -> OrderUpdate:
         client_order_id = order.client_order_id
+        self._note_terms(payload, order, self._records[client_order_id])
         update = utils.order_update_from_payload(payload, order, was_open=client_order_id in self._seen_open)
         if payload["status"] in (CONSTANTS.STATUS_OPEN, CONSTANTS.STATUS_UNTRIGGERED):
             self._seen_open.add(client_order_id)
         elif update.new_state in _FINAL_STATES:
             self._seen_open.discard(client_order_id)
+            self._records.pop(client_order_id, None)
         return update
 
     def _process_order(self, payload: Mapping[str, Any]) -> None:
@@ -954,15 +1358,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         position = utils.position_from_payload(payload, trading_pair, self.get_leverage(trading_pair))
         if position is None:
             self._perpetual_trading.remove_position(trading_pair)
-            self._liquidation_prices.pop(trading_pair, None)
-            return trading_pair
-        self._perpetual_trading.set_position(trading_pair, position)
-        self._unrealized_funding[trading_pair] = utils.decimal_or_none(payload, "unrealized_funding_pnl") or Decimal(0)
+        else:
+            self._perpetual_trading.set_position(trading_pair, position)
+            funding = utils.decimal_or_none(payload, "unrealized_funding_pnl")
+            self._unrealized_funding[trading_pair] = funding or Decimal(0)
         liquidation_price = utils.decimal_or_none(payload, "liquidation_price")
-        if liquidation_price:
+        if position is not None and liquidation_price:
             self._liquidation_prices[trading_pair] = liquidation_price
         else:
             self._liquidation_prices.pop(trading_pair, None)
+        self._fit_position_orders_soon(trading_pair)
         return trading_pair
 
     def mark_price_changed(self, trading_pair: str, mark_price: Decimal) -> None:
@@ -1306,6 +1711,18 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
 def _created_at(payload: Mapping[str, Any]) -> int:
     return int(payload["created_at"])
+
+
+def _closed(client_order_id: str, terms: utils.OrderTerms) -> NotModifiedError:
+    """The error of a modification that came too late."""
+    end = "filled" if terms.remaining == 0 else "cancelled"
+    return NotModifiedError(f"{client_order_id} was not modified: it was {end} before")
+
+
+def _best_price(entries: Iterable[Any]) -> Decimal | None:
+    """The first price of a side of a book, without the noise of the float."""
+    best = next(iter(entries), None)
+    return Decimal(str(best.price)) if best is not None else None
 
 
 def _milliseconds(seconds: float) -> int:

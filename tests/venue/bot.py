@@ -155,14 +155,16 @@ class Bot:
         price: Decimal = NAN,
         order_type: OrderType = OrderType.LIMIT,
         action: PositionAction = PositionAction.OPEN,
+        **options: Any,
     ) -> str:
         """Places an order as a strategy does.
 
         :param price: may be left out of MARKET orders
+        :param options: of the connector's orders, such as `trigger_price`
         :return: the client's id
         """
         place = self.connector.buy if side is TradeType.BUY else self.connector.sell
-        return place(pair, amount, order_type, price, position_action=action)
+        return place(pair, amount, order_type, price, position_action=action, **options)
 
     async def placed(self, *arguments: Any, **options: Any) -> str:
         """:meth:`order`, when the exchange has taken it."""
