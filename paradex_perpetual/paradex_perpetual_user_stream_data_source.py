@@ -555,6 +555,10 @@ class OrderEntry:
             except web_utils.NotSentError:
                 if creates and not covered:
                     raise
+            except web_utils.RateLimitedError as error:
+                if isinstance(self._throttler, web_utils.TokenBucketThrottler):  # REST's answers tell it by themselves
+                    self._throttler.refused(CONSTANTS.ADMITTED_LIMIT, error.retry_after)
+                raise
             except web_utils.NoAnswerError:
                 if not repeatable:
                     raise

@@ -271,6 +271,11 @@ class TestBatches:
 class TestRateLimits:
     """Paradex blocks what is over a limit: it has not been done, and may be sent again."""
 
+    @pytest.fixture(autouse=True)
+    def limiter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The rate limiter, which learns from refusals too, waits by the real clock: here it learns nothing."""
+        monkeypatch.setattr(web_utils.TokenBucketThrottler, "observe", lambda *_: None)
+
     async def test_an_order_over_the_limit_is_sent_again_when_the_exchange_allows_it(
         self, make_trader: MakeTrader, venue: Venue, clock: Clock
     ) -> None:
@@ -314,6 +319,19 @@ class TestRateLimits:
         await eventually(lambda: trader.cancelled())
         assert len(venue.asked("POST", "/orders")) == 1
         assert venue.asked("DELETE", BY_CLIENT_ID) == []
+
+    async def test_over_the_socket_too_and_the_rate_limiter_is_told(
+        self, on_socket: Callable[..., Any], venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[tuple[str, float]] = []
+        monkeypatch.setattr(web_utils.TokenBucketThrottler, "refused", lambda _, *told_of: told.append(told_of))
+        trader = await on_socket()
+        answers = iter(({"error": {"code": 42901, "message": "slowly", "data": {"retry_after": 2}}}, None))
+        venue.rpc["order.create"] = lambda _, call: next(answers) or {"result": {"order": taken(call["params"])}}
+        trader.submit()
+        await eventually(lambda: trader.created())
+        assert told == [(CONSTANTS.ADMITTED_LIMIT, 2.0)]
+        assert len(calls(await venue.socket(), "order.create")) == 2
 
     async def test_a_cancel_over_the_limit_is_sent_again(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader()
