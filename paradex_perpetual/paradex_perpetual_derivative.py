@@ -139,7 +139,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._liquidation_prices: dict[str, Decimal] = {}  # by trading pair
         self._unrealized_funding: dict[str, Decimal] = {}  # by trading pair, in USDC
         self._funding_watermarks: dict[str, int] = {}  # by trading pair, ms: every payment before it has been seen
-        self._announced_payments: dict[str, set[str]] = {}  # by trading pair, ids of those after it
+        self._announced_payments: dict[str, dict[str, int]] = {}  # by trading pair, times of those after it by id, ms
         self._fills_watermark: int | None = None  # ms: every fill before it has been seen
         self._reconciliation: asyncio.Task[None] | None = None
         self._reconcile_again = False
@@ -1594,44 +1594,43 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :return: whether the exchange has answered
         """
+        announced = self._announced_payments.setdefault(trading_pair, {})
+        watermark = self._funding_watermarks.get(trading_pair)
         try:
-            watermark = self._funding_watermarks.get(trading_pair)
             if watermark is None:
                 payments = await self._latest_funding_payments(trading_pair)
-                self._announced_payments[trading_pair] = {str(payment["id"]) for payment in payments}
-                newest = int(payments[-1]["created_at"]) if payments else 0
+                announced.update((str(payment["id"]), _created_at(payment)) for payment in payments)
+                newest = max(map(_created_at, payments), default=0)
                 self._funding_watermarks[trading_pair] = newest
                 self._last_funding_fee_payment_ts.setdefault(trading_pair, utils.seconds(newest))
                 return True
             symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
-            payments = await self._all_results(
-                CONSTANTS.FUNDING_PAYMENTS_PATH, market=symbol, start_at=max(1, watermark)
-            )
+            path = CONSTANTS.FUNDING_PAYMENTS_PATH
+            payments = await self._all_results(path, market=symbol, start_at=max(1, watermark))
             for payment in sorted(payments, key=_created_at):
                 self._announce_funding_payment(payment, trading_pair)
-            if payments:
-                newest = max(int(payment["created_at"]) for payment in payments)
-                overlap = newest - _milliseconds(CONSTANTS.FILLS_OVERLAP)
-                self._funding_watermarks[trading_pair] = max(watermark, overlap)
-                self._announced_payments[trading_pair] = {str(payment["id"]) for payment in payments}
         except (KeyError, ValueError, web_utils.ParadexError) as error:
-            text = f"Could not fetch the funding payments of {trading_pair}, the next poll repeats it: {error}"
-            self.logger().network(text, app_warning_msg=text)
+            self.logger().warning(
+                f"Failed to fetch {trading_pair}'s funding payments, the next poll repeats it: {error}"
+            )
             return False
+        seen = max(map(_created_at, payments), default=0) - _milliseconds(CONSTANTS.FILLS_OVERLAP)
+        watermark = self._funding_watermarks[trading_pair] = max(watermark, seen)
+        for payment_id in [key for key, created_at in announced.items() if created_at < watermark]:
+            del announced[payment_id]
         return True
 
     def _announce_funding_payment(self, payload: Mapping[str, Any], trading_pair: str) -> None:
         """Takes a payment as REST or the stream reports it, once."""
-        announced = self._announced_payments.setdefault(trading_pair, set())
+        announced = self._announced_payments.setdefault(trading_pair, {})
         payment_id = str(payload["id"])
         timestamp, rate, amount = self._funding_payment(payload, trading_pair)
         if payment_id in announced:
             return
-        announced.add(payment_id)
+        announced[payment_id] = _created_at(payload)
         self._last_funding_fee_payment_ts[trading_pair] = timestamp
-        self.logger().info(
-            f"Funding payment of {abs(amount)} {'paid' if amount < 0 else 'received'} on {trading_pair} market."
-        )
+        verb = "paid" if amount < 0 else "received"
+        self.logger().info(f"Funding payment of {abs(amount)} {verb} on {trading_pair} market.")
         self.trigger_event(
             MarketEvent.FundingPaymentCompleted,
             FundingPaymentCompletedEvent(timestamp, self.name, trading_pair, amount, rate),

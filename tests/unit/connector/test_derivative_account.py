@@ -354,6 +354,20 @@ class TestFunding:
         await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=True)
         assert [event.amount for event in funded.funded()] == [2, 1]
 
+    async def test_a_payment_that_rest_does_not_know_yet_is_not_told_again_when_it_does(
+        self, venue: Venue, funded: Trader
+    ) -> None:
+        first, told = (
+            payloads.funding_payment(str(number), id=str(number), created_at=NOW_MS + 1000 * number)
+            for number in (1, 2)
+        )
+        venue.on("GET", "/funding/payments", payloads.page(), payloads.page(first), payloads.page(told, first))
+        await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=False)
+        await funded.hear(f"funding_payments.{MARKET}", told)
+        for _ in range(2):
+            await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=True)
+        assert [event.amount for event in funded.funded()] == [2, 1]
+
     async def test_payments_while_the_network_was_down_are_told(self, venue: Venue, funded: Trader) -> None:
         venue.on("GET", "/funding/payments", payloads.page())
         await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=False)
