@@ -1392,10 +1392,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         return self._liquidation_prices.get(trading_pair)
 
     def format_status_lines(self) -> list[str]:
-        """What a strategy may show in its status beside its own lines: the account's health, positions, books."""
+        """What a strategy may show in its status beside its own lines: the account's health, positions, what keeps
+        orders back, books."""
         lines = [] if self.account_health is None else self.account_health.lines()
         for trading_pair, price in self._liquidation_prices.items():
             lines.append(f"Liquidation price of {trading_pair}: {price:f}")
+        if self.order_restriction:
+            lines.append(self.order_restriction)
+        if self.mmp_frozen:
+            lines.append(f"Frozen by market-maker protection: {', '.join(self.mmp_frozen)}")
         stale = [pair for pair in self._trading_pairs if not self.is_book_live(pair)]
         if stale:
             lines.append(f"Order book not live: {', '.join(stale)}")
