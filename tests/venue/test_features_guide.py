@@ -1,6 +1,7 @@
 """The lines of docs/features.md do what it says."""
 
 import ast
+import asyncio
 import inspect
 from decimal import Decimal
 from pathlib import Path
@@ -48,6 +49,7 @@ async def test_the_lines_of_the_guide_work_one_block_after_the_other(
             if error.code == "MMP_NOT_ENABLED":
                 pytest.skip("market-maker protection is not enabled for this account")
             raise
+        await asyncio.sleep(0)  # orders are tracked from the next step of the event loop on
         await until(lambda: _is_quiet(bot, exchange, market), "what was asked for has happened")
     assert not bot.events.of(MarketOrderFailureEvent)
     await until(lambda: not connector.in_flight_orders, "no order is left")
