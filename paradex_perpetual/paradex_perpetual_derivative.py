@@ -883,7 +883,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :return: the tracked order with its new price and amount; it may have been filled by that
         :raises ValueError: if this is not possible; nothing was sent
         :raises NotModifiedError: if the exchange refused, or the order was filled or cancelled before it was modified
-        :raises web_utils.ParadexError: if the exchange has not decided in half a minute, or cannot be asked; whatever
+        :raises web_utils.ParadexError: if nothing was sent, or the exchange has not decided in half a minute; whatever
             it decides, the tracked order will follow
         """
         order = self._order_tracker.fetch_tracked_order(client_order_id)
@@ -976,10 +976,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         except web_utils.ParadexError as error:
             self.logger().debug(f"Paradex cannot be asked about {order.client_order_id} yet: {error}")
             return 0.0
-        if payload is None:
-            return 0.0 if record.terms is None else asked_at
-        self._note_terms(payload, order, record)
-        self._process_order(payload)
+        if payload is not None:
+            self._note_terms(payload, order, record)
+            self._process_order(payload)
         return asked_at
 
     def _note_terms(self, payload: Mapping[str, Any], order: InFlightOrder, record: _OrderRecord) -> None:
@@ -1056,7 +1055,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 if order.client_order_id in self._records or self._position_size(trading_pair) != position:
                     raise
         elif order is not None:
-            await self._execute_cancel(trading_pair, order.client_order_id)
+            await self._remove_position_order(order)
         if trigger_price is None:
             return None
         client_id = get_new_client_order_id(
@@ -1078,6 +1077,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if error is not None:
             raise web_utils.ParadexError(str(error)) from error
         return client_id
+
+    async def _remove_position_order(self, order: InFlightOrder) -> None:
+        """Cancels one of a position's orders, until that has happened.
+
+        :raises web_utils.ParadexError: if it has not
+        """
+        record = self._records[order.client_order_id]
+        await self._execute_cancel(order.trading_pair, order.client_order_id)
+        if await self._terms_when(order, record, lambda terms: terms.is_closed) is None:
+            raise web_utils.NoAnswerError(f"{order.client_order_id} is not cancelled yet")
 
     def _fit_position_orders_soon(self, trading_pair: str) -> None:
         """Has a position's take-profit and stop-loss taken to its size; changes that come together share a pass."""
@@ -1115,11 +1124,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                     await self._fit_position_order(order, self._position_size(trading_pair))
 
     async def _fit_position_order(self, order: InFlightOrder, position: Decimal) -> None:
-        if position == 0 or (position > 0) == (order.trade_type is TradeType.BUY):
-            await self._execute_cancel(order.trading_pair, order.client_order_id)
-            return
         try:
-            await self.modify_order(order.client_order_id, amount=abs(position))
+            if position == 0 or (position > 0) == (order.trade_type is TradeType.BUY):
+                await self._remove_position_order(order)
+            else:
+                await self.modify_order(order.client_order_id, amount=abs(position))
         except (ValueError, web_utils.ParadexError) as error:
             if order.client_order_id in self._records:  # else it is closed
                 self.logger().warning(

@@ -226,3 +226,12 @@ async def test_an_older_message_does_not_undo_a_change(trader: Trader, order: In
     await trader.hear("orders", told(price="59000", last_updated_at=NOW_MS + 9))
     await trader.hear("orders", told(price="60000", last_updated_at=NOW_MS + 8))
     assert order.price == Decimal("59000")
+
+
+async def test_an_order_that_the_exchange_does_not_know_is_not_waited_for_for_ever(trader: Trader) -> None:
+    trader.track()
+    trader.venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+    trader.venue.on("GET", "/orders-history", payloads.page())
+    with pytest.raises(web_utils.NoAnswerError, match="does not say what mine is"):
+        await done(await asked(trader, price=NEW_PRICE))
+    assert trader.venue.asked("PUT", PATH) == []

@@ -284,6 +284,15 @@ class TestPositionOrders:
         assert await trader.exchange.set_take_profit_stop_loss(PAIR, None, self.LOW) == {"stop_loss": ids["stop_loss"]}
         (cancel,) = trader.venue.asked("DELETE", "/orders/by_client_id/*")
         assert cancel.path.endswith(ids["take_profit"])
+        assert [event.order_id for event in trader.cancelled()] == [ids["take_profit"]]
+
+    async def test_one_that_was_removed_is_made_anew(self, trader: Trader, book: Book) -> None:
+        ids = await self.protect(trader, book)
+        await trader.exchange.set_take_profit_stop_loss(PAIR, None, self.LOW)
+        again = await trader.exchange.set_take_profit_stop_loss(PAIR, self.HIGH, self.LOW)
+        assert again["stop_loss"] == ids["stop_loss"]
+        assert again["take_profit"] != ids["take_profit"]
+        assert book.of("TAKE_PROFIT_MARKET")["client_id"] == again["take_profit"]
 
     @pytest.mark.parametrize("size", ["0.8", "0.3"])
     async def test_they_follow_the_size_of_the_position(self, trader: Trader, book: Book, size: str) -> None:
