@@ -73,6 +73,15 @@ class ParadexOrderTracker(ClientOrderTracker):
         if order.client_order_id not in self.all_fillable_orders:
             self._cached_orders[order.client_order_id] = order
 
+    def fetch_order(
+        self, client_order_id: str | None = None, exchange_order_id: str | None = None
+    ) -> InFlightOrder | None:
+        """As in the base class, which copies all orders, closed ones too, each time that one is looked up."""
+        order = None
+        if client_order_id is not None:
+            order = self._in_flight_orders.get(client_order_id) or self._cached_orders.get(client_order_id)
+        return order or super().fetch_order(client_order_id, exchange_order_id)
+
     async def _process_order_update(self, order_update: OrderUpdate) -> None:
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
         if order is not None and order.current_state in _FINAL_STATES:
