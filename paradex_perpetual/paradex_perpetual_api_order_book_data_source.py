@@ -294,9 +294,9 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     # === The stream ===
 
-    def is_live(self, trading_pair: str) -> bool:
-        """Whether the pair's book is what the exchange told last: its stream is on, and none of it is missing."""
-        return any(feed.trading_pair == trading_pair and feed.seq is not None for feed in self._feeds.values())
+    def live_trading_pairs(self) -> set[str]:
+        """The pairs whose books are what the exchange told last: their stream is on, and none of it is missing."""
+        return {feed.trading_pair for feed in self._feeds.values() if feed.seq is not None}
 
     async def listen_for_subscriptions(self) -> None:
         """Keeps the public socket open: connects, subscribes, and starts again after pauses that grow."""

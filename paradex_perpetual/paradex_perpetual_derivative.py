@@ -1,7 +1,6 @@
 """Paradex perpetuals as a Hummingbot connector."""
 
 import asyncio
-import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -230,7 +229,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """What has to be there before the connector is ready. `order_books_initialized` is false again while a book
         is not what the exchange told last: during an interruption of the stream, or until a gap is closed."""
         status: dict[str, bool] = super().status_dict
-        status["order_books_initialized"] &= all(map(self.is_book_live, self._trading_pairs))
+        status["order_books_initialized"] &= self._orderbook_ds.live_trading_pairs().issuperset(self._trading_pairs)
         return status
 
     @property
@@ -485,6 +484,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             except (ConnectionError, ValueError, web_utils.ParadexError) as error:
                 self.logger().debug(f"The stream of funding payments for {trading_pair} goes on: {error}")
         self._leverage_known.discard(trading_pair)
+        self._funding_watermarks.pop(trading_pair, None)
+        self._announced_payments.pop(trading_pair, None)
         return await super().remove_trading_pair(trading_pair)
 
     # === Books and best prices ===
@@ -495,7 +496,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         Hummingbot's strategies look at `ready` until it is true for the first time and then trade on the book as it
         is: one that must not quote on an old book asks here on each tick.
         """
-        return self._orderbook_ds.is_live(trading_pair)
+        return trading_pair in self._orderbook_ds.live_trading_pairs()
 
     def best_bid_ask(self, trading_pair: str) -> utils.BestBidAsk | None:
         """The best prices and sizes, exact and at each change (channel `bbo`), for pairs of this connector or others.
@@ -1204,8 +1205,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _asked_since(self, timestamp: float) -> int:
         """Where a list begins that has to hold what happened since a time by the bot's clock, in milliseconds by the
         exchange's: a clock that is ahead must not let it begin in the exchange's future."""
-        ahead = self.current_timestamp - self._time_synchronizer.time()
-        return _milliseconds(timestamp - (ahead if math.isfinite(ahead) else 0) - CONSTANTS.CLOCK_MARGIN)
+        ahead = self.current_timestamp - self._time_synchronizer.time()  # NaN before the first tick
+        return _milliseconds(timestamp - (ahead if ahead > 0 else 0) - CONSTANTS.CLOCK_MARGIN)
 
     async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
         fills = await self._all_results(
@@ -1431,7 +1432,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _process_account_health(self, payload: Mapping[str, Any]) -> None:
         """Takes the account as REST or the stream reports it, unless a newer one is known."""
-        health = utils.account_health_from_payload(payload)
+        try:
+            health = utils.account_health_from_payload(payload)
+        except ValueError as error:  # balances, which trading depends on, need less than this
+            self.logger().debug(f"The account's health could not be read: {error}")
+            return
         if self._account_health is None or health.updated_at >= self._account_health.updated_at:
             self._account_health = health
 

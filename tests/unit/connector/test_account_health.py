@@ -72,6 +72,15 @@ class TestHealth:
         assert (health.leverage, health.margin_ratio, health.distance_to_liquidation) == (None, None, None)
         assert len(health.lines()) == 2
 
+    async def test_an_account_of_which_not_all_is_told_still_has_its_balances(
+        self, exchange: ParadexPerpetualDerivative, venue: Venue
+    ) -> None:
+        venue.on("GET", "/balance", payloads.page(payloads.balance()))
+        venue.on("GET", "/account", payloads.account("10", total_collateral=""))
+        await exchange._update_balances()
+        assert exchange.available_balances == {"USDC": Decimal(10)}
+        assert exchange.account_health is None
+
     async def test_a_cushion_that_is_not_told_is_computed(self) -> None:
         assert utils.account_health_from_payload(payloads.account(margin_cushion="")).margin_cushion == Decimal("12.5")
 

@@ -142,6 +142,12 @@ class TestClockThatIsAhead:
             assert int(venue.asked("GET", path)[0].query["start_at"]) <= NOW_MS
 
 
+async def test_a_tick_of_long_ago_does_not_move_the_beginning(exchange: ParadexPerpetualDerivative) -> None:
+    """As after a computer's sleep: the clock ticks a second later, and the questions may come first."""
+    exchange._set_current_timestamp(NOW - 3600)
+    assert exchange._asked_since(NOW - 3600) <= (NOW - 3600) * 1000
+
+
 async def test_a_clock_that_has_not_ticked_yet_is_no_reason_to_fail(
     exchange: ParadexPerpetualDerivative,
 ) -> None:
