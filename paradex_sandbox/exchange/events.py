@@ -18,6 +18,7 @@ from paradex_sandbox.exchange.model import (
     FundingData,
     FundingPayment,
     Liquidation,
+    Market,
     MarketChange,
     MarketSummary,
     ModifyRequest,
@@ -103,9 +104,14 @@ class RequestDone(AccountEvent):
 
 @dataclass(frozen=True, slots=True)
 class MarketChanged(MarketEvent):
-    """The market's static data were changed, or it was settled."""
+    """The market was listed, settled or deleted, or its static data were changed.
+
+    `definition` is for the storage: how it was listed; None unless it was. After DELETED nothing is left of the market
+    but orders and fills of the past.
+    """
 
     change: MarketChange
+    definition: Market | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,10 +90,10 @@ class MatchingEngine:
             lambda order: order.status is OrderStatus.OPEN and is_beyond_fair_price(market, order),
         )
 
-    def expire(self, market: MarketState) -> None:
-        """Closes every order of a market that has reached its expiry."""
+    def expire(self, market: MarketState, reason: CancelReason = CancelReason.MARKET_EXPIRED) -> None:
+        """Ends the trading of a market that has reached its expiry, or is taken away: closes every order."""
         market.is_expired = True
-        self.cancel_where(market, CancelReason.MARKET_EXPIRED, lambda _: True)
+        self.cancel_where(market, reason, lambda _: True)
         for resting in market.book.resting():
             self.withdraw(market, resting)
 

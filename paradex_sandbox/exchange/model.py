@@ -132,6 +132,7 @@ class CancelReason(StrEnum):
     SELF_TRADE = "SELF_TRADE"
     POSITION_LIMIT_EXCEEDED = "POSITION_LIMIT_EXCEEDED"
     MARKET_EXPIRED = "MARKET_EXPIRED"
+    MARKET_DELISTED = "MARKET_DELISTED"
     #: Near the market's expiry only reduce-only orders pass.
     REDUCE_ONLY_PERIOD = "REDUCE_ONLY_PERIOD"
     #: A take-profit or stop-loss order whose position is gone.
@@ -761,7 +762,8 @@ class MarketChangeKind(StrEnum):
 class MarketChange:
     """What changed about a market (the `markets` channel): names of Market's fields with their new values as text.
 
-    SETTLED says `settlement_price` and `underlying_twap_price`. The sandbox neither lists nor delists while it runs.
+    Groups of values (margin parameters, fees) are JSON objects. CREATED says everything, DELETED nothing, SETTLED
+    `settlement_price` and `underlying_twap_price`.
     """
 
     market: str
