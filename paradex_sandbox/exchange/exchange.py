@@ -312,7 +312,11 @@ class Exchange(Queries):
         return self._algos.cancel(self._state.account(account), algo_id)
 
     def bust(self, account: str, fill_id: str) -> TradeBust:
-        """Undoes the trade behind a fill, on both sides; NOT_FOUND if the account has no such fill of the book."""
+        """Undoes the trade behind a fill, on both sides.
+
+        NOT_FOUND if the account has no such fill of the book, MARKET_NOT_OPEN or MARKET_NOT_FOUND if its market was
+        settled or deleted since.
+        """
         busted = busts.bust(self._state, self._engine, self._state.account(account), fill_id)
         flush(self._state)
         return busted
