@@ -76,7 +76,7 @@ class QueuedRequest:
     """A request that was acknowledged and waits for the matching queue. `seq` is its place, `ready_at` its time.
 
     For CANCEL_ALL `order_id` is the newest order it reaches (what is submitted after it lives on), and `market` may be
-    None: every market. `modify` is what a MODIFY asks for.
+    None: every market. `modify` is what a MODIFY asks for, `request_id` the id of that in the order's `request_info`.
     """
 
     seq: int
@@ -86,6 +86,7 @@ class QueuedRequest:
     market: str | None
     ready_at: int
     modify: ModifyRequest | None = None
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,9 +248,9 @@ class Exchange(Queries):
         state, owner = self._state, self._state.account(account)
         order = self._live(owner, request.order_id)
         validation.check_modify(state, state.market(order.market), owner, order, request)
-        modify.acknowledge(state, order)
+        request_id = modify.acknowledge(state, order)
         self._engine.publish(owner, order)
-        self._queue.push(RequestKind.MODIFY, owner, order, request)
+        self._queue.push(RequestKind.MODIFY, owner, order, request, request_id)
         return order.snapshot()
 
     def cancel(

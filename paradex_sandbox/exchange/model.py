@@ -337,7 +337,8 @@ class OrderRequest:
     """A new order as a client sends it, its signature already verified.
 
     `price` is None or 0 for types that execute as MARKET, `trigger_price` is for trigger orders, which need one.
-    `client_id` may be empty. `recv_window` is in milliseconds or None for the default. `signature_timestamp` is in
+    `vwap_price` bounds the average price of a MARKET order, None leaves that to the maximum slippage. `client_id` may
+    be empty. `recv_window` is in milliseconds or None for the default. `signature_timestamp` is in
     milliseconds, as it was signed; `signature` is kept as it came. `received_at` (microseconds) is when the server got
     it, None for the exchange's own time.
     """
@@ -357,6 +358,7 @@ class OrderRequest:
     signature_timestamp: int = 0
     order_class: OrderClass = OrderClass.PRO
     received_at: int | None = None
+    vwap_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,6 +456,11 @@ class Order:
     algo_id: str = ""
     #: A take-profit or stop-loss order that has seen the position it is tied to.
     is_attached: bool = False
+    #: What its fills may cost on average (MARKET), where the client has said so.
+    vwap_price: Decimal | None = None
+    #: Of a take-profit or stop-loss order: the order that opens its position, and the size that it has when that fills.
+    parent_id: str = ""
+    linked_size: Decimal = ZERO
 
     @property
     def is_live(self) -> bool:

@@ -22,7 +22,11 @@ from paradex_sandbox.storage import Storage, StorageError
 from tests.unit.sandbox.venue import ALICE, BOB, CAROL, MARKET, SECOND, START, Venue, plain_market
 
 #: Columns by table; what they hold by default is what they held then.
-ADDED_SINCE_VERSION_2 = {"core": ["departed"]}
+ADDED_SINCE_VERSION_2 = {
+    "core": ["departed"],
+    "orders": ["vwap_price", "parent_id", "linked_size"],
+    "requests": ["request_id"],
+}
 
 
 def fresh() -> Exchange:
