@@ -165,6 +165,8 @@ class TradingMachine(RuleBasedStateMachine):
         if before is None:
             assert now.status is OrderStatus.NEW
             return
+        if before.status is OrderStatus.NEW and now.vwap_price is not None:
+            assert (now.filled_notional - now.vwap_price * now.filled_size) * now.side.sign <= 0
         assert now.seq_no > before.seq_no
         if before.status is OrderStatus.CLOSED:
             # Only a bust touches a closed order, and never opens it.
@@ -201,6 +203,7 @@ class TradingMachine(RuleBasedStateMachine):
         flags=flags,
         stp=st.sampled_from([None, *SelfTradePrevention]),
         order_class=classes,
+        vwap_price=st.one_of(st.none(), prices),
         together=st.booleans(),
     )
     def submit(
@@ -216,6 +219,7 @@ class TradingMachine(RuleBasedStateMachine):
         flags: tuple[OrderFlag, ...],
         stp: SelfTradePrevention | None,
         order_class: OrderClass,
+        vwap_price: Decimal | None,
         together: bool,
     ) -> None:
         request = OrderRequest(
@@ -229,6 +233,7 @@ class TradingMachine(RuleBasedStateMachine):
             stp=stp,
             trigger_price=trigger if type.is_trigger else None,
             order_class=order_class,
+            vwap_price=vwap_price if type is OrderType.MARKET else None,
         )
         with suppress(ExchangeError):
             self.exchange.submit(account, request)
@@ -499,6 +504,10 @@ class TradingMachine(RuleBasedStateMachine):
                 if order.is_attached and order.status is OrderStatus.UNTRIGGERED:
                     assert (position > 0) == (order.side is Side.SELL)
                     assert order.remaining_size <= abs(position)
+                    if order.parent_id:
+                        assert order.remaining_size == min(order.linked_size, abs(position))
+                elif order.parent_id and order.status is OrderStatus.UNTRIGGERED:
+                    assert order.remaining_size == order.linked_size
 
 
 TradingMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
