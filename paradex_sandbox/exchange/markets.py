@@ -26,6 +26,12 @@ from paradex_sandbox.exchange.model import (
 )
 
 _MS = 1000
+#: Numbers beyond that are nobody's: they would not fit the wire, or take ages to write out.
+_MAX_EXPONENT = 18
+#: What can be simulated: beyond it prices leave what floats can say, or the takers' orders take all of the time.
+_MAX_VOLATILITY = Decimal("0.01")
+_MAX_TAKERS_PER_SECOND = Decimal(1000)
+_MAX_BASE_PRICE = Decimal(10) ** 9
 
 
 def load_markets(path: Path | str | None = None) -> list[Market]:
@@ -97,6 +103,8 @@ class _Reader:
             number = None
         if number is None or isinstance(value, bool) or not number.is_finite():
             raise self.fail(name, "a number")
+        if abs(number.adjusted()) > _MAX_EXPONENT:
+            raise self.fail(name, "a number of a size that markets have")
         # Fixed notation, so that no exponent travels on from here: 10, not 1E+1.
         return Decimal(f"{number:f}")
 
@@ -202,9 +210,16 @@ def _simulation(reader: _Reader) -> SimulationParams:
     reversion = positive("reversion", base.reversion)
     if reversion >= 1:
         raise reader.fail("reversion", "below 1")
+    if base.base_price >= _MAX_BASE_PRICE:
+        raise reader.fail("base_price", f"below {_MAX_BASE_PRICE:f}")
+    volatility = reader.number("volatility", Decimal(str(base.volatility)))
+    if not 0 <= volatility <= _MAX_VOLATILITY:
+        raise reader.fail("volatility", f"0 to {_MAX_VOLATILITY}")
+    if reader.positive("takers_per_second", Decimal(str(base.takers_per_second))) > _MAX_TAKERS_PER_SECOND:
+        raise reader.fail("takers_per_second", f"at most {_MAX_TAKERS_PER_SECOND}")
     return SimulationParams(
         base_price=base.base_price,
-        volatility=float(reader.number("volatility", Decimal(str(base.volatility)))),
+        volatility=float(volatility),
         reversion=reversion,
         half_spread=positive("half_spread", base.half_spread),
         level_notional=positive("level_notional", base.level_notional),

@@ -121,9 +121,11 @@ async def test_a_modification_that_is_refused_later_says_so_and_changes_nothing(
     for price, message in (("60000", "POST_ONLY_WOULD_CROSS"), ("64000", "PRICE_BAND_EXCEEDED")):
         pending = (await modify(trader, order, "0.1", price)).json["request_info"]
         assert (pending["request_type"], pending["status"]) == ("MODIFY_ORDER", "PENDING")
-        seen = []
-        while not seen or seen[-1]["request_info"]["status"] == "PENDING":
-            seen.append(await socket.next(lambda _, data, id=pending["id"]: data.get("request_info", {}).get("id") == id))
+
+        def is_about_it(_: str, update: Any, request_id: str = pending["id"]) -> bool:
+            return "request_info" in update and update["request_info"]["id"] == request_id
+
+        seen = [await socket.next(is_about_it), await socket.next(is_about_it)]
         assert [update["request_info"]["status"] for update in seen] == ["PENDING", "REJECTED"]
         assert seen[-1]["request_info"]["message"] == message
         assert (seen[-1]["status"], seen[-1]["price"], seen[-1]["size"]) == ("OPEN", "59000", "0.1")
