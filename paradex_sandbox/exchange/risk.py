@@ -16,6 +16,7 @@ from paradex_sandbox.exchange.model import (
     Side,
     SystemStatus,
 )
+from paradex_sandbox.exchange.numbers import EXACT
 from paradex_sandbox.exchange.state import ExchangeState, MarketState
 
 #: Before a market expires only reduce-only orders pass. Paradex names no length; dated markets settle on the average
@@ -172,12 +173,13 @@ def vwap_room(order: Order, price: Decimal, vwap_price: Decimal, step: Decimal) 
 
     None where any amount does.
     """
-    sign = order.side.sign
-    beyond = (price - vwap_price) * sign
+    sign = Decimal(order.side.sign)
+    beyond = EXACT.multiply(EXACT.subtract(price, vwap_price), sign)
     if beyond <= 0:
         return None
-    saved = (vwap_price * order.filled_size - order.filled_notional) * sign
-    return max(ZERO, saved // (beyond * step)) * step
+    allowed = EXACT.multiply(vwap_price, order.filled_size)
+    saved = EXACT.multiply(EXACT.subtract(allowed, order.filled_notional), sign)
+    return EXACT.multiply(max(ZERO, EXACT.divide_int(saved, EXACT.multiply(beyond, step))), step)
 
 
 def reduces(market: MarketState, account: AccountState, order: Order) -> bool:

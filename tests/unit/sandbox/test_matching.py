@@ -146,6 +146,15 @@ def test_without_a_vwap_price_the_maximum_slippage_bounds_the_average(venue: Ven
     assert order.flags == (OrderFlag.TARGET_STRATEGY_VWAP,)
 
 
+def test_a_vwap_price_of_any_precision_is_kept_exactly(make_venue: Callable[..., Venue]) -> None:
+    venue = make_venue(order_size_increment=Decimal("1e-8"), position_limit=Decimal(10) ** 6)
+    for price in ("99.5", "100.5"):
+        venue.exchange.crowd.quote(MARKET, Side.SELL, Decimal(price), Decimal(500))
+    order = venue.buy(BOB, "900", vwap_price=Decimal("100.49999999999999999999"))
+    assert order.remaining_size == 0
+    assert venue.buy(BOB, "1", vwap_price=Decimal("100.49999999999999999999")).filled_size == 0
+
+
 def test_a_sale_brings_no_less_on_average(venue: Venue) -> None:
     for price in ("100", "99"):
         venue.buy(ALICE, "1", price)
