@@ -510,5 +510,5 @@ class TradingMachine(RuleBasedStateMachine):
                     assert order.remaining_size == order.linked_size
 
 
-TradingMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+TradingMachine.TestCase.settings = settings(max_examples=90, stateful_step_count=50, deadline=None)
 test_everything_holds_whatever_is_done = TradingMachine.TestCase
