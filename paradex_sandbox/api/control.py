@@ -21,6 +21,7 @@
 
 import dataclasses
 import ipaddress
+import json
 import re
 import secrets
 from decimal import Decimal
@@ -283,7 +284,9 @@ class ControlApi:
 
     async def create_markets(self, request: web.Request) -> web.Response:
         """POST /sandbox/markets: lists a market, or several, as a file of markets describes them; 201."""
-        body = await params.read_object(request, parse_float=Decimal)
+        await params.read_object(request)
+        # Read again, for it has numbers that are not strings, as the answers of `GET /markets` do.
+        body = json.loads(await request.read(), parse_float=Decimal)
         try:
             markets = parse_markets(body if "results" in body else [body], "the body")
         except MarketsFileError as error:

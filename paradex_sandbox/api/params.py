@@ -20,22 +20,20 @@ _MAX_TIME_MS = 2**53
 _MAX_TRAIL = 50
 
 
-async def read_json(request: web.Request, *, parse_float: Callable[[str], Any] = float) -> object:
+async def read_json(request: web.Request) -> object:
     """The request's body as JSON; raises ApiError BINDING_ERROR if it is none."""
     body = await request.read()
     try:
-        return json.loads(body, parse_float=parse_float)
+        return json.loads(body)
     except (ValueError, RecursionError):
         raise ApiError("BINDING_ERROR", "the request body is not valid JSON") from None
 
 
-async def read_object(
-    request: web.Request, *, optional: bool = False, parse_float: Callable[[str], Any] = float
-) -> dict[str, Any]:
+async def read_object(request: web.Request, *, optional: bool = False) -> dict[str, Any]:
     """The request's body as a JSON object; with `optional`, {} where there is none."""
     if optional and not await request.read():
         return {}
-    body = await read_json(request, parse_float=parse_float)
+    body = await read_json(request)
     if not isinstance(body, dict):
         raise ApiError("BINDING_ERROR", "the request body must be a JSON object")
     return body
