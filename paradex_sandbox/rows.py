@@ -57,6 +57,8 @@ class Table[T]:
         self._names = [field.name for field in fields(row_type)]  # type: ignore[arg-type]
         self._decoders = [decoder(hint) for hint in _field_types(row_type)]
         self._owner_count = len(owner)
+        #: Names of the columns, in the order of the rows' values.
+        self.columns = (*owner, *self._names)
         # Quoted, for `index` is a word of SQL.
         columns = [f'"{column}"' for column in (*owner, *self._names)]
         key = [f'"{column}"' for column in key]
