@@ -99,8 +99,9 @@ class Candles:
 
     def restore(self, minutes: Iterable[Bar]) -> None:
         """Goes on after these, oldest first."""
-        *past, self._current = (None, *(replace(bar) for bar in minutes))
-        self._past.extend(bar for bar in past if bar is not None)
+        past = [replace(bar) for bar in minutes]
+        self._current = past.pop() if past else None
+        self._past.extend(past)
 
 
 class MarketCandles:
