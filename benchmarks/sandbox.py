@@ -1,12 +1,16 @@
-"""How fast is the sandbox? Orders through REST and in batches, stream messages to 20 clients, memory over an hour.
+"""How fast is the sandbox? Orders through REST and in batches, stream messages to 20 clients, memory over hours.
 
-    python -m benchmarks.sandbox [--repeats 5] [--orders 1000] [--stream-seconds 60] [--data]
+    python -m benchmarks.sandbox [--repeats 5] [--orders 1000] [--stream-seconds 60] [--hours 3] [--data] [--trace]
 
 A sandbox runs in a process of its own, on a free port of the loopback interface; this process is all of its clients.
 Orders are signed before the clock starts and verified by the server, as always. They are post-only and far enough from
 the market to rest, spread over several accounts and all perpetuals, and are cancelled between the repeats. The streams
 are measured with the sandbox's clock stepped, so that the exchange says what it has to say as fast as it can; the
 number is what arrived at all clients together. The first round of each is a warm-up and does not count.
+
+Memory is measured once every history is as long as it gets: the markets live through hours, and two accounts trade
+until both have 10 000 orders and 10 000 fills. Then they go on trading, and the number is what memory grows by in an
+hour, after garbage collection and after giving free memory back. `--trace` adds the bytes of Python's objects.
 
 Ends by itself after a few minutes.
 """
@@ -16,6 +20,7 @@ import asyncio
 import itertools
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -43,8 +48,13 @@ _READY_SECONDS = 60
 #: Id of the request whose answer marks the end of what was sent.
 _LAST = "last"
 _MEBIBYTE = 1024 * 1024
-#: MiB an hour that count as flat: the accounts' own histories (10 000 orders each) go on filling.
-MEMORY_AIM = 10.0
+#: MiB an hour that count as flat: the bars of a week of minutes go on filling.
+MEMORY_AIM = 1.0
+#: Accounts whose histories are filled, and how long those get.
+MEMORY_ACCOUNTS = 2
+HISTORY = 10_000
+#: The memory is looked at so often in an hour.
+SAMPLES = 6
 
 Json = dict[str, Any]
 
@@ -88,26 +98,36 @@ class Trader:
         }
         self.token = (await self._exchange.call("POST", f"/auth/{self._key}", headers=headers))["jwt_token"]
 
+    def market_order(self, market: Market, side: str, timestamp: int) -> Json:
+        """A signed MARKET order."""
+        return self._order(market, side, "MARKET", Decimal(0), timestamp)
+
     def order(self, market: Market, level: int, timestamp: int) -> Json:
         """A signed order, `level` ticks below the market's resting price."""
         price = market.price - level * market.tick
+        return {
+            **self._order(market, "BUY", "LIMIT", price, timestamp),
+            "price": format(price, "f"),
+            "instruction": "POST_ONLY",
+        }
+
+    def _order(self, market: Market, side: str, order_type: str, price: Decimal, timestamp: int) -> Json:
         message = stark.order_message_hash(
             chain_id=self._exchange.chain_id,
             account=int(self.address, 16),
             timestamp=timestamp,
             market=market.symbol,
-            side="BUY",
-            order_type="LIMIT",
+            side=side,
+            order_type=order_type,
             size=market.size,
             price=price,
         )
         return {
             "market": market.symbol,
-            "side": "BUY",
-            "type": "LIMIT",
+            "side": side,
+            "type": order_type,
             "size": format(market.size, "f"),
-            "price": format(price, "f"),
-            "instruction": "POST_ONLY",
+            "instruction": "GTC",
             "client_id": f"bench-{next(self._ids)}",
             "signature": self._sign(message),
             "signature_timestamp": timestamp,
@@ -126,6 +146,7 @@ class Exchange:
         self.chain_id = 0
         self.markets: list[Market] = []
         self.traders: list[Trader] = []
+        self._server = process
         self._process = psutil.Process(process.pid)
 
     async def call(self, method: str, path: str, **options: Any) -> Any:
@@ -150,9 +171,12 @@ class Exchange:
         times = self._process.cpu_times()
         return times.user + times.system
 
-    def memory(self) -> float:
-        """Resident memory of the server in MiB."""
-        return self._process.memory_info().rss / _MEBIBYTE
+    async def memory(self) -> Json:
+        """What the server says of its memory, see `_measured_sandbox`."""
+        assert self._server.stdout is not None
+        self._process.send_signal(signal.SIGUSR1)
+        figures: Json = json.loads(await asyncio.wait_for(self._server.stdout.readline(), _READY_SECONDS))
+        return figures
 
     async def prepare(self) -> None:
         """Reads the markets and opens the accounts."""
@@ -194,11 +218,12 @@ def resting(market: Json, mark: Decimal) -> Market:
 
 
 @asynccontextmanager
-async def running(data: bool) -> AsyncIterator[Exchange]:
-    """A sandbox in a process of its own, with accounts; `data` lets it store everything."""
+async def running(data: bool, *, trace: bool = False) -> AsyncIterator[Exchange]:
+    """A sandbox in a process of its own, with accounts; `data` lets it store everything, `trace` traces its memory."""
     with tempfile.TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "paradex_sandbox", "serve", "--port", "0"),
+            *(sys.executable, "-m", "benchmarks._measured_sandbox", *(("--trace",) if trace else ())),
+            *("serve", "--port", "0"),
             *(("--data", folder) if data else ()),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
@@ -415,45 +440,84 @@ async def measure_stream(exchange: Exchange, seconds: int, repeats: int) -> list
 # ---- Memory
 
 
-async def measure_memory(exchange: Exchange, warm_up_hours: int, minutes: int) -> list[Figure]:
-    """Resident memory while accounts quote through `minutes` of sandbox time, after hours that fill the histories."""
+async def measure_memory(exchange: Exchange, warm_up_hours: int, history: int, hours: int) -> list[Figure]:
+    """What memory grows by in `hours` of trading, once accounts have `history` orders and fills and markets are old."""
     await exchange.clock(freeze=True)
-    fresh = exchange.memory()
-    for hour in range(warm_up_hours):
-        progress(f"memory: hour {hour} of {warm_up_hours} to fill the histories, {exchange.memory():.0f} MiB")
-        await exchange.clock(advance_ms=3_600_000)
-    samples: list[float] = []
+    fresh = await exchange.memory()
+    progress(f"memory: {warm_up_hours} hours for the histories of the markets")
+    await exchange.clock(advance_ms=warm_up_hours * 3_600_000)
+    progress(f"memory: {history} orders and fills for each of {MEMORY_ACCOUNTS} accounts")
+    while (sent := await trade(exchange, BATCH, resting_orders=False)) and (history := history - sent) > 0:
+        await exchange.clock(advance_ms=5_000)
     start = time.perf_counter()
-    for minute in range(minutes):
-        if minute % 10 == 0:
-            progress(f"memory: minute {minute} of {minutes}, {exchange.memory():.0f} MiB")
-        if minute % 4 == 0:
-            await exchange.login()
-            # Marks have moved.
-            await exchange.read_markets()
-        now = await exchange.now_ms()
-        for trader in exchange.traders:
-            batch = [trader.order(market, minute % 50, now) for market in exchange.markets][:BATCH]
-            await exchange.call("POST", "/orders/batch", json=batch, headers=trader.headers)
-        await exchange.clock(advance_ms=60_000)
-        await exchange.cancel_all()
-        samples.append(exchange.memory())
+    samples = [await exchange.memory()]
+    for sample in range(hours * SAMPLES):
+        progress(f"memory: {sample * 60 // SAMPLES} of {hours * 60} minutes, {samples[-1]['rss'] / _MEBIBYTE:.1f} MiB")
+        await trade(exchange, BATCH)
+        await exchange.clock(advance_ms=3_600_000 // SAMPLES)
+        samples.append(await exchange.memory())
     elapsed = time.perf_counter() - start
     await exchange.clock(freeze=False)
-    return [
-        Figure("memory_fresh_mib", "memory after the start", "MiB", (fresh,)),
-        Figure("memory_start_mib", "memory with full histories, at the start of the hour", "MiB", (samples[0],)),
-        Figure("memory_end_mib", "memory at the end of the hour", "MiB", (samples[-1],)),
+    resident = [sample["rss"] / _MEBIBYTE for sample in samples]
+    blocks = [float(sample["blocks"]) for sample in samples]
+    figures = [
+        Figure("memory_fresh_mib", "memory after the start", "MiB", (fresh["rss"] / _MEBIBYTE,)),
+        Figure("memory_start_mib", "memory with full histories", "MiB", (resident[0],)),
+        Figure("memory_end_mib", f"memory after {hours} more hours", "MiB", (resident[-1],)),
         Figure(
             "memory_growth_mib_per_h",
-            "growth in that hour (slope)",
+            "growth of memory in these hours (slope)",
             "MiB/h",
-            (slope(samples) * 60,),
+            (slope(resident) * SAMPLES,),
             MEMORY_AIM,
             lower_is_better=True,
         ),
-        Figure("hour_speed", "sandbox time of that hour, of real time", "x", (minutes * 60 / elapsed,)),
+        Figure(
+            "blocks_growth_percent_per_h",
+            "growth of the number of Python's memory blocks (slope)",
+            "%/h",
+            (slope(blocks) * SAMPLES / blocks[0] * 100,),
+        ),
+        Figure("hour_speed", "sandbox time of these hours, of real time", "x", (hours * 3600 / elapsed,)),
     ]
+    if "traced" in fresh:
+        traced = [sample["traced"] / _MEBIBYTE for sample in samples]
+        figures += [
+            Figure("traced_start_mib", "bytes of Python's objects with full histories", "MiB", (traced[0],)),
+            Figure(
+                "traced_growth_mib_per_h",
+                "growth of these bytes (slope)",
+                "MiB/h",
+                (slope(traced) * SAMPLES,),
+                1.0,
+                lower_is_better=True,
+            ),
+        ]
+    return figures
+
+
+async def trade(exchange: Exchange, batch: int, *, resting_orders: bool = True) -> int:
+    """Each account buys and sells in every market, a batch, and quotes a batch that it cancels again if it shall.
+
+    Returns how many MARKET orders of an account that were.
+    """
+    await exchange.login()
+    await exchange.read_markets()
+    now = await exchange.now_ms()
+    traders = exchange.traders[:MEMORY_ACCOUNTS]
+
+    async def run(trader: Trader) -> None:
+        for market in exchange.markets:
+            sides = ("BUY", "SELL") * (batch // 2)
+            bodies = [[trader.market_order(market, side, now) for side in sides]]
+            if resting_orders:
+                bodies.append([trader.order(market, level, now) for level in range(batch)])
+            for body in bodies:
+                await exchange.call("POST", "/orders/batch", json=body, headers=trader.headers)
+        await exchange.call("DELETE", "/orders", headers=trader.headers)
+
+    await asyncio.gather(*(run(trader) for trader in traders))
+    return batch * len(exchange.markets)
 
 
 def slope(values: Sequence[float]) -> float:
@@ -495,8 +559,8 @@ async def run(arguments: argparse.Namespace) -> list[Figure]:
         figures += await measure_latency(exchange, min(100, arguments.orders), arguments.repeats)
     async with running(arguments.data) as exchange:
         figures += await measure_stream(exchange, arguments.stream_seconds, arguments.repeats)
-    async with running(arguments.data) as exchange:
-        figures += await measure_memory(exchange, arguments.warm_up_hours, arguments.hour_minutes)
+    async with running(arguments.data, trace=arguments.trace) as exchange:
+        figures += await measure_memory(exchange, arguments.warm_up_hours, arguments.history, arguments.hours)
     return [*figures, load.figure()]
 
 
@@ -508,10 +572,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--stream-seconds", type=int, default=60, help="seconds of sandbox time in a round (default %(default)s)"
     )
-    parser.add_argument("--hour-minutes", type=int, default=60, help="length of the hour (default %(default)s)")
+    parser.add_argument("--hours", type=int, default=3, help="in which memory is measured (default %(default)s)")
     parser.add_argument(
-        "--warm-up-hours", type=int, default=3, help="hours before it, which fill the histories (default %(default)s)"
+        "--warm-up-hours", type=int, default=8, help="before, for the markets' histories (default %(default)s)"
     )
+    parser.add_argument(
+        "--history", type=int, default=HISTORY, help="orders and fills of an account before (default %(default)s)"
+    )
+    parser.add_argument("--trace", action="store_true", help="trace Python's memory too: slow")
     parser.add_argument("--data", action="store_true", help="let the sandbox store everything, in a temporary folder")
     figures = asyncio.run(run(parser.parse_args(argv)))
     print_report("Sandbox", figures)

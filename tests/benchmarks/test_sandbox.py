@@ -8,7 +8,20 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[2]
-SMALL = ("--repeats", "1", "--orders", "90", "--stream-seconds", "2", "--hour-minutes", "2", "--warm-up-hours", "0")
+SMALL = (
+    "--repeats",
+    "1",
+    "--orders",
+    "90",
+    "--stream-seconds",
+    "2",
+    "--hours",
+    "1",
+    "--warm-up-hours",
+    "0",
+    "--history",
+    "1",
+)
 KEYS = {
     "rest_orders_per_s",
     "rest_cpu_ms_per_order",
@@ -30,6 +43,7 @@ KEYS = {
     "memory_start_mib",
     "memory_end_mib",
     "memory_growth_mib_per_h",
+    "blocks_growth_percent_per_h",
     "hour_speed",
     "python",
     "machine",
