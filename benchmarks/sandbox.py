@@ -1,6 +1,6 @@
 """How fast is the sandbox? Orders through REST and in batches, stream messages to 20 clients, memory over hours.
 
-    python -m benchmarks.sandbox [--repeats 5] [--orders 1000] [--stream-seconds 60] [--hours 3] [--data] [--trace]
+    python -m benchmarks.sandbox [--repeats 5] [--orders 1000] [--stream-seconds 60] [--minutes 180] [--data] [--trace]
 
 A sandbox runs in a process of its own, on a free port of the loopback interface; this process is all of its clients.
 Orders are signed before the clock starts and verified by the server, as always. They are post-only and far enough from
@@ -8,9 +8,11 @@ the market to rest, spread over several accounts and all perpetuals, and are can
 are measured with the sandbox's clock stepped, so that the exchange says what it has to say as fast as it can; the
 number is what arrived at all clients together. The first round of each is a warm-up and does not count.
 
-Memory is measured once every history is as long as it gets: the markets live through hours, and two accounts trade
-until both have 10 000 orders and 10 000 fills. Then they go on trading, and the number is what memory grows by in an
-hour, after garbage collection and after giving free memory back. `--trace` adds the bytes of Python's objects.
+Memory is measured once every history is as long as it gets: the exchange starts with a week of minutes, an account
+trades until its orders, fills and funding payments are at their bounds, and the markets live on until their trades are.
+Then all go on for hours, and the number is what memory grows by in one, after garbage collection and after giving free
+memory back. How many blocks of memory Python has in use says whether growth hides in what was free before. `--trace`
+adds the bytes of Python's objects.
 
 Ends by itself after a few minutes.
 """
@@ -48,13 +50,13 @@ _READY_SECONDS = 60
 #: Id of the request whose answer marks the end of what was sent.
 _LAST = "last"
 _MEBIBYTE = 1024 * 1024
-#: MiB an hour that count as flat: the bars of a week of minutes go on filling.
+#: MiB an hour that count as flat.
 MEMORY_AIM = 1.0
-#: Accounts whose histories are filled, and how long those get.
-MEMORY_ACCOUNTS = 2
-HISTORY = 10_000
-#: The memory is looked at so often in an hour.
-SAMPLES = 6
+#: How often memory is looked at, in minutes of the sandbox's time, and the rounds of trading before each look.
+SAMPLE_MINUTES = 10
+ROUNDS = 20
+#: Orders of the smallest size that make the position which the account then has all the time.
+BASE_POSITION = 100
 
 Json = dict[str, Any]
 
@@ -218,12 +220,14 @@ def resting(market: Json, mark: Decimal) -> Market:
 
 
 @asynccontextmanager
-async def running(data: bool, *, trace: bool = False) -> AsyncIterator[Exchange]:
-    """A sandbox in a process of its own, with accounts; `data` lets it store everything, `trace` traces its memory."""
+async def running(data: bool, *options: str) -> AsyncIterator[Exchange]:
+    """A sandbox in a process of its own, with accounts; `data` lets it store everything.
+
+    The `options` are those of `_measured_sandbox`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "benchmarks._measured_sandbox", *(("--trace",) if trace else ())),
-            *("serve", "--port", "0"),
+            *(sys.executable, "-m", "benchmarks._measured_sandbox", *options, "serve", "--port", "0"),
             *(("--data", folder) if data else ()),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
@@ -291,9 +295,7 @@ async def measure_orders(exchange: Exchange, count: int, repeats: int) -> list[F
         await exchange.call("POST", "/orders", json=batch[0], headers=trader.headers)
 
     async def together(trader: Trader, batch: Sequence[Json]) -> None:
-        answer = await exchange.call("POST", "/orders/batch", json=list(batch), headers=trader.headers)
-        if len(answer["orders"]) != len(batch):
-            raise RuntimeError(f"a batch was not taken whole: {answer}")
+        await send_batch(exchange, trader, batch)
 
     figures = []
     for key, title, send, size, aim in (
@@ -440,35 +442,57 @@ async def measure_stream(exchange: Exchange, seconds: int, repeats: int) -> list
 # ---- Memory
 
 
-async def measure_memory(exchange: Exchange, warm_up_hours: int, history: int, hours: int) -> list[Figure]:
-    """What memory grows by in `hours` of trading, once accounts have `history` orders and fills and markets are old."""
+async def measure_memory(exchange: Exchange, warm_up_hours: int, rounds: int, minutes: int) -> list[Figure]:
+    """What memory grows by in `minutes` of trading, once all histories are as long as they get.
+
+    Those of the markets' minutes are so from the start; `rounds` of trading fill those of the account, and
+    `warm_up_hours` those of the trades.
+    """
     await exchange.clock(freeze=True)
-    fresh = await exchange.memory()
-    progress(f"memory: {warm_up_hours} hours for the histories of the markets")
-    await exchange.clock(advance_ms=warm_up_hours * 3_600_000)
-    progress(f"memory: {history} orders and fills for each of {MEMORY_ACCOUNTS} accounts")
-    while (sent := await trade(exchange, BATCH, resting_orders=False)) and (history := history - sent) > 0:
-        await exchange.clock(advance_ms=5_000)
-    start = time.perf_counter()
+    trader = exchange.traders[0]
+    await exchange.read_markets()
+    # A position whose funding never rounds to nothing: each of its changes is a payment.
+    await trader.login()
+    now = await exchange.now_ms()
+    for _ in range(BASE_POSITION // BATCH):
+        for market in exchange.markets:
+            await send_batch(exchange, trader, [trader.market_order(market, "BUY", now) for _ in range(BATCH)])
+    for start in range(0, rounds, ROUNDS):
+        progress(f"memory: {start} of {rounds} rounds of trading, for the account's histories")
+        await trade(exchange, trader, min(ROUNDS, rounds - start))
+    # Last, and in steps that are lived through like those below: how many trades share a price depends on that.
+    for hour in range(warm_up_hours):
+        progress(f"memory: hour {hour} of {warm_up_hours} of the markets, for the histories of trades")
+        await exchange.clock(advance_ms=3_600_000)
+    start_time = time.perf_counter()
     samples = [await exchange.memory()]
-    for sample in range(hours * SAMPLES):
-        progress(f"memory: {sample * 60 // SAMPLES} of {hours * 60} minutes, {samples[-1]['rss'] / _MEBIBYTE:.1f} MiB")
-        await trade(exchange, BATCH)
-        await exchange.clock(advance_ms=3_600_000 // SAMPLES)
+    for minute in range(0, minutes, SAMPLE_MINUTES):
+        progress(f"memory: {minute} of {minutes} minutes, {samples[-1]['rss'] / _MEBIBYTE:.1f} MiB")
+        await trade(exchange, trader, ROUNDS)
+        await exchange.clock(advance_ms=SAMPLE_MINUTES * 60_000 - ROUNDS * 1000)
         samples.append(await exchange.memory())
-    elapsed = time.perf_counter() - start
+    elapsed = time.perf_counter() - start_time
     await exchange.clock(freeze=False)
+    per_hour = 60 / SAMPLE_MINUTES
     resident = [sample["rss"] / _MEBIBYTE for sample in samples]
     blocks = [float(sample["blocks"]) for sample in samples]
+    filled = samples[0]["filled"]
+    progress(f"memory: how full the histories were, {json.dumps(filled)}")
     figures = [
-        Figure("memory_fresh_mib", "memory after the start", "MiB", (fresh["rss"] / _MEBIBYTE,)),
+        Figure(
+            "history_filled_percent",
+            "the least full of all histories, of its bound",
+            "%",
+            (min(filled.values()) * 100,),
+            100.0,
+        ),
         Figure("memory_start_mib", "memory with full histories", "MiB", (resident[0],)),
-        Figure("memory_end_mib", f"memory after {hours} more hours", "MiB", (resident[-1],)),
+        Figure("memory_end_mib", f"memory after {minutes} more minutes of trading", "MiB", (resident[-1],)),
         Figure(
             "memory_growth_mib_per_h",
-            "growth of memory in these hours (slope)",
+            "growth of memory in these minutes (slope)",
             "MiB/h",
-            (slope(resident) * SAMPLES,),
+            (slope(resident) * per_hour,),
             MEMORY_AIM,
             lower_is_better=True,
         ),
@@ -476,11 +500,11 @@ async def measure_memory(exchange: Exchange, warm_up_hours: int, history: int, h
             "blocks_growth_percent_per_h",
             "growth of the number of Python's memory blocks (slope)",
             "%/h",
-            (slope(blocks) * SAMPLES / blocks[0] * 100,),
+            (slope(blocks) * per_hour / blocks[0] * 100,),
         ),
-        Figure("hour_speed", "sandbox time of these hours, of real time", "x", (hours * 3600 / elapsed,)),
+        Figure("hour_speed", "sandbox time of these minutes, of real time", "x", (minutes * 60 / elapsed,)),
     ]
-    if "traced" in fresh:
+    if "traced" in samples[0]:
         traced = [sample["traced"] / _MEBIBYTE for sample in samples]
         figures += [
             Figure("traced_start_mib", "bytes of Python's objects with full histories", "MiB", (traced[0],)),
@@ -488,36 +512,34 @@ async def measure_memory(exchange: Exchange, warm_up_hours: int, history: int, h
                 "traced_growth_mib_per_h",
                 "growth of these bytes (slope)",
                 "MiB/h",
-                (slope(traced) * SAMPLES,),
-                1.0,
+                (slope(traced) * per_hour,),
+                MEMORY_AIM,
                 lower_is_better=True,
             ),
         ]
     return figures
 
 
-async def trade(exchange: Exchange, batch: int, *, resting_orders: bool = True) -> int:
-    """Each account buys and sells in every market, a batch, and quotes a batch that it cancels again if it shall.
-
-    Returns how many MARKET orders of an account that were.
-    """
-    await exchange.login()
+async def trade(exchange: Exchange, trader: Trader, rounds: int) -> None:
+    """Every second of `rounds` the account takes in each market; in every fourth it quotes there for a moment."""
+    await trader.login()
     await exchange.read_markets()
     now = await exchange.now_ms()
-    traders = exchange.traders[:MEMORY_ACCOUNTS]
+    for number in range(rounds):
+        side = ("BUY", "SELL")[number % 2]
+        await send_batch(exchange, trader, [trader.market_order(market, side, now) for market in exchange.markets])
+        if number % 4 == 0:
+            await send_batch(exchange, trader, [trader.order(market, 0, now) for market in exchange.markets])
+            await exchange.call("DELETE", "/orders", headers=trader.headers)
+        await exchange.clock(advance_ms=1000)
+        now += 1000
 
-    async def run(trader: Trader) -> None:
-        for market in exchange.markets:
-            sides = ("BUY", "SELL") * (batch // 2)
-            bodies = [[trader.market_order(market, side, now) for side in sides]]
-            if resting_orders:
-                bodies.append([trader.order(market, level, now) for level in range(batch)])
-            for body in bodies:
-                await exchange.call("POST", "/orders/batch", json=body, headers=trader.headers)
-        await exchange.call("DELETE", "/orders", headers=trader.headers)
 
-    await asyncio.gather(*(run(trader) for trader in traders))
-    return batch * len(exchange.markets)
+async def send_batch(exchange: Exchange, trader: Trader, batch: Sequence[Json]) -> None:
+    """Sends a batch, of which every order must be accepted."""
+    answer = await exchange.call("POST", "/orders/batch", json=list(batch), headers=trader.headers)
+    if len(answer["orders"]) != len(batch):
+        raise RuntimeError(f"a batch was not taken whole: {answer}")
 
 
 def slope(values: Sequence[float]) -> float:
@@ -558,9 +580,11 @@ async def run(arguments: argparse.Namespace) -> list[Figure]:
         figures += await measure_orders(exchange, arguments.orders, arguments.repeats)
         figures += await measure_latency(exchange, min(100, arguments.orders), arguments.repeats)
     async with running(arguments.data) as exchange:
+        fresh = (await exchange.memory())["rss"] / _MEBIBYTE
         figures += await measure_stream(exchange, arguments.stream_seconds, arguments.repeats)
-    async with running(arguments.data, trace=arguments.trace) as exchange:
-        figures += await measure_memory(exchange, arguments.warm_up_hours, arguments.history, arguments.hours)
+    figures.append(Figure("memory_fresh_mib", "memory after the start", "MiB", (fresh,)))
+    async with running(arguments.data, "--week-old", *(("--trace",) if arguments.trace else ())) as exchange:
+        figures += await measure_memory(exchange, arguments.warm_up_hours, arguments.warm_up_rounds, arguments.minutes)
     return [*figures, load.figure()]
 
 
@@ -572,12 +596,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--stream-seconds", type=int, default=60, help="seconds of sandbox time in a round (default %(default)s)"
     )
-    parser.add_argument("--hours", type=int, default=3, help="in which memory is measured (default %(default)s)")
     parser.add_argument(
-        "--warm-up-hours", type=int, default=8, help="before, for the markets' histories (default %(default)s)"
+        "--minutes", type=int, default=180, help="of sandbox time in which memory is measured (default %(default)s)"
     )
     parser.add_argument(
-        "--history", type=int, default=HISTORY, help="orders and fills of an account before (default %(default)s)"
+        "--warm-up-hours", type=int, default=3, help="before, for the histories of trades (default %(default)s)"
+    )
+    parser.add_argument(
+        "--warm-up-rounds", type=int, default=1200, help="of trading before, for the account's (default %(default)s)"
     )
     parser.add_argument("--trace", action="store_true", help="trace Python's memory too: slow")
     parser.add_argument("--data", action="store_true", help="let the sandbox store everything, in a temporary folder")

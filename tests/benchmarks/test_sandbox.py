@@ -9,18 +9,8 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 SMALL = (
-    "--repeats",
-    "1",
-    "--orders",
-    "90",
-    "--stream-seconds",
-    "2",
-    "--hours",
-    "1",
-    "--warm-up-hours",
-    "0",
-    "--history",
-    "1",
+    *("--repeats", "1", "--orders", "90", "--stream-seconds", "2"),
+    *("--minutes", "10", "--warm-up-hours", "0", "--warm-up-rounds", "1"),
 )
 KEYS = {
     "rest_orders_per_s",
@@ -40,6 +30,7 @@ KEYS = {
     "stream_messages_per_s",
     "stream_speed",
     "memory_fresh_mib",
+    "history_filled_percent",
     "memory_start_mib",
     "memory_end_mib",
     "memory_growth_mib_per_h",
