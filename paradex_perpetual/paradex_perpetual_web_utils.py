@@ -1,13 +1,16 @@
 """How the exchange is reached: addresses, requests, JSON-RPC sessions, and what binary frames say."""
 
 import asyncio
+import heapq
 import itertools
 import json
+import math
 import os
 import random
 import struct
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
@@ -16,8 +19,9 @@ import aiohttp
 from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.connector.utils import TimeSynchronizerRESTPreProcessor
-from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
+from hummingbot.core.api_throttler.async_request_context_base import AsyncRequestContextBase
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
+from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.order_book_row import OrderBookRow
 from hummingbot.core.web_assistant.auth import AuthBase
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod, WSJSONRequest
@@ -83,8 +87,14 @@ def build_api_factory_without_time_synchronizer_pre_processor(throttler: AsyncTh
     return WebAssistantsFactory(throttler=throttler)
 
 
-def create_throttler(order_class: str = CONSTANTS.ORDER_CLASS_PRO) -> AsyncThrottler:
-    return AsyncThrottler(CONSTANTS.RATE_LIMITS_BY_ORDER_CLASS[order_class])
+def create_throttler(
+    order_class: str = CONSTANTS.ORDER_CLASS_PRO, limits_share_percentage: Decimal | None = None
+) -> "TokenBucketThrottler":
+    return TokenBucketThrottler(
+        CONSTANTS.RATE_LIMITS_BY_ORDER_CLASS[order_class],
+        limits_share_percentage=limits_share_percentage,
+        urgent=CONSTANTS.URGENT_LIMITS,
+    )
 
 
 async def get_current_server_time(
@@ -98,6 +108,297 @@ async def get_current_server_time(
 
 def local_time() -> float:
     return time.time()
+
+
+# === The rate limiter ===
+
+
+class _Bucket:
+    """One limit as the exchange keeps it: what was used of it flows back evenly, at `limit` in `interval` seconds."""
+
+    __slots__ = ("_updated_at", "_used", "interval", "limit", "limit_id", "rate", "stated_limit")
+
+    def __init__(self, limit_id: str, limit: float, interval: float, stated_limit: float):
+        self.limit_id, self.interval = limit_id, interval
+        self.stated_limit = stated_limit  # the exchange's, of which `limit` is our share
+        self._used, self._updated_at = 0.0, 0.0
+        self.resize(limit)
+
+    def resize(self, limit: float) -> None:
+        self.limit, self.rate = limit, limit / self.interval
+
+    def left(self, now: float) -> float:
+        self._used = max(0.0, self._used - (now - self._updated_at) * self.rate)
+        self._updated_at = now
+        return self.limit - self._used
+
+    def use(self, amount: float) -> None:
+        """To be preceded by :meth:`left`, as all that follow. A negative amount is given back."""
+        self._used += amount
+
+    def at_most(self, left: float) -> None:
+        self._used = max(self._used, self.limit - left)
+
+    def keep_usage_of(self, other: "_Bucket") -> None:
+        self._used, self._updated_at = other._used, other._updated_at
+
+
+class _Waiter:
+    __slots__ = ("admitted", "number", "since")
+
+    def __init__(self, number: int, since: float, admitted: "asyncio.Future[None]"):
+        self.number, self.since, self.admitted = number, since, admitted
+
+
+class _Admission(AsyncRequestContextBase):
+    """What `execute_task` gives: `async with` it, or :meth:`acquire`."""
+
+    def __init__(self, throttler: "TokenBucketThrottler", limit_id: str):
+        self._throttler, self._limit_id = throttler, limit_id
+
+    def within_capacity(self) -> bool:
+        return self._throttler.would_admit(self._limit_id)
+
+    async def acquire(self) -> None:
+        await self._throttler.acquire(self._limit_id)
+
+
+class TokenBucketThrottler(AsyncThrottlerBase):
+    """The exchange's own algorithm behind Hummingbot's interface: token buckets that refill continuously.
+
+    A request takes its weight from its own limit and from all that are linked to it, at once or not at all. Whoever
+    has to wait is woken at the moment when there is enough, first come, first served among those that want the same;
+    an urgent request goes before the others and may use the margin that they leave. Each request costs the same,
+    however many were sent or are waiting.
+
+    :param rate_limits: as for Hummingbot's `AsyncThrottler`; a weight of 0 takes nothing
+    :param retry_interval: not used; nothing is asked twice
+    :param safety_margin_pct: the share (0 to 1) of each limit that requests leave, unless they are urgent
+    :param limits_share_percentage: how much of each limit this bot may use, in per cent
+    :param urgent: ids of limits whose requests go first
+    """
+
+    def __init__(
+        self,
+        rate_limits: list[RateLimit],
+        retry_interval: float = 0.1,
+        safety_margin_pct: float = CONSTANTS.LIMIT_MARGIN,
+        limits_share_percentage: Decimal | None = None,
+        urgent: Collection[str] = (),
+    ):
+        self._urgent = urgent
+        self._buckets: dict[str, _Bucket] = {}
+        self._needs: dict[str, list[tuple[_Bucket, int, float]]] = {}
+        self._queues: dict[str, deque[_Waiter]] = {}  # by limit id: those in one want just the same
+        self._numbers = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._noticed: dict[str, float] = {}
+        self._margin = safety_margin_pct
+        super().__init__(rate_limits, retry_interval, safety_margin_pct, limits_share_percentage)
+
+    # === Hummingbot's interface ===
+
+    def set_rate_limits(self, rate_limits: list[RateLimit]) -> None:
+        """Replaces all limits; what has been used of those that stay counts."""
+        super().set_rate_limits(rate_limits)
+        before, self._buckets = self._buckets, {}
+        self._make_buckets(rate_limits, before)
+        for limit_id in [limit_id for limit_id in self._queues if limit_id not in self._buckets]:
+            for waiter in self._queues.pop(limit_id):
+                if not waiter.admitted.done():
+                    waiter.admitted.set_exception(ValueError(f"there is no rate limit {limit_id!r} any more"))
+        if self._queues:
+            self._admit()
+
+    def add_rate_limits(self, rate_limits: list[RateLimit]) -> None:
+        super().add_rate_limits(rate_limits)
+        self._make_buckets([limit for limit in rate_limits if limit.limit_id not in self._buckets], {})
+
+    def execute_task(self, limit_id: str) -> _Admission:
+        """An asynchronous context that is entered when the limits allow it; or `acquire` it.
+
+        :raises ValueError: on entering, if there is no such limit
+        """
+        return _Admission(self, limit_id)
+
+    # === What goes on ===
+
+    def would_admit(self, limit_id: str) -> bool:
+        """Whether a request of this kind would not have to wait now."""
+        needs = self._needs_of(limit_id)
+        return not needs or (not self._queues and self._shortage(needs, _loop_time(), {}) is None)
+
+    async def acquire(self, limit_id: str) -> None:
+        """Waits until a request of this kind may leave, and counts it."""
+        needs = self._needs_of(limit_id)
+        if not needs:
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if not self._queues and self._shortage(needs, now, {}) is None:
+            self._use(needs)
+            return
+        waiter = _Waiter(next(self._numbers), now, loop.create_future())
+        self._queues.setdefault(limit_id, deque()).append(waiter)
+        self._admit()
+        try:
+            await waiter.admitted
+        except asyncio.CancelledError:
+            if not waiter.admitted.cancelled():  # admitted, and given up before it could leave
+                for bucket, weight, _ in needs:
+                    bucket.left(loop.time())
+                    bucket.use(-weight)
+            self._admit()
+            raise
+
+    def observe(self, limit_id: str, status: int, headers: Mapping[str, str]) -> None:
+        """Takes what the exchange says of its own count, which other bots and clients of the account are in, too.
+
+        It is only ever believed downwards: in what it says, requests that are still on their way are missing.
+
+        :param limit_id: what the request counted as
+        :param headers: of the response: `X-RateLimit-Limit`, `-Remaining`, `-Window` in seconds, `Retry-After`
+        """
+        limit, remaining, window = (_whole(headers.get(f"X-RateLimit-{name}")) for name in _LIMIT_HEADERS)
+        pool = self._pool_of(limit_id, limit, window)
+        if pool is not None:
+            pool.left(_loop_time())
+            if limit and limit <= pool.stated_limit:
+                self._resize(pool, limit)
+            if remaining is not None:
+                pool.at_most(remaining)
+        if status == 429:
+            self.refused(limit_id, _whole(headers.get("Retry-After")), pool)
+
+    def refused(self, limit_id: str, retry_after: float | None = None, pool: _Bucket | None = None) -> None:
+        """Takes a refusal for the rate limits (HTTP 429, or 42901 over a socket): nothing more leaves for a while.
+
+        :param retry_after: seconds, if the exchange has said
+        :param pool: the limit that was hit, if it has said; else it may have been any of the request's
+        """
+        pause = CONSTANTS.REFUSAL_PAUSE if retry_after is None else retry_after
+        for bucket in [pool] if pool is not None else self._pools_of(limit_id):
+            bucket.left(_loop_time())
+            bucket.at_most(1 - pause * bucket.rate)
+
+    def _make_buckets(self, rate_limits: list[RateLimit], before: Mapping[str, _Bucket]) -> None:
+        self._needs.clear()
+        for stated in rate_limits:
+            limit_id = stated.limit_id
+            share = float(self._id_to_limit_map[limit_id].limit)
+            bucket = self._buckets[limit_id] = _Bucket(limit_id, share, stated.time_interval, stated.limit)
+            if limit_id in before:
+                bucket.keep_usage_of(before[limit_id])
+
+    def _pools_of(self, limit_id: str) -> list[_Bucket]:
+        """The limits that a request counts for: those of the exchange, which are linked, and then its own."""
+        limit, linked = self.get_related_limits(limit_id)
+        if limit is None:
+            raise ValueError(f"there is no rate limit {limit_id!r}")
+        return [self._buckets[pool.limit_id] for pool in (*(pool for pool, _ in linked), limit)]
+
+    def _pool_of(self, limit_id: str, limit: float | None, window: float | None) -> _Bucket | None:
+        """The limit that the exchange speaks of; if none is like it, one of the same time."""
+        pools = [pool for pool in self._pools_of(limit_id) if window in (None, pool.interval)]
+        like_it = next((pool for pool in pools if pool.stated_limit == limit), None)
+        return like_it or (pools[0] if pools and window is not None else None)
+
+    def _resize(self, pool: _Bucket, stated_limit: int) -> None:
+        limit = max(1, math.floor(stated_limit * self.limits_pct))
+        if limit != pool.limit:
+            self.logger().info(f"Paradex allows {stated_limit} requests in {pool.interval:g} s ({pool.limit_id}).")
+            pool.resize(limit)
+            self._needs.clear()  # the margins are shares of the limits
+
+    def _needs_of(self, limit_id: str) -> list[tuple[_Bucket, int, float]]:
+        """What a request of this kind takes, and how much has to be there for that."""
+        needs = self._needs.get(limit_id)
+        if needs is None:
+            limit, linked = self.get_related_limits(limit_id)
+            weights = [*(weight for _, weight in linked), 0 if limit is None else limit.weight]
+            margin = 0.0 if limit_id in self._urgent else self._margin
+            needs = self._needs[limit_id] = [
+                (bucket, weight, weight + margin * bucket.limit)
+                for bucket, weight in zip(self._pools_of(limit_id), weights, strict=True)
+                if weight > 0
+            ]
+        return needs
+
+    def _shortage(
+        self, needs: list[tuple[_Bucket, int, float]], now: float, set_aside: Mapping[_Bucket, float]
+    ) -> tuple[float, _Bucket] | None:
+        """How many seconds it takes until there is enough of all, and of which it takes so long; None if there is."""
+        shortage = None
+        for bucket, _, wanted in needs:
+            missing = min(wanted, bucket.limit) + set_aside.get(bucket, 0) - bucket.left(now)
+            if missing > _TOLERANCE and (shortage is None or missing / bucket.rate > shortage[0]):
+                shortage = missing / bucket.rate, bucket
+        return shortage
+
+    def _use(self, needs: list[tuple[_Bucket, int, float]]) -> None:
+        for bucket, weight, _ in needs:
+            bucket.use(weight)
+
+    def _admit(self) -> None:
+        """Lets go whoever may, and comes back when the next one may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now, first = _loop_time(), math.inf
+        # The first of each queue that has to wait keeps what it wants for itself: none that came later can starve it.
+        set_aside: dict[_Bucket, float] = {}
+        heads: list[tuple[bool, int, str]] = []
+        for limit_id in list(self._queues):
+            self._push_head(heads, limit_id)
+        while heads:
+            _, _, limit_id = heapq.heappop(heads)
+            needs = self._needs_of(limit_id)
+            shortage = self._shortage(needs, now, set_aside)
+            if shortage is None:
+                self._use(needs)
+                self._queues[limit_id].popleft().admitted.set_result(None)
+                self._push_head(heads, limit_id)
+                continue
+            first = min(first, shortage[0])
+            self._notice(now - self._queues[limit_id][0].since, *shortage)
+            for bucket, weight, _ in needs:
+                set_aside[bucket] = set_aside.get(bucket, 0) + weight
+        if self._queues:
+            self._timer = asyncio.get_running_loop().call_later(first, self._admit)
+
+    def _push_head(self, heads: list[tuple[bool, int, str]], limit_id: str) -> None:
+        queue = self._queues[limit_id]
+        while queue and queue[0].admitted.done():  # it has given up
+            queue.popleft()
+        if queue:
+            heapq.heappush(heads, (limit_id not in self._urgent, queue[0].number, limit_id))
+        else:
+            del self._queues[limit_id]
+
+    def _notice(self, waited: float, seconds: float, bucket: _Bucket) -> None:
+        now = _loop_time()
+        if (
+            waited + seconds > CONSTANTS.LIMIT_NOTICE_AFTER
+            and now > self._noticed.get(bucket.limit_id, -math.inf) + CONSTANTS.LIMIT_NOTICE_PAUSE
+        ):
+            self._noticed[bucket.limit_id] = now
+            self.logger().warning(
+                f"The limit of {bucket.limit:g} requests in {bucket.interval:g} s ({bucket.limit_id}) is used up: "
+                f"{sum(map(len, self._queues.values()))} wait, the next for {waited + seconds:.1f} s."
+            )
+
+
+_LIMIT_HEADERS = ("Limit", "Remaining", "Window")
+_TOLERANCE = 1e-6  # of a request: what floating point may miss of a whole one
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _whole(text: str | None) -> int | None:
+    """The number in a header; None if there is none that makes sense."""
+    return int(text) if text is not None and text.isdecimal() else None
 
 
 # === Requests ===
@@ -188,6 +489,8 @@ async def api_request(
             raise NotSentError(f"{request} was not sent: {error}") from None
         except (TimeoutError, aiohttp.ClientError, UnicodeDecodeError) as error:
             raise NoAnswerError(f"{request} was not answered: {type(error).__name__} {error}".rstrip()) from None
+        if isinstance(api_factory.throttler, TokenBucketThrottler):
+            api_factory.throttler.observe(limit_id or path, response.status, response.headers or {})
         if response.status == 401 and tokens is not None:
             tokens.token_refused(generation)
             tokens = None
