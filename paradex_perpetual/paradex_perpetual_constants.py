@@ -38,8 +38,10 @@ SYSTEM_TIME_PATH = "/system/time"
 MARKETS_PATH = "/markets"
 MARKETS_SUMMARY_PATH = "/markets/summary"
 ORDER_BOOK_PATH = "/orderbook/{market}"
+TRADES_PATH = "/trades"
 AUTH_PATH = "/auth/{public_key}"
 ACCOUNT_PATH = "/account"
+ACCOUNT_HISTORY_PATH = "/account/history"
 ACCOUNT_INFO_PATH = "/account/info"
 ACCOUNT_MARGIN_PATH = "/account/margin"
 ACCOUNT_MMP_PATH = "/account/mmp"
@@ -53,23 +55,40 @@ FUNDING_DATA_PATH = "/funding/data"
 FUNDING_PAYMENTS_PATH = "/funding/payments"
 ORDERS_PATH = "/orders"
 ORDERS_HISTORY_PATH = "/orders-history"
+ORDERS_BATCH_PATH = "/orders/batch"
+ORDER_PATH = "/orders/{order_id}"
 ORDER_BY_CLIENT_ID_PATH = "/orders/by_client_id/{client_id}"
+ORDER_PATH = "/orders/{order_id}"
 
 REQUEST_TIMEOUT = 35.0  # the exchange gives up after 30 s and says so with a 503; then the outcome is unknown
-PAGE_SIZE = 1000  # 5000 at most
+PAGE_SIZE = 1000  # 5000 at most, 1000 for /trades
+ACCOUNT_HISTORY_KINDS = ("value", "pnl", "volume", "fee_savings")
+DEFAULT_RETRY_AFTER = 1.0  # after a rate limit's answer that does not say
 
 # === WebSocket ===
 
 SBE_SCHEMA_ID = 1
 SBE_SCHEMA_VERSIONS = (2, 1)  # asked for in this order; a version the server does not know is answered with HTTP 400
 WS_CALL_TIMEOUT = 10.0
+# The server sends a heartbeat after 20 s without anything else: a socket that is silent for longer than two is dead.
+WS_SILENCE = 45.0
+WS_CLOSE_TIMEOUT = 2.0  # for the closing handshake with a server that may be frozen
 WS_BACKOFF_INITIAL = 0.5
 WS_BACKOFF_MAXIMUM = 30.0
 
 BOOK_FEEDS = ("deltas", "snapshot")
 BOOK_INTERVALS = ("50ms", "100ms")
-ORDER_BOOK_DELTAS_CHANNEL = "order_book.{market}.deltas@15@50ms"
-ORDER_BOOK_SNAPSHOT_CHANNEL = "order_book.{market}.snapshot@15@50ms"
+BOOK_FEED_DELTAS, BOOK_FEED_SNAPSHOT = BOOK_FEEDS
+BOOK_FEED_INTERACTIVE = "interactive"
+# The price steps by which the AsyncAPI description groups a book, as the channel's name writes them but for the point.
+BOOK_PRICE_TICKS = tuple(
+    map(
+        Decimal,
+        ("0.0000001", "0.0000005", "0.000001", "0.00001", "0.0001", "0.001", "0.01", "0.1", "1", "10", "100"),
+    )
+)
+ORDER_BOOK_CHANNEL = "order_book.{market}.{feed}@15@{interval}"
+BBO_CHANNEL = "bbo.{market}"
 TRADES_CHANNEL = "trades.{market}"
 MARKET_SUMMARY_CHANNEL = "markets_summary.{market}"
 
@@ -110,8 +129,32 @@ TYPE_LIMIT = "LIMIT"
 TYPE_MARKET = "MARKET"
 ORDER_TYPES = {OrderType.LIMIT: TYPE_LIMIT, OrderType.LIMIT_MAKER: TYPE_LIMIT, OrderType.MARKET: TYPE_MARKET}
 INSTRUCTIONS = {OrderType.LIMIT: "GTC", OrderType.LIMIT_MAKER: "POST_ONLY", OrderType.MARKET: "GTC"}
+INSTRUCTION_IOC = "IOC"
+INSTRUCTION_RPI = "RPI"
 FLAG_REDUCE_ONLY = "REDUCE_ONLY"
 FLAG_INTERACTIVE = "INTERACTIVE"
+FLAG_MMP = "MMP"
+
+# Trigger orders wait for the mark price. A stop follows the market (a BUY waits above it); take-profit and stop-loss
+# belong to a position, which they only reduce.
+TRIGGER_STOP = "stop"
+TRIGGER_TAKE_PROFIT = "take_profit"
+TRIGGER_STOP_LOSS = "stop_loss"
+TRIGGER_TYPES = {TRIGGER_STOP: "STOP", TRIGGER_TAKE_PROFIT: "TAKE_PROFIT", TRIGGER_STOP_LOSS: "STOP_LOSS"}
+# The beginning of the client ids of a position's own take-profit and stop-loss: they are known again after a restart.
+POSITION_CLIENT_ID_PREFIXES = {
+    TRIGGER_TAKE_PROFIT: f"{CLIENT_ID_PREFIX}TP-",
+    TRIGGER_STOP_LOSS: f"{CLIENT_ID_PREFIX}SL-",
+}
+RPI_CROSS_LIMIT = Decimal("0.0005")  # how far an RPI order may reach into the other side of the book
+PRICE_BAND_SHARE = Decimal("0.9")  # of the distance from the mark price that the band allows, for bounds of our own
+
+# `request_info.status`: the outcome of a modification, which is told later.
+MODIFY_PENDING = "PENDING"
+MODIFY_SUCCEEDED = "SUCCESS"
+MODIFY_REJECTED = "REJECTED"
+MODIFY_SILENCE = 2.0  # without a word of the stream about a modification, REST is asked
+POSITION_ORDERS_PATIENCE = 2.0  # for the exchange to make them smaller, or to cancel them, with their position
 
 ORDER_ENTRY_REST = "rest"
 ORDER_ENTRY_WEBSOCKET = "websocket"
@@ -119,6 +162,9 @@ ORDER_ENTRIES = (ORDER_ENTRY_REST, ORDER_ENTRY_WEBSOCKET)
 SELF_TRADE_MODES = ("EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH")
 BATCH_SIZE = 10  # the OpenAPI text's maximum; the best-practice page and a release note say 50
 BREAKER_FAILURES = 5
+BREAKER_MAXIMUM_PAUSE = 60.0  # between two probes, however long the exchange fails
+BREAKER_PROBES = 2  # that succeed one after the other before orders pass again
+BREAKER_PROBE_INTERVAL = 0.5  # after a probe that succeeded, before the next
 UNKNOWN_ORDERS = ("cancel", "adopt")
 
 # An order is taken only if it arrives within this time after its signature. Short, so that an order whose submission
@@ -149,6 +195,18 @@ CANCEL_REASON_PREFIXES = (
     "SELF_TRADE",
 )
 MMP_FREEZE_REASONS = ("MMP_TRIGGERED", "MMP_FROZEN")
+
+# Reasons, by their beginning, of an order that was taken and then rejected, for which the exchange is to blame and not
+# the order: only these count for the circuit breaker. NOT_ENOUGH_MARGIN or a post-only order that would cross do not.
+EXCHANGE_FAILURE_REASONS = ("INTERNAL", "SERVICE", "UNAVAILABLE", "TIMEOUT", "SYSTEM_ERROR", "UNKNOWN")
+
+# === The exchange's own state (`GET /system/state`) ===
+
+SYSTEM_OK = "ok"
+SYSTEM_MAINTENANCE = "maintenance"
+SYSTEM_CANCEL_ONLY = "cancel_only"
+SYSTEM_POST_ONLY = "post_only"
+MAKER_INSTRUCTIONS = ("POST_ONLY", "RPI")  # what post_only lets pass
 
 # === Markets and money ===
 
@@ -187,6 +245,20 @@ ERROR_ORDER_ID_NOT_FOUND = "ORDER_ID_NOT_FOUND"
 ERROR_ORDER_IS_CLOSED = "ORDER_IS_CLOSED"
 ORDER_NOT_FOUND_ERRORS = frozenset({ERROR_CLIENT_ORDER_ID_NOT_FOUND, ERROR_ORDER_ID_NOT_FOUND})
 ORDER_NOT_OPEN_ERRORS = ORDER_NOT_FOUND_ERRORS | {ERROR_ORDER_IS_CLOSED, "ORDER_IS_NOT_OPEN"}
+ERROR_DUPLICATED_CLIENT_ID = "DUPLICATED_CLIENT_ID"
+ERROR_BATCH_SIZE = "BATCH_SIZE_OUT_OF_RANGE"
+# An order's error (and the reason of one that was taken and then rejected) by which the exchange tells its state.
+SYSTEM_STATE_ERRORS = {
+    "SYSTEM_STATUS_CANCEL_ONLY": SYSTEM_CANCEL_ONLY,
+    "SYSTEM_STATUS_POST_ONLY": SYSTEM_POST_ONLY,
+}
+EXCHANGE_FAILURE_ERRORS = frozenset({"INTERNAL_ERROR", "SERVICE_UNAVAILABLE"})
+RPC_INTERNAL_ERROR = -32603
+RPC_RATE_LIMITED = 42901
+RPC_AUTHENTICATION_ERRORS = frozenset({40110, 40111, 40300})
+# What a batch of cancels says of each order.
+CANCEL_QUEUED = "QUEUED_FOR_CANCELLATION"
+CANCEL_ALREADY_CLOSED = "ALREADY_CLOSED"
 TIMESTAMP_ERRORS = frozenset({"INVALID_TIMESTAMP"})
 CREDENTIAL_ERRORS = frozenset(
     {
@@ -243,10 +315,12 @@ _PUBLIC_PATHS = (
     MARKETS_PATH,
     MARKETS_SUMMARY_PATH,
     ORDER_BOOK_PATH,
+    TRADES_PATH,
     FUNDING_DATA_PATH,
 )
 _PRIVATE_PATHS = (
     ACCOUNT_PATH,
+    ACCOUNT_HISTORY_PATH,
     ACCOUNT_INFO_PATH,
     ACCOUNT_MARGIN_PATH,
     SET_MARGIN_LIMIT,

@@ -1,15 +1,25 @@
-"""The private stream: orders, fills, positions, account, balance events, funding payments and trade busts."""
+"""The private socket: what it tells (orders, fills, positions, account, balance events, funding payments, trade busts)
+and the orders that go over it, or over REST where it does not stand.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_utils as utils,
     paradex_perpetual_web_utils as web_utils,
 )
-from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import ParadexAuthenticationError
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import (
+    ParadexAuthenticationError,
+    ParadexPerpetualAuth,
+)
+from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 if TYPE_CHECKING:
@@ -21,6 +31,8 @@ if TYPE_CHECKING:
 class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
     """Puts `{"channel": ..., "data": ...}` into the output queue, whether the exchange sent it as JSON or as a binary
     frame, and `{"channel": STREAM_RESUMED}` whenever the stream (re)starts.
+
+    :param cancel_on_disconnect: whether the exchange is to cancel the orders made over a socket when that one drops
     """
 
     def __init__(
@@ -29,13 +41,21 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         connector: "ParadexPerpetualDerivative",
         api_factory: WebAssistantsFactory,
         domain: str = CONSTANTS.DEFAULT_DOMAIN,
+        cancel_on_disconnect: bool = False,
     ):
         super().__init__()
         self._trading_pairs = trading_pairs
         self._connector = connector
         self._api_factory = api_factory
         self._domain = domain
+        self._cancel_on_disconnect = cancel_on_disconnect
+        self._cancel_on_disconnect_refused = False
         self._session: web_utils.RpcSession | None = None
+
+    @property
+    def session(self) -> web_utils.RpcSession | None:
+        """The socket, authenticated and subscribed; None while there is none."""
+        return self._session if self._session is not None and self._session.is_open else None
 
     async def listen_for_user_stream(self, output: asyncio.Queue[Any]) -> None:
         """Keeps the private socket open: connects, authenticates, subscribes, and starts again after pauses that grow.
@@ -53,6 +73,8 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                     authenticate=True,
                 ) as session:
                     await self._subscribe_all(session)
+                    if self._cancel_on_disconnect:
+                        await self._arm(session)
                     self._session = session
                     self._ws_assistant = session.assistant  # from now on the framework sees a stream
                     output.put_nowait({"channel": CONSTANTS.STREAM_RESUMED, "data": {}})
@@ -103,6 +125,21 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                 await session.subscribe(channel)
         self.logger().info("Subscribed to the private order, fill, position and account channels.")
 
+    async def _arm(self, session: web_utils.RpcSession) -> None:
+        """Asks for cancel on disconnect, which is the connection's and gone with it."""
+        try:
+            await session.call("order.cancel_on_disconnect", {"enabled": True})
+        except web_utils.RpcError as error:
+            if not self._cancel_on_disconnect_refused:  # said once: the next connection will hear the same
+                self.logger().error(
+                    f"Cancel on disconnect is set, but Paradex does not grant it, so no orders are placed. {error}. "
+                    "Switch cancel_on_disconnect off to trade without it."
+                )
+            self._cancel_on_disconnect_refused = True
+        else:
+            session.cancels_on_disconnect = True
+            self._cancel_on_disconnect_refused = False
+
     async def _funding_payments_channel(self, trading_pair: str) -> str:
         market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
         return CONSTANTS.FUNDING_PAYMENTS_CHANNEL.format(market=market)
@@ -119,3 +156,659 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             event = message.get("params") if isinstance(message, dict) else None
         if isinstance(event, dict) and "channel" in event:
             output.put_nowait(event)
+
+
+# === Order entry ===
+
+
+class WithdrawnError(web_utils.NotSentError):
+    """An order was cancelled before it was sent."""
+
+
+@dataclass(eq=False)
+class _Job:
+    """One order, or one cancel, that waits to be sent, and what becomes of it."""
+
+    client_id: str
+    body: Mapping[str, Any]
+    outcome: "asyncio.Future[Any]"
+    give_up_at: float | None = None  # after a rate limit has refused it
+
+    def fail(self, error: Exception) -> None:
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
+
+    def resolve(self, result: Any) -> None:
+        if isinstance(result, Exception):
+            self.fail(result)
+        elif not self.outcome.done():
+            self.outcome.set_result(result)
+
+
+class _Lane:
+    """Orders on their way out, in their order; those that wait at the same time leave together, as one request.
+
+    :param admit: waits for the rate limiter; once for each request, whatever it carries
+    :param prepare: makes jobs ready to be sent, one request after the other, e.g. signs them
+    :param send: sends what was prepared and returns a result or an exception for each job; requests do not wait for
+        each other's answers
+    :param size: how many jobs a request may carry now
+    :param patience: seconds for which a job is tried again after a rate limit has refused it
+    """
+
+    def __init__(
+        self,
+        admit: Callable[[], Awaitable[None]],
+        prepare: Callable[[Sequence[_Job]], Awaitable[Any]],
+        send: Callable[[Sequence[_Job], Any], Awaitable[Sequence[Any]]],
+        size: Callable[[], int],
+        patience: float,
+        sleep: Callable[[float], Awaitable[None]],
+        time: Callable[[], float],
+    ):
+        self._admit, self._prepare, self._send = admit, prepare, send
+        self._size, self._patience, self._sleep, self._time = size, patience, sleep, time
+        self._waiting: list[_Job] = []
+        self._unsent: dict[str, _Job] = {}
+        self._dispatcher: asyncio.Task[None] | None = None
+        self._sending: set[asyncio.Task[None]] = set()
+        self._retry_at = 0.0
+
+    async def run(self, client_id: str, body: Mapping[str, Any]) -> Any:
+        """:return: what `send` returned for this job; raises it, if it is an exception"""
+        job = _Job(client_id, body, asyncio.get_running_loop().create_future())
+        self._unsent[client_id] = job
+        self._enqueue([job])
+        try:
+            return await job.outcome
+        finally:
+            self._unsent.pop(client_id, None)
+
+    def withdraw(self, client_id: str) -> bool:
+        """Takes back a job that has not been sent. :return: whether that was so"""
+        job = self._unsent.get(client_id)
+        if job is None:
+            return False
+        job.fail(WithdrawnError(f"{client_id} was cancelled before it was sent"))
+        return True
+
+    def unsent(self) -> list[_Job]:
+        return list(self._unsent.values())
+
+    def stop(self) -> None:
+        """Ends the waiting; what has been sent is followed to its end."""
+        if self._dispatcher is not None:
+            self._dispatcher.cancel()
+            self._dispatcher = None
+        self._waiting.clear()
+        for job in self.unsent():
+            job.fail(web_utils.NotSentError("the connector was stopped before it was sent"))
+
+    def _enqueue(self, jobs: Sequence[_Job]) -> None:
+        self._waiting.extend(jobs)
+        if self._dispatcher is None or self._dispatcher.done():
+            self._dispatcher = asyncio.create_task(self._dispatch())
+
+    async def _dispatch(self) -> None:
+        while any(not job.outcome.done() for job in self._waiting):
+            jobs: list[_Job] = []
+            try:
+                if (pause := self._retry_at - self._time()) > 0:
+                    await self._sleep(min(pause, self._patience))
+                await self._admit()
+                jobs = self._take()
+                prepared = await self._prepare(jobs) if jobs else None
+            except Exception as error:  # whatever it is, nobody may wait for ever
+                for job in jobs or self._waiting:
+                    job.fail(error)
+                continue
+            if jobs:
+                task = asyncio.create_task(self._carry(jobs, prepared))
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
+
+    def _take(self) -> list[_Job]:
+        self._waiting = [job for job in self._waiting if not job.outcome.done()]
+        size = self._size()
+        jobs, self._waiting = self._waiting[:size], self._waiting[size:]
+        return jobs
+
+    async def _carry(self, jobs: Sequence[_Job], prepared: Any) -> None:
+        try:
+            results = await self._send(jobs, prepared)
+        except web_utils.RateLimitedError as error:
+            self._try_again(jobs, error)
+        except web_utils.ParadexError as error:
+            for job in jobs:
+                job.fail(error)
+        except Exception as error:  # something that nobody foresaw, after it may have left: not known, then
+            for job in jobs:
+                job.fail(web_utils.NoAnswerError(f"an answer makes no sense: {type(error).__name__} {error}"))
+        else:
+            for job, result in zip(jobs, results, strict=True):
+                job.resolve(result)
+
+    def sent(self, jobs: Sequence[_Job]) -> None:
+        """Says that jobs are about to leave: from now on they cannot be withdrawn."""
+        for job in jobs:
+            self._unsent.pop(job.client_id, None)
+
+    def _try_again(self, jobs: Sequence[_Job], error: web_utils.RateLimitedError) -> None:
+        """A rate limit refused a request: nothing has happened, and it is sent again when the limit allows it."""
+        now = self._time()
+        self._retry_at = max(self._retry_at, now + error.retry_after)
+        again = []
+        for job in jobs:
+            if job.give_up_at is None:
+                job.give_up_at = now + self._patience
+            if job.outcome.done() or self._retry_at > job.give_up_at:
+                job.fail(error)
+            else:
+                self._unsent[job.client_id] = job
+                again.append(job)
+        waiting, self._waiting = self._waiting, []
+        if again or waiting:
+            self._enqueue([*again, *waiting])
+
+
+class OrderEntry:
+    """The way of orders to the exchange: over the socket if that is wanted and it stands, else over REST.
+
+    What is asked for at the same time leaves as one batch. Whatever the way, an error is an `ApiError` (refused:
+    nothing has happened), a `NotSentError` (nothing has left) or a `NoAnswerError` (unknown: look for it). Nothing that
+    may have arrived is sent a second time, but for cancels, of which a second one does no harm.
+
+    It lives beside the private stream because it shares its socket: updates come in order with the answers, and cancel
+    on disconnect covers just the orders that were made there.
+
+    :param session: the socket of the private stream, None while there is none
+    :param settings: decide about the way, the batches and the circuit breaker
+    :param throttler: the connector's rate limiter
+    :param auth: signs the orders
+    :param time: the exchange's time in seconds since the epoch
+    :param sleep: waits, in seconds
+    :param resynchronize: measures the exchange's time anew, when it says that a signature's time is wrong
+    :param probe: asks the exchange a question that changes nothing; raises a ParadexError if all is not well
+    :param log: told, in a sentence each, the changes of the exchange's state and of the circuit breaker
+    """
+
+    def __init__(
+        self,
+        api_factory: WebAssistantsFactory,
+        domain: str,
+        session: Callable[[], web_utils.RpcSession | None],
+        settings: utils.Settings,
+        throttler: AsyncThrottlerBase,
+        auth: ParadexPerpetualAuth,
+        time: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        resynchronize: Callable[[], Awaitable[None]],
+        probe: Callable[[], Awaitable[None]],
+        log: Callable[[str], None],
+    ):
+        self._api_factory, self._domain, self._session, self._settings = api_factory, domain, session, settings
+        self._throttler, self._auth, self._time, self._sleep = throttler, auth, time, sleep
+        self._resynchronize, self._probe, self._log = resynchronize, probe, log
+        self._batch_size = settings.batch_size
+        if settings.order_class == CONSTANTS.ORDER_CLASS_RETAIL:
+            self._batch_size = 1  # the limits of Retail count orders, not requests
+        self._probing: asyncio.Task[None] | None = None
+        self._failed_session: web_utils.RpcSession | None = None
+        self._clock_set: asyncio.Task[None] | None = None
+        self.system_state = CONSTANTS.SYSTEM_OK
+        self.breaker = web_utils.CircuitBreaker(
+            failures=settings.breaker_failures,
+            window=float(settings.breaker_window),
+            pause=float(settings.breaker_pause),
+            time=time,
+            on_change=log,
+        )
+        self._submits = _Lane(
+            partial(self._admit, CONSTANTS.SUBMIT_LIMIT),
+            self._sign_jobs,
+            self._send_orders,
+            lambda: self._batch_size,
+            settings.recv_window * 1e-3,
+            sleep,
+            time,
+        )
+        self._cancels: list[_Job] = []  # that are about to leave
+
+    # === What can be asked for ===
+
+    async def submit(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`POST /orders`, `POST /orders/batch`, `order.create` or `order.create_batch`.
+
+        :param request: the body of an order, without its signature
+        :return: the order, as the exchange has taken it
+        :raises WithdrawnError: if it was withdrawn before it left
+        """
+        self._require_open(request)
+        return await self._submits.run(request["client_id"], request)
+
+    def withdraw(self, client_id: str) -> bool:
+        """Takes back an order that has not left yet. :return: whether that was so; then :meth:`submit` raises"""
+        return self._submits.withdraw(client_id)
+
+    def withdraw_all(self, market: str | None = None) -> None:
+        """:meth:`withdraw`, for all orders or all of a market."""
+        for job in self._submits.unsent():
+            if market in (None, job.body["market"]):
+                self._submits.withdraw(job.client_id)
+
+    async def modify(self, request: Mapping[str, Any], reduces: bool = False) -> Mapping[str, Any]:
+        """`PUT /orders/{id}` or `order.modify`.
+
+        :param request: the whole order as it is to be, with its exchange `id`, without its signature
+        :param reduces: whether less is at risk afterwards; then an open circuit breaker does not stop it
+        :return: the order, with the change pending
+        """
+        if not reduces:
+            self._require_open({**request, "instruction": request.get("instruction", "POST_ONLY")})
+        await self._admit(CONSTANTS.SUBMIT_LIMIT)
+        for attempt in range(2):
+            (body,) = await self._signed([request])
+            try:
+                return await self._either_way("order.modify", body, partial(self._modify_by_rest, body), "order")
+            except web_utils.ApiError as error:
+                if attempt or error.code not in CONSTANTS.TIMESTAMP_ERRORS:
+                    raise
+                await self._set_clock()
+        raise AssertionError("unreachable: the second attempt returns or raises")
+
+    async def cancel(self, client_id: str, market: str, exchange_order_id: str | None = None) -> None:
+        """`DELETE /orders/by_client_id/{id}`, `DELETE /orders/batch`, `order.cancel` or `order.cancel_batch`: queued.
+
+        :param exchange_order_id: makes the batch over the socket possible
+        """
+        cancel = {"client_id": client_id, "market": market, "id": exchange_order_id}
+        job = _Job(client_id, cancel, asyncio.get_running_loop().create_future())
+        self._cancels.append(job)
+        await asyncio.sleep(0)  # what is asked for at the same time joins it
+        if job not in self._cancels:  # one that came before has taken it along
+            await job.outcome
+            return
+        size = self._settings.batch_size
+        jobs, self._cancels = self._cancels[:size], self._cancels[size:]
+        outcomes: Sequence[Any] = [web_utils.NoAnswerError("a cancel was given up before it was answered")] * len(jobs)
+        try:
+            outcomes = await self._cancel_together(jobs)
+        except web_utils.ParadexError as error:
+            outcomes = [error] * len(jobs)
+        finally:
+            for other, outcome in zip(jobs[1:], outcomes[1:], strict=True):
+                other.resolve(outcome)
+        if outcomes[0] is not None:
+            raise outcomes[0]
+
+    async def cancel_all(self, market: str | None = None) -> None:
+        """`DELETE /orders` or `order.cancel_all`: every order of a market, or of the account, is queued."""
+        await self._admit(CONSTANTS.CANCEL_LIMIT)
+        params = {"market": market} if market else {}
+        by_rest = partial(self._rest, RESTMethod.DELETE, CONSTANTS.ORDERS_PATH, params=params)
+        await self._either_way("order.cancel_all", params, by_rest, repeatable=True)
+
+    def observe_system_state(self, state: str) -> None:
+        """:param state: of `GET /system/state`, or as a refused order told it"""
+        if state != self.system_state:
+            self.system_state = state
+            self._log(f"Paradex is in the state {state}: {utils.system_state_consequence(state)}.")
+
+    def observe_rejection(self, reason: str) -> None:
+        """:param reason: the `cancel_reason` of an order that was taken and then rejected"""
+        if reason in CONSTANTS.SYSTEM_STATE_ERRORS:
+            self.observe_system_state(CONSTANTS.SYSTEM_STATE_ERRORS[reason])
+        if reason.startswith(CONSTANTS.EXCHANGE_FAILURE_REASONS):
+            self._record_failure(f"an order was rejected: {reason}")
+
+    def start(self) -> None:
+        """Goes on where :meth:`stop` ended."""
+        self._probe_while_open()
+
+    def stop(self) -> None:
+        """Leaves nothing waiting: what has not been sent fails. What has been sent is followed to its end."""
+        self._submits.stop()
+        if self._probing is not None:
+            self._probing.cancel()
+            self._probing = None
+
+    # === Whether ===
+
+    def _require_open(self, request: Mapping[str, Any]) -> None:
+        text = utils.system_state_refusal(self.system_state, request["instruction"]) or self.breaker.refusal
+        if text is not None:
+            raise web_utils.NotSentError(f"not sent: {text}")
+
+    def _record_failure(self, reason: str) -> None:
+        self.breaker.record_failure(reason)
+        self._probe_while_open()
+
+    def _probe_while_open(self) -> None:
+        if self.breaker.refusal and (self._probing is None or self._probing.done()):
+            self._probing = asyncio.create_task(self._probe_until_closed())
+
+    async def _probe_until_closed(self) -> None:
+        while self.breaker.refusal:
+            await self._sleep(self.breaker.time_to_probe)
+            try:
+                await self._probe()
+            except web_utils.ParadexError:
+                self.breaker.probe_failed()
+            else:
+                self.breaker.probe_succeeded()
+
+    async def _watched(self, answer: Awaitable[Any], session: web_utils.RpcSession | None = None) -> Any:
+        """Waits for an answer and tells the circuit breaker of it."""
+        try:
+            result = await answer
+        except web_utils.ApiError as error:
+            if error.code in CONSTANTS.EXCHANGE_FAILURE_ERRORS:
+                self._record_failure(str(error))
+            else:
+                self.breaker.record_success()
+            raise
+        except web_utils.NotSentError as error:
+            if session is None:
+                self._record_failure(str(error))
+            raise  # else REST takes over
+        except web_utils.NoAnswerError as error:
+            # All that waited on a socket fail when it closes: that is one failure.
+            if session is None or session.is_open or session is not self._failed_session:
+                self._record_failure(str(error))
+            if session is not None and not session.is_open:
+                self._failed_session = session
+            raise
+        self.breaker.record_success()
+        return result
+
+    # === How ===
+
+    async def _admit(self, limit_id: str) -> None:
+        async with self._throttler.execute_task(limit_id):
+            pass
+
+    async def _either_way(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        by_rest: Callable[[], Awaitable[Any]],
+        result: str | None = None,
+        repeatable: bool = False,
+        creates: bool = False,
+    ) -> Any:
+        """One request, over the socket if that is wanted and it stands, else over REST.
+
+        :param result: the part of the socket's answer that REST answers with
+        :param repeatable: whether REST may repeat what the socket did not answer
+        :param creates: whether it makes orders, which cancel on disconnect has to cover
+        """
+        session = self._session() if self._settings.orders_use_socket else None
+        covered = not self._settings.cancel_on_disconnect
+        if creates and not covered and (session is None or not session.cancels_on_disconnect):
+            raise web_utils.NotSentError(
+                "not sent: cancel on disconnect is set, and there is no socket now that Paradex would watch"
+            )
+        if session is not None:
+            try:
+                answer = await self._watched(session.request(method, params), session)
+                return answer if result is None else _part(answer, result, method)
+            except web_utils.NotSentError:
+                if creates and not covered:
+                    raise
+            except web_utils.RateLimitedError as error:
+                if isinstance(self._throttler, web_utils.TokenBucketThrottler):  # REST's answers tell it by themselves
+                    self._throttler.refused(CONSTANTS.ADMITTED_LIMIT, error.retry_after)
+                raise
+            except web_utils.NoAnswerError:
+                if not repeatable:
+                    raise
+        return await self._watched(by_rest())
+
+    async def _rest(self, method: RESTMethod, path: str, **arguments: Any) -> Any:
+        """A request that the rate limiter has admitted already."""
+        return await web_utils.api_request(
+            self._api_factory,
+            path,
+            domain=self._domain,
+            method=method,
+            is_auth_required=True,
+            limit_id=CONSTANTS.ADMITTED_LIMIT,
+            **arguments,
+        )
+
+    async def _modify_by_rest(self, body: Mapping[str, Any]) -> Any:
+        path = CONSTANTS.ORDER_PATH.format(order_id=web_utils.quoted(body["id"]))
+        return await self._rest(RESTMethod.PUT, path, data=body)
+
+    async def _set_clock(self) -> None:
+        """Measures the exchange's time anew; all who find it wrong at the same time wait for the same measurement."""
+        if self._clock_set is None or self._clock_set.done():
+            self._clock_set = asyncio.ensure_future(self._resynchronize())
+        await asyncio.shield(self._clock_set)
+
+    # === Orders ===
+
+    async def _signed(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        # Signed only now: the rate limiter may have held them back for longer than a signature is good for.
+        timestamp = int(self._time() * 1e3)
+        bodies = [{**request, "signature_timestamp": timestamp} for request in requests]
+        for body, signature in zip(bodies, await self._auth.sign_orders(bodies), strict=True):
+            body["signature"] = signature
+        return bodies
+
+    async def _sign_jobs(self, jobs: Sequence[_Job]) -> list[dict[str, Any]]:
+        return await self._signed([job.body for job in jobs])
+
+    async def _send_orders(self, jobs: Sequence[_Job], bodies: Sequence[dict[str, Any]]) -> list[Any]:
+        """What became of each order: the exchange's order, or an exception."""
+        outcomes: dict[str, Any] = {}
+        live = []
+        for job, body in zip(jobs, bodies, strict=True):
+            try:
+                self._require_open(job.body)  # things may have changed while the limiter held it back
+            except web_utils.NotSentError as error:
+                outcomes[job.client_id] = error
+            else:
+                if not job.outcome.done():
+                    live.append(body)
+        self._submits.sent(jobs)
+        outcomes.update(zip((body["client_id"] for body in live), await self._create(live), strict=True))
+        for outcome in outcomes.values():
+            if isinstance(outcome, web_utils.ApiError) and outcome.code in CONSTANTS.SYSTEM_STATE_ERRORS:
+                self.observe_system_state(CONSTANTS.SYSTEM_STATE_ERRORS[outcome.code])
+        # One that was withdrawn while it was signed has been told so; nobody waits for this.
+        return [outcomes.get(job.client_id) for job in jobs]
+
+    async def _create(self, bodies: Sequence[dict[str, Any]], first: bool = True) -> list[Any]:
+        if not bodies:
+            return []
+        try:
+            if len(bodies) == 1:
+                return [await self._create_one(bodies[0])]
+            return await self._create_batch(bodies)
+        except web_utils.RateLimitedError:
+            raise
+        except web_utils.ApiError as error:
+            if error.code in CONSTANTS.TIMESTAMP_ERRORS and first:
+                await self._set_clock()
+                requests = [{name: body[name] for name in body if name != "signature"} for body in bodies]
+                return await self._create(await self._signed(requests), first=False)
+            if len(bodies) == 1 or error.status in (401, 403) or error.code in CONSTANTS.SYSTEM_STATE_ERRORS:
+                return [error] * len(bodies)
+            return await self._create_apart(bodies, error)
+        except web_utils.ParadexError as error:
+            return [error] * len(bodies)
+
+    async def _create_apart(self, bodies: Sequence[dict[str, Any]], error: web_utils.ApiError) -> list[Any]:
+        """A batch was refused as a whole, perhaps for one of its orders: the others are not to go down with it."""
+        size = 1
+        if error.code == CONSTANTS.ERROR_BATCH_SIZE and len(bodies) > CONSTANTS.BATCH_SIZE:
+            size = self._batch_size = CONSTANTS.BATCH_SIZE
+            self._log(f"Paradex takes no batches of {len(bodies)} orders: {size} are sent at a time from now on.")
+        outcomes: list[Any] = []
+        for start in range(0, len(bodies), size):
+            chunk = bodies[start : start + size]
+            await self._admit(CONSTANTS.SUBMIT_LIMIT)
+            try:
+                outcomes += await self._create(chunk)
+            except web_utils.RateLimitedError as limited:  # not for the lane, which would send all of them again
+                outcomes += [limited] * len(chunk)
+        return outcomes
+
+    async def _create_one(self, body: dict[str, Any]) -> Any:
+        by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_PATH, data=body)
+        try:
+            order = await self._either_way("order.create", _with_price(body), by_rest, "order", creates=True)
+        except web_utils.RateLimitedError:
+            raise
+        except web_utils.ApiError as error:
+            raise _refused_or_known(error) from None
+        return order if _is_order(order) else web_utils.NoAnswerError("an order was answered without an order id")
+
+    async def _create_batch(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:
+        params = {"orders": [_with_price(body) for body in bodies]}
+        by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_BATCH_PATH, data=list(bodies))
+        answer = await self._either_way("order.create_batch", params, by_rest, creates=True)
+        return batch_outcomes([body["client_id"] for body in bodies], answer)
+
+    # === Cancels ===
+
+    async def _cancel_together(self, jobs: Sequence[_Job]) -> list[Any]:
+        """None for each cancel that is queued, or an exception."""
+        cancels = {job.client_id: job.body for job in jobs}  # one order may be cancelled twice at the same time
+        give_up_at = self._time() + self._settings.recv_window * 1e-3
+        while True:
+            await self._admit(CONSTANTS.CANCEL_LIMIT)
+            try:
+                results = await self._send_cancels(list(cancels.values()))
+                break
+            except web_utils.RateLimitedError as error:
+                if self._time() + error.retry_after > give_up_at:
+                    raise
+                await self._sleep(error.retry_after)
+        outcomes = dict(zip(cancels, results, strict=True))
+        return [outcomes[job.client_id] for job in jobs]
+
+    async def _send_cancels(self, cancels: Sequence[Mapping[str, Any]]) -> list[Any]:
+        if len(cancels) == 1:
+            await self._cancel_one(cancels[0])
+            return [None]
+        try:
+            return await self._cancel_batch(cancels)
+        except web_utils.RateLimitedError:
+            raise
+        except web_utils.ApiError as error:
+            if error.status in (401, 403):
+                raise
+            return await asyncio.gather(*map(self._cancel_apart, cancels), return_exceptions=True)
+
+    async def _cancel_apart(self, cancel: Mapping[str, Any]) -> None:
+        await self._admit(CONSTANTS.CANCEL_LIMIT)
+        await self._cancel_one(cancel)
+
+    async def _cancel_one(self, cancel: Mapping[str, Any]) -> None:
+        client_id, market = cancel["client_id"], cancel["market"]
+        path = CONSTANTS.ORDER_BY_CLIENT_ID_PATH.format(client_id=web_utils.quoted(client_id))
+        by_rest = partial(self._rest, RESTMethod.DELETE, path, params={"market": market})
+        params = {"client_id": client_id, "market": market}
+        await self._either_way("order.cancel", params, by_rest, repeatable=True)
+
+    async def _cancel_batch(self, cancels: Sequence[Mapping[str, Any]]) -> list[Any]:
+        order_ids = [cancel["id"] for cancel in cancels if cancel["id"]]
+        unknown = [cancel["client_id"] for cancel in cancels if not cancel["id"]]
+        body = {name: ids for name, ids in (("order_ids", order_ids), ("client_order_ids", unknown)) if ids}
+        by_rest = partial(self._rest, RESTMethod.DELETE, CONSTANTS.ORDERS_BATCH_PATH, data=body)
+        if unknown:  # the socket takes the exchange's ids only
+            answer = await self._watched(by_rest())
+        else:
+            answer = await self._either_way("order.cancel_batch", body, by_rest, repeatable=True)
+        return cancel_outcomes(cancels, answer)
+
+
+def _part(answer: Any, name: str, method: str) -> Any:
+    if not isinstance(answer, dict) or name not in answer:
+        raise web_utils.NoAnswerError(f"{method} was answered without {name}")
+    return answer[name]
+
+
+def _with_price(body: Mapping[str, Any]) -> dict[str, Any]:
+    """An order for the socket, whose description wants a price of every order: "0" for MARKET, as it is signed."""
+    return {"price": "0", **body}
+
+
+def _is_order(payload: Any) -> bool:
+    return isinstance(payload, dict) and bool(payload.get("id"))
+
+
+def _refused_or_known(error: web_utils.ApiError) -> web_utils.ParadexError:
+    """A refusal as it is, except that a client id which is taken says that the order is there already."""
+    if error.code == CONSTANTS.ERROR_DUPLICATED_CLIENT_ID:
+        return web_utils.NoAnswerError(f"it is there already: {error}")
+    return error
+
+
+def batch_outcomes(client_ids: Sequence[str], answer: Any) -> list[Any]:
+    """What a batch's answer says of each order that was in it, in their order.
+
+    REST answers with the orders it took and, apart, the errors of the others; neither says to which they belong, but
+    orders carry their client id. An order that is in neither list is unknown. *Assumed*: errors come in the order of
+    the request; it decides only about the text that an order fails with. The socket answers for each order in turn.
+
+    :return: for each order the exchange's payload, or an exception
+    """
+    request = "the order in a batch"
+    unknown = web_utils.NoAnswerError("the answer to a batch does not tell what became of the order")
+    if not isinstance(answer, dict):
+        return [unknown] * len(client_ids)
+    if isinstance(results := answer.get("results"), list):
+        if len(results) != len(client_ids):
+            return [unknown] * len(client_ids)
+        return [_socket_outcome(result, request) or unknown for result in results]
+    orders = {str(order.get("client_id")): order for order in answer.get("orders") or [] if _is_order(order)}
+    errors = [
+        web_utils.ApiError(400, str(error.get("error") or "REFUSED"), str(error.get("message") or ""), request)
+        for error in answer.get("errors") or []
+        if isinstance(error, dict)
+    ]
+    missing = [client_id for client_id in client_ids if client_id not in orders]
+    is_clear = len(errors) == len(missing) and (
+        len(errors) == 1 or all(error.code != CONSTANTS.ERROR_DUPLICATED_CLIENT_ID for error in errors)
+    )
+    refusals = dict(zip(missing, map(_refused_or_known, errors), strict=True)) if is_clear else {}
+    return [orders.get(client_id) or refusals.get(client_id) or unknown for client_id in client_ids]
+
+
+def _socket_outcome(result: Any, request: str) -> Any:
+    """The order, or the error as a text, of one order in the socket's answer to a batch; None if it is neither."""
+    if not isinstance(result, dict):
+        return None
+    if _is_order(result.get("order")):
+        return result["order"]
+    if not result.get("error"):
+        return None
+    text = str(result["error"])
+    return _refused_or_known(web_utils.error_from_text(text, text, request))
+
+
+def cancel_outcomes(cancels: Sequence[Mapping[str, Any]], answer: Any) -> list[Any]:
+    """What the answer to a batch of cancels says of each.
+
+    :return: for each None if it is queued, or an exception
+    """
+    results = answer.get("results") if isinstance(answer, dict) else None
+    by_id: dict[str, str] = {}
+    for result in results or []:
+        by_id.update({result[name]: result.get("status") for name in ("client_id", "id") if result.get(name)})
+    outcomes: list[Any] = []
+    for cancel in cancels:
+        status = by_id.get(cancel["id"] or "") or by_id.get(cancel["client_id"])
+        request = f"the cancel of {cancel['client_id']}"
+        if status == CONSTANTS.CANCEL_QUEUED:
+            outcomes.append(None)
+        elif status is None:
+            outcomes.append(web_utils.NoAnswerError(f"{request} was not answered"))
+        else:
+            closed = status == CONSTANTS.CANCEL_ALREADY_CLOSED
+            code = CONSTANTS.ERROR_ORDER_IS_CLOSED if closed else CONSTANTS.ERROR_CLIENT_ORDER_ID_NOT_FOUND
+            outcomes.append(web_utils.ApiError(400, code, status, request))
+    return outcomes

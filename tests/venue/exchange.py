@@ -251,6 +251,21 @@ class Exchange:
         body = {name: value for name, value in order.dump_to_dict().items() if value not in (None, "")}
         return await self.post("/orders", body)
 
+    async def modify(self, order: Mapping[str, Any], market: Market, price: Decimal) -> dict[str, Any]:
+        """`PUT /orders/{id}` of a LIMIT order, signed by the SDK; the exchange's first answer."""
+        change = Order(
+            market=market.symbol,
+            order_type=OrderType.Limit,
+            order_side=OrderSide(order["side"]),
+            size=Decimal(order["size"]),
+            limit_price=price,
+            order_id=order["id"],
+        )
+        change.signature = (await self._signer()).sign_order(change)
+        body = {name: value for name, value in change.dump_to_dict().items() if value not in (None, "")}
+        path = f"/orders/{order['id']}"
+        return (await self.request("PUT", path, body=body, headers=await self.authorization()))[0]
+
     async def open_orders(self, market: Market | None = None) -> dict[str, dict[str, Any]]:
         """The live orders by client id."""
         params = {"market": market.symbol} if market is not None else {}

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_web_utils as web_utils
+from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.core.event.events import MarketOrderFailureEvent, OrderCancelledEvent
 
 from tests.venue.bot import Bot
 from tests.venue.conftest import MakeBot
@@ -56,6 +58,24 @@ async def test_a_freeze_is_known_at_once_refuses_protected_orders_and_is_lifted_
     assert protected.connector.mmp_frozen == {}
     taken = await _protected_bid(exchange, market, "taken")
     assert (await exchange.matched_order(taken))["status"] == "OPEN"
+
+
+async def test_a_protected_quote_of_the_bot_is_cancelled_with_the_reason_when_it_trips(
+    protected: Bot, exchange: Exchange, market: Market
+) -> None:
+    price = market.round_price((await exchange.touch(market)).bid * Decimal("0.98"))
+    size = market.smallest_size(price)
+    order_id = await protected.placed(TradeType.BUY, market.pair, size, price, OrderType.LIMIT_MAKER, mmp=True)
+    unprotected = await protected.placed(TradeType.BUY, market.pair, size, price, OrderType.LIMIT_MAKER)
+
+    await _trip(protected, exchange, market)
+
+    await protected.events.one(OrderCancelledEvent, order_id)
+    assert (await exchange.closed_order(order_id))["cancel_reason"] == "MMP_TRIGGERED"
+    assert unprotected in await exchange.open_orders(market)
+
+    refused = protected.order(TradeType.BUY, market.pair, size, price, OrderType.LIMIT_MAKER, mmp=True)
+    assert "MMP_FROZEN" in (await protected.events.one(MarketOrderFailureEvent, refused)).error_message
 
 
 async def test_a_bot_that_starts_during_a_freeze_knows_of_it(

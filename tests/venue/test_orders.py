@@ -157,7 +157,8 @@ async def test_an_order_cancelled_before_it_was_acknowledged_does_not_stay(
     bot.connector.cancel(market.pair, order_id)
 
     await bot.events.one(OrderCancelledEvent, order_id)
-    assert (await exchange.closed_order(order_id))["status"] == "CLOSED"
+    order = await exchange.order(order_id)
+    assert order is None or order["status"] == "CLOSED"  # it was withdrawn before it left, or cancelled
 
 
 async def test_twenty_orders_at_once_are_all_tracked_and_all_cancelled(

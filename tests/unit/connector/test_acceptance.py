@@ -280,10 +280,13 @@ class TestHummingbotsAcceptance(Suite):
     def configure_one_successful_one_erroneous_cancel_all_response(
         self, successful_order: InFlightOrder, erroneous_order: InFlightOrder, mock_api: aioresponses
     ) -> list[re.Pattern[str]]:
-        return [
-            self.configure_successful_cancelation_response(successful_order, mock_api),
-            self.configure_erroneous_cancelation_response(erroneous_order, mock_api),
+        """Both go as one batch, which is answered order by order."""
+        results = [
+            {"id": successful_order.exchange_order_id, "status": "QUEUED_FOR_CANCELLATION"},
+            {"id": erroneous_order.exchange_order_id, "status": "NOT_FOUND"},
         ]
+        mock_api.delete(_query_url("/orders/batch"), body=json.dumps({"results": results}))
+        return [_query_url("/orders/batch")]
 
     def _configure_lists(
         self,

@@ -198,6 +198,12 @@ class TestFreezes:
         await trader.hear("mmp", tripped(), event("CONFIG_UPDATED", config=stored()), event("SOMETHING_NEW"))
         assert trader.exchange.mmp_frozen == {PAIR: NOW + 5}
 
+    async def test_a_strategy_can_show_it(self, trader: Trader) -> None:
+        await trader.hear("mmp", tripped())
+        assert "Frozen by market-maker protection: BTC-USDC" in trader.exchange.format_status_lines()
+        await trader.hear("mmp", event("UNFROZEN"))
+        assert not [line for line in trader.exchange.format_status_lines() if "Frozen" in line]
+
     async def test_base_assets_freeze_by_themselves(self, trader: Trader) -> None:
         await trader.hear("mmp", tripped(), tripped(7, base_asset="ETH"), event("UNFROZEN"))
         assert trader.exchange.mmp_frozen == {ETH_PAIR: NOW + 7}

@@ -90,13 +90,6 @@ class TestPlacing:
         (request,) = trader.venue.asked("POST", "/orders")
         assert request.headers["Authorization"] == f"Bearer {payloads.jwt()}"
 
-    async def test_forty_orders_at_once_are_forty_requests(self, trader: Trader) -> None:
-        ids = {trader.submit(price=str(50000 + number)) for number in range(40)}
-        await eventually(lambda: len(trader.created()) == 40)
-        bodies = [request.body for request in trader.venue.asked("POST", "/orders")]
-        assert {body["client_id"] for body in bodies} == ids
-        assert all(map(signatures.is_order_signed, bodies[:5]))
-
 
 class TestRefusals:
     async def test_a_refused_order_has_failed_with_the_exchanges_reason(self, trader: Trader) -> None:

@@ -18,7 +18,7 @@ from hummingbot.connector.derivative.paradex_perpetual import (
 )
 from pydantic import ValidationError
 
-from tests.unit.connector.payloads import ADDRESS, SUBKEY
+from tests.unit.connector.payloads import ADDRESS, SUBKEY, jwt
 
 CONFIG_MAPS = {CONSTANTS.DEFAULT_DOMAIN: utils.KEYS, **utils.OTHER_DOMAINS_KEYS}
 DOMAINS = list(CONFIG_MAPS)
@@ -181,3 +181,9 @@ def test_a_secret_on_disk_that_was_tampered_with_is_not_taken_for_one(
     path.write_text(yaml.safe_dump(saved))
     with pytest.raises(ValidationError, match="should be 0x"):
         config_helpers.load_connector_config_map_from_file(path)
+
+
+def test_a_read_only_token_can_be_entered_instead_of_the_key(domain: str, config: ClientConfigAdapter) -> None:
+    token = jwt(lifetime=86400)
+    setattr(config, f"{domain}_api_secret", f" {token} ")
+    assert getattr(config, f"{domain}_api_secret").get_secret_value() == token

@@ -106,11 +106,26 @@ class TestRequests:
         with pytest.raises(web_utils.ApiError, match="HTTP_403"):
             await ask()
 
-    @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+    @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
     async def test_a_failing_exchange_leaves_the_outcome_open(self, venue: Venue, ask: Ask, status: int) -> None:
         venue.on("GET", "/positions", refusal("SERVICE_UNAVAILABLE", status))
         with pytest.raises(web_utils.NoAnswerError, match=f"HTTP {status} SERVICE_UNAVAILABLE$"):
             await ask()
+
+    @pytest.mark.parametrize(
+        ("retry_after", "seconds"), [("3", 3.0), ("0.5", 0.5), (None, 1.0), ("soon", 1.0), ("-1", 1.0), ("inf", 1.0)]
+    )
+    @pytest.mark.parametrize(
+        "text", ['{"error": "REQUEST_NOT_ALLOWED", "message": "slowly"}', "<html>slowly</html>", ""]
+    )
+    async def test_a_rate_limit_refuses_and_says_when_to_come_again(
+        self, venue: Venue, ask: Ask, retry_after: str | None, seconds: float, text: str
+    ) -> None:
+        headers = {"Retry-After": retry_after} if retry_after is not None else {}
+        venue.on("GET", "/positions", Answer(429, text=text, headers=headers))
+        with pytest.raises(web_utils.RateLimitedError, match=r"HTTP 429") as refused:
+            await ask()
+        assert refused.value.retry_after == seconds
 
     @pytest.mark.parametrize("status", [200, 400, 502])
     @pytest.mark.parametrize("text", ["<html>Bad gateway</html>", '{"results": [{"id"', "\x00"])

@@ -13,14 +13,17 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth im
     ParadexPerpetualAuth,
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_web_utils import (
+    ApiError,
     NoAnswerError,
+    NotSentError,
+    RateLimitedError,
     RpcError,
     RpcSession,
 )
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 from tests.unit.connector import frames, payloads
-from tests.unit.connector.venue import Socket, Venue, refusal
+from tests.unit.connector.venue import Answer, Socket, Venue, refusal
 
 CHANNEL = "order_book.BTC-USD-PERP.deltas@15@50ms"
 
@@ -150,15 +153,100 @@ class TestCalls:
             with pytest.raises(ConnectionError):
                 await waiting
 
-    async def test_a_call_on_a_socket_that_is_gone_is_a_connection_error(
-        self, venue: Venue, sessions: Sessions
-    ) -> None:
+    async def test_a_call_on_a_socket_that_is_gone_has_not_been_sent(self, venue: Venue, sessions: Sessions) -> None:
         async with sessions.open() as session:
             await (await venue.socket()).close()
             with pytest.raises(ConnectionError):
                 await session.closed()
-            with pytest.raises(ConnectionError):
+            assert not session.is_open
+            with pytest.raises(NotSentError, match="subscribe was not sent: the socket is closed"):
                 await session.subscribe(CHANNEL)
+
+
+def refused_with(code: int, data: Any = None, message: str = "said so") -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, **({"data": data} if data is not None else {})}}
+
+
+class TestRequests:
+    """Calls that do what a REST request does fail as that would."""
+
+    @pytest.mark.parametrize(
+        ("answer", "status", "code"),
+        [
+            (refused_with(100, {"error": "INVALID_ORDER_SIZE"}), 400, "INVALID_ORDER_SIZE"),
+            (refused_with(100, "ORDER_IS_CLOSED: it is"), 400, "ORDER_IS_CLOSED"),
+            (refused_with(100, message="CLIENT_ORDER_ID_NOT_FOUND"), 400, "CLIENT_ORDER_ID_NOT_FOUND"),
+            (refused_with(100, "no code in here"), 400, "RPC_100"),
+            (refused_with(-32602), 400, "RPC_-32602"),
+            (refused_with(40112, message="Geo IP blocked"), 400, "RPC_40112"),
+        ],
+    )
+    async def test_a_refusal_has_the_exchanges_own_code(
+        self, venue: Venue, sessions: Sessions, answer: dict[str, Any], status: int, code: str
+    ) -> None:
+        venue.rpc["order.create"] = lambda *_: answer
+        async with sessions.open() as session:
+            with pytest.raises(ApiError) as refused:
+                await session.request("order.create", {})
+        assert (refused.value.status, refused.value.code) == (status, code)
+
+    @pytest.mark.parametrize(("data", "seconds"), [({"retry_after": 2}, 2.0), (None, 1.0), ("later", 1.0)])
+    async def test_a_rate_limit_says_when_to_come_again(
+        self, venue: Venue, sessions: Sessions, data: Any, seconds: float
+    ) -> None:
+        venue.rpc["order.create"] = lambda *_: refused_with(42901, data)
+        async with sessions.open() as session:
+            with pytest.raises(RateLimitedError) as refused:
+                await session.request("order.create", {})
+        assert refused.value.retry_after == seconds
+
+    async def test_an_internal_error_leaves_the_outcome_open(self, venue: Venue, sessions: Sessions) -> None:
+        venue.rpc["order.create"] = lambda *_: refused_with(-32603)
+        async with sessions.open() as session:
+            with pytest.raises(NoAnswerError, match="-32603"):
+                await session.request("order.create", {})
+
+    async def test_a_socket_that_closes_leaves_the_outcome_open(self, venue: Venue, sessions: Sessions) -> None:
+        venue.rpc["order.create"] = lambda *_: None
+        async with sessions.open() as session:
+            waiting = asyncio.create_task(session.request("order.create", {}))
+            socket = await venue.socket()
+            await venue.until(lambda: socket.calls)
+            await socket.close()
+            with pytest.raises(NoAnswerError, match=r"order\.create was not answered"):
+                await waiting
+
+    @pytest.mark.parametrize("code", [40110, 40111, 40300])
+    async def test_a_session_whose_token_is_refused_gets_a_new_one_and_asks_again(
+        self, venue: Venue, sessions: Sessions, code: int
+    ) -> None:
+        venue.on("POST", "/auth/*", {"jwt_token": payloads.jwt(name="old")}, {"jwt_token": payloads.jwt(name="new")})
+        bearers: list[str] = []
+
+        def auth(_: Socket, call: dict[str, Any]) -> dict[str, Any]:
+            bearers.append(call["params"]["bearer"])
+            return {"result": {}}
+
+        venue.rpc["auth"] = auth
+        venue.rpc["order.create"] = lambda *_: {"result": "done"} if len(bearers) > 1 else refused_with(code)
+        async with sessions.open(authenticate=True) as session:
+            calls = [session.request("order.create", {"number": number}) for number in range(3)]
+            assert await asyncio.gather(*calls) == ["done"] * 3
+        assert bearers == [payloads.jwt(name="old"), payloads.jwt(name="new")]
+
+    async def test_a_session_that_stays_refused_says_so(self, venue: Venue, sessions: Sessions) -> None:
+        venue.rpc["order.create"] = lambda *_: refused_with(40111, "the key of this session was revoked")
+        async with sessions.open(authenticate=True) as session:
+            with pytest.raises(ApiError, match="RPC_40111") as refused:
+                await session.request("order.create", {})
+        assert refused.value.status == 401
+
+    async def test_without_a_new_token_it_has_not_been_sent(self, venue: Venue, sessions: Sessions) -> None:
+        venue.rpc["order.create"] = lambda *_: refused_with(40111)
+        async with sessions.open(authenticate=True) as session:
+            venue.on("POST", "/auth/*", Answer(503, {}))
+            with pytest.raises(NotSentError):
+                await session.request("order.create", {})
 
 
 class TestData:
