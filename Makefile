@@ -20,6 +20,7 @@ REMOVE_BUILDS := rm -rf build *.egg-info $(DROP_IN)/build $(DROP_IN)/*.egg-info
 help:
 	@echo 'make demo     trade on a local Paradex for about a minute, and print what happened'
 	@echo 'make test     run all tests'
+	@echo 'make bench    measure ours and the peers, and write docs/performance.md'
 	@echo 'make lint     check style and types'
 	@echo 'make format   put the style right'
 	@echo 'make install  set up $(VENV), as every target above does by itself'
@@ -34,6 +35,11 @@ demo: install
 .PHONY: test
 test: install
 	@$(PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+# ARGS names programs or options: make bench ARGS='signing'. Without the index: .venv/bin/python -m benchmarks --without-peers
+.PHONY: bench
+bench: install peers
+	@$(PYTHON) -W ignore -m benchmarks $(ARGS)
 
 .PHONY: lint
 lint: install
@@ -111,4 +117,15 @@ $(VENV)/.installed: pyproject.toml paradex_perpetual/__init__.py $(VENV)/.drop-i
 	@$(REMOVE_BUILDS)
 	@ln -sfn "$(CURDIR)/paradex_perpetual" "$(SITE_PACKAGES)/hummingbot/connector/derivative/paradex_perpetual"
 	@mkdir -p $(VENV)/mypy && ln -sfn "$(SITE_PACKAGES)/hummingbot" $(VENV)/mypy/hummingbot
+	@touch $@
+
+# ---- The benchmarks' peers that cannot live with what we need, in an environment of their own.
+
+.PHONY: peers
+peers: $(VENV)/peers/.installed
+
+$(VENV)/peers/.installed: requirements-peers.lock | $(VENV)/.created
+	@echo "Installing the benchmarks' peers"
+	@$(PYTHON) -m venv --clear $(VENV)/peers
+	@$(VENV)/peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r requirements-peers.lock
 	@touch $@

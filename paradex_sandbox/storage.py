@@ -1,8 +1,8 @@
 """What survives a restart: one SQLite file."""
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from paradex_sandbox.exchange.accounts import HISTORY_LENGTH
 from paradex_sandbox.exchange.algo import AlgoOrder
-from paradex_sandbox.exchange.candles import CANDLE_HISTORY, Bar, PriceKind
+from paradex_sandbox.exchange.candles import CANDLE_HISTORY, PRICE_HISTORY, Bar, PriceKind
 from paradex_sandbox.exchange.events import (
     AccountChanged,
     AccountCreated,
@@ -46,7 +46,9 @@ from paradex_sandbox.exchange.model import (
     FundingData,
     FundingPayment,
     Liquidation,
+    Market,
     MarketChange,
+    MarketChangeKind,
     Order,
     Position,
     Subkey,
@@ -59,11 +61,12 @@ from paradex_sandbox.exchange.state import TRADE_HISTORY
 from paradex_sandbox.exchange.stats import WINDOW_MINUTES, MinuteBucket
 from paradex_sandbox.rows import SqlValue, Table
 
-#: Grows when the tables change; a file of another version is refused.
-_SCHEMA_VERSION = 2
+#: Grows when the tables change. Files of a readable version are brought up to date, all others are refused.
+_SCHEMA_VERSION = 3
+_READABLE_VERSIONS = (2, _SCHEMA_VERSION)
 _BUSY_TIMEOUT_SECONDS = 5.0
-#: Old trades are deleted once in so many new ones.
-_PRUNE_EVERY = 20_000
+#: Rows beyond a bound are deleted once in so many new ones of the same owner, a few milliseconds' work at a time.
+_PRUNE_EVERY = 500
 
 
 class StorageError(Exception):
@@ -124,6 +127,7 @@ _FILLS = Table("fills", Fill, ["account", "id"])
 _PAYMENTS = Table("funding_payments", FundingPayment, ["account", "id"])
 _REQUESTS = Table("requests", QueuedRequest, ["seq"])
 _MARKET_CHANGES = Table("market_changes", MarketChange, ["market", "created_at", "kind", "changed"])
+_LISTINGS = Table("listings", Market, ["symbol"])
 _CANDLES = Table("candles", Bar, ["market", "kind", "start"], owner=["market", "kind"])
 _ALGOS = Table("algos", AlgoOrder, ["id"])
 _BUSTS = Table("tradebusts", TradeBust, ["account", "busted_fill_id"])
@@ -149,6 +153,7 @@ _TABLES: tuple[Table[Any], ...] = (
     _PAYMENTS,
     _REQUESTS,
     _MARKET_CHANGES,
+    _LISTINGS,
     _CANDLES,
     _ALGOS,
     _BUSTS,
@@ -157,13 +162,66 @@ _TABLES: tuple[Table[Any], ...] = (
     _PERMISSIONS,
     _MMP,
 )
+#: Tables that hold nothing of a market once it is deleted, with the column that names it.
+_OF_A_MARKET: dict[Table[Any], str] = {
+    _MARKETS: "symbol",
+    _LISTINGS: "symbol",
+    **dict.fromkeys((_MINUTES, _TRADES, _FUNDING, _CANDLES, _POSITIONS, _LEVERAGE, _SLIPPAGE), "market"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """How many rows of a table each owner keeps: what the exchange keeps in memory, for nobody asks for more.
+
+    `order` is the column that grows with time. Only rows that fulfil `condition` (SQL) count and go.
+    """
+
+    table: Table[Any]
+    owner: tuple[str, ...]
+    order: str
+    keep: int
+    condition: str = "TRUE"
+
+    @property
+    def prune_sql(self) -> str:
+        """Deletes what is too much of one owner; takes the owner's values twice."""
+        which = f"{' AND '.join(f'{column} = ?' for column in self.owner)} AND {self.condition}"
+        return (
+            f"DELETE FROM {self.table.name} WHERE {which} AND {self.order} <="
+            f" (SELECT {self.order} FROM {self.table.name} WHERE {which}"
+            f" ORDER BY {self.order} DESC LIMIT 1 OFFSET {self.keep})"
+        )
+
+    @property
+    def owners_sql(self) -> str:
+        """All owners, each once."""
+        return f"SELECT DISTINCT {', '.join(self.owner)} FROM {self.table.name} WHERE {self.condition}"
+
+
+_BOUNDS = (
+    _Bound(_TRADES, ("market",), "id", TRADE_HISTORY),
+    _Bound(_MINUTES, ("market",), "start", WINDOW_MINUTES + 1),
+    _Bound(_FUNDING, ("market",), "created_at", FUNDING_HISTORY),
+    *(
+        _Bound(_CANDLES, ("market", "kind"), "start", keep, f"kind = '{kind.value}'")
+        for kind, keep in (
+            (PriceKind.LAST, CANDLE_HISTORY),
+            (PriceKind.MARK, PRICE_HISTORY),
+            (PriceKind.UNDERLYING, PRICE_HISTORY),
+        )
+    ),
+    _Bound(_ORDERS, ("account",), "id", HISTORY_LENGTH, "status = 'CLOSED'"),
+    _Bound(_FILLS, ("account",), "id", HISTORY_LENGTH),
+    _Bound(_PAYMENTS, ("account",), "id", HISTORY_LENGTH),
+)
 
 
 class Storage:
     """`write` what `Exchange.drain_events` returned before it is answered or published, and nothing of it is lost.
 
-    A killed process loses nothing that was written; a transaction is either there or not. One process at a time may
-    have the file open.
+    A killed process loses nothing that was written; a transaction is either there or not. A power cut may spoil the
+    file: nothing waits for the disk. One process at a time may have it open.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -173,7 +231,8 @@ class Storage:
             self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None)
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
+            # Waiting for the disk would stop the exchange for 50 to 200 ms at each checkpoint.
+            self._db.execute("PRAGMA synchronous = OFF")
             self._create_tables(path)
         except sqlite3.Error as error:
             raise StorageError(f"cannot use {path}: {error}") from error
@@ -181,15 +240,19 @@ class Storage:
         self._minutes_since: dict[str, int] = {}
         self._funding_after: dict[str, int] = {}
         self._candles_since: dict[tuple[str, PriceKind], int] = {}
-        self._trades_until_prune = _PRUNE_EVERY
+        #: New rows since the last pruning, by bound and owner.
+        self._added: Counter[tuple[_Bound, tuple[SqlValue, ...]]] = Counter()
 
     def _create_tables(self, path: Path | str) -> None:
         with _Transaction(self._db):
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version not in (0, _SCHEMA_VERSION):
+            if version not in (0, *_READABLE_VERSIONS):
                 raise StorageError(f"{path} was written by another version of the sandbox; move it away to start anew")
             for table in _TABLES:
                 self._db.execute(table.create_sql)
+                existing = [row[1] for row in self._db.execute(f"PRAGMA table_info({table.name})")]
+                for statement in table.added_columns_sql(existing):
+                    self._db.execute(statement)
             self._db.execute("CREATE TABLE IF NOT EXISTS meta (key PRIMARY KEY, value)")
             self._db.execute("CREATE INDEX IF NOT EXISTS orders_by_account ON orders (account, status, id)")
             self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
@@ -199,28 +262,42 @@ class Storage:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def write(self, exchange: Exchange, events: Sequence[Event]) -> None:
-        """Commits what the events say in one transaction.
+    def write(self, exchange: Exchange, events: Sequence[Event], values: Mapping[str, str] | None = None) -> None:
+        """Commits what the events say in one transaction, and with it the caller's own `values` (see `set_meta`).
 
         Call it right after draining them: state that no event carries is read from the exchange. A sqlite3.Error (a
-        full disk) leaves the file as it was before; whoever gets one should stop.
+        full disk) leaves the file as it was before; whoever gets one should stop. Without events nothing is written.
         """
         if not events:
             return
         batch = _Batch()
         for event in events:
             batch.add(event)
+        for symbol in batch.deleted:
+            self._forget_market(symbol)
         symbols = batch.markets if self._has_written_markets else dict.fromkeys(exchange.markets)
         for symbol in symbols:
-            self._add_market(batch, exchange, symbol)
+            if symbol in exchange.markets:
+                self._add_market(batch, exchange, symbol)
         batch.put(_CORE, 0, exchange.records.core(), 0)
         with _Transaction(self._db):
+            for table, column in _OF_A_MARKET.items():
+                self._db.executemany(f"DELETE FROM {table.name} WHERE {column} = ?", [(s,) for s in batch.deleted])
             for table, rows in batch.rows.items():
                 self._db.executemany(table.upsert_sql, rows.values())
             self._db.executemany("DELETE FROM requests WHERE seq = ?", batch.requests_done)
             self._db.executemany("DELETE FROM fills WHERE account = ? AND id = ?", batch.busted)
-            self._prune_trades(len(batch.rows[_TRADES]))
+            for key, value in (values or {}).items():
+                self.set_meta(key, value)
+            self._prune(batch)
         self._has_written_markets = True
+
+    def _forget_market(self, symbol: str) -> None:
+        """One of that name that comes later has a history of its own."""
+        self._minutes_since.pop(symbol, None)
+        self._funding_after.pop(symbol, None)
+        for kind in PriceKind:
+            self._candles_since.pop((symbol, kind), None)
 
     def _add_market(self, batch: "_Batch", exchange: Exchange, symbol: str) -> None:
         records = exchange.records
@@ -237,17 +314,25 @@ class Storage:
                 batch.put(_CANDLES, (symbol, kind, bar.start), bar, symbol, kind.value)
                 self._candles_since[symbol, kind] = bar.start
 
-    def _prune_trades(self, added: int) -> None:
-        self._trades_until_prune -= added
-        if self._trades_until_prune > 0:
-            return
-        self._trades_until_prune = _PRUNE_EVERY
-        self._db.execute(
-            "DELETE FROM trades WHERE rowid IN (SELECT rowid FROM"
-            " (SELECT rowid, row_number() OVER (PARTITION BY market ORDER BY id DESC) AS place FROM trades)"
-            " WHERE place > ?)",
-            (TRADE_HISTORY,),
-        )
+    def _prune(self, batch: "_Batch") -> None:
+        """Keeps the file from growing: room that old rows leave is used again."""
+        for bound in _BOUNDS:
+            rows = batch.rows.get(bound.table)
+            if not rows:
+                continue
+            places = [bound.table.columns.index(column) for column in bound.owner]
+            owners = Counter(tuple(row[place] for place in places) for row in rows.values())
+            for owner, count in owners.items():
+                self._added[bound, owner] += count
+                if self._added[bound, owner] >= _PRUNE_EVERY:
+                    del self._added[bound, owner]
+                    self._db.execute(bound.prune_sql, (*owner, *owner))
+
+    def _prune_all(self) -> None:
+        with _Transaction(self._db):
+            for bound in _BOUNDS:
+                for owner in self._db.execute(bound.owners_sql).fetchall():
+                    self._db.execute(bound.prune_sql, (*owner, *owner))
 
     # -- the caller's own values --------------------------------------------------------------------------------------
 
@@ -255,6 +340,11 @@ class Storage:
         """What `set_meta` stored under `key`."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return row[0] if row is not None else None
+
+    def get_metas(self, prefix: str) -> list[str]:
+        """All that was stored under keys that begin with `prefix`, in the order of the keys."""
+        found = "SELECT value FROM meta WHERE substr(key, 1, ?) = ? ORDER BY key"
+        return [row[0] for row in self._db.execute(found, (len(prefix), prefix))]
 
     def set_meta(self, key: str, value: str) -> None:
         """Stores a value of the caller's under `key`, committed at once."""
@@ -273,6 +363,8 @@ class Storage:
         core = _CORE.decode_all(self._db.execute("SELECT * FROM core"))
         if not core:
             return False
+        # Runs too short to prune would add up.
+        self._prune_all()
         markets = {market.symbol: market for market in _MARKETS.decode_all(self._db.execute("SELECT * FROM markets"))}
         exchange.records.restore(
             ExchangeRecord(
@@ -284,6 +376,7 @@ class Storage:
                     _MARKET_CHANGES.decode_all(self._db.execute("SELECT * FROM market_changes ORDER BY rowid"))
                 ),
                 requests=tuple(_REQUESTS.decode_all(self._db.execute("SELECT * FROM requests ORDER BY seq"))),
+                created=tuple(_LISTINGS.decode_all(self._db.execute("SELECT * FROM listings ORDER BY rowid"))),
             )
         )
         return True
@@ -389,6 +482,8 @@ class _Batch:
     def __init__(self) -> None:
         self.rows: defaultdict[Table[Any], dict[object, tuple[SqlValue, ...]]] = defaultdict(dict)
         self.markets: dict[str, None] = {}
+        #: Markets of which nothing that was written before is to be left.
+        self.deleted: dict[str, None] = {}
         self.requests_done: list[tuple[int]] = []
         self.busted: list[tuple[str, str]] = []
 
@@ -404,6 +499,10 @@ class _Batch:
                 change = event.change
                 self.put(_MARKET_CHANGES, (change.market, change.created_at, change.kind, change.changed), change)
                 self.markets[event.market] = None
+                if event.definition is not None:
+                    self.put(_LISTINGS, event.market, event.definition)
+                if change.kind is MarketChangeKind.DELETED:
+                    self._delete_market(event.market)
             case MarketEvent():
                 self.markets[event.market] = None
             case OrderUpdated():
@@ -450,6 +549,13 @@ class _Batch:
                 self.busted.append((event.account, event.bust.busted_fill_id))
             case AccountCreated():
                 self._add_account(event)
+
+    def _delete_market(self, symbol: str) -> None:
+        """Nor anything that this batch said of it so far."""
+        self.deleted[symbol] = None
+        for table, column in _OF_A_MARKET.items():
+            place = table.columns.index(column)
+            self.rows[table] = {key: row for key, row in self.rows[table].items() if row[place] != symbol}
 
     def _add_account(self, event: AccountCreated) -> None:
         created = event.created
