@@ -520,6 +520,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             update = OrderUpdate(trading_pair, self.current_timestamp, OrderState.CANCELED, client_order_id=order_id)
             self._order_tracker.process_order_update(update)
             return
+        if isinstance(exception, web_utils.NotSentError):
+            # In one line: while new orders pause, a strategy may try each second.
+            self.logger().warning(f"{order_id} was not placed: {exception}")
+            self._update_order_after_failure(order_id, trading_pair, exception)
+            return
         super()._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, exception, **kwargs)
 
     async def _resynchronize_time(self) -> None:

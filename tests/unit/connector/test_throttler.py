@@ -443,7 +443,7 @@ class TestWhatTheExchangeSays:
 
         await ask()
         assert left() < 400
-        with pytest.raises(web_utils.NoAnswerError):
+        with pytest.raises(web_utils.RateLimitedError):
             await ask()
         assert left() < 0
 
