@@ -93,7 +93,7 @@ class Exchange:
         self._market = market
         self._fills: dict[str, Fill] = {}
         self._sides: dict[str, str] = {}  # by order id
-        self.client = _authenticated_client(url, account)
+        self.client = authenticated_client(url, account)
         """The SDK's, authenticated."""
 
     def snapshot(self) -> Snapshot:
@@ -173,7 +173,7 @@ class Exchange:
             query["cursor"] = page["next"]
 
 
-def _authenticated_client(url: str, account: Account) -> "ParadexApiClient":
+def authenticated_client(url: str, account: Account) -> "ParadexApiClient":
     from paradex_py.account.subkey_account import SubkeyAccount
     from paradex_py.api.api_client import ParadexApiClient
     from paradex_py.api.http_client import HttpClient

@@ -1,8 +1,10 @@
-"""The public streams: order books, trades, and the market summaries that carry funding."""
+"""The public streams: order books, trades, the market summaries that carry funding, and what is watched on demand."""
 
 import asyncio
+import logging
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hummingbot.connector.derivative.paradex_perpetual import (
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
 class _BookFeed:
     """What is known of one market's book stream."""
 
-    def __init__(self, trading_pair: str, market: str):
+    def __init__(self, trading_pair: str, market: str, settings: utils.Settings):
         self.trading_pair = trading_pair
         self.market = market
-        self.channel = CONSTANTS.ORDER_BOOK_DELTAS_CHANNEL.format(market=market)
+        self._settings = settings
+        self.channel = self._channel(settings.book_feed)
         self.seq: int | None = None  # of the last frame applied; None until a snapshot has come
         self.gaps: deque[float] = deque(maxlen=CONSTANTS.MAX_BOOK_GAPS)
 
@@ -42,8 +45,149 @@ class _BookFeed:
         self.gaps.append(now)
         full = len(self.gaps) == CONSTANTS.MAX_BOOK_GAPS and now - self.gaps[0] < CONSTANTS.BOOK_GAP_WINDOW
         if full:
-            self.channel = CONSTANTS.ORDER_BOOK_SNAPSHOT_CHANNEL.format(market=self.market)
+            self.channel = self._channel(CONSTANTS.BOOK_FEED_SNAPSHOT)
         return full
+
+    def _channel(self, feed: str) -> str:
+        return utils.book_channel(self.market, feed, self._settings.book_interval, self._settings.book_price_tick)
+
+
+class MarketWatch:
+    """What strategies and people look at now and then: best prices and the interactive book of markets.
+
+    All of it comes over one socket of its own, opened for the first channel that is wanted: two books of one market
+    cannot be told apart on one socket, and the books that strategies trade on are not to be disturbed. What is known is
+    forgotten when the socket drops, so that nobody takes it for the present.
+
+    :param sleep: waits for so many seconds
+    """
+
+    def __init__(
+        self,
+        api_factory: WebAssistantsFactory,
+        domain: str,
+        sleep: Callable[[float], Awaitable[None]],
+        logger: logging.Logger,
+    ):
+        self._api_factory = api_factory
+        self._domain = domain
+        self._sleep = sleep
+        self._logger = logger
+        self._channels: set[str] = set()
+        self._more = asyncio.Event()  # channels that are wanted, or books that have to be told anew
+        self._task: asyncio.Task[None] | None = None
+        self._books: dict[str, web_utils.DisplayBookFrame] = {}
+        self.best: dict[str, utils.BestBidAsk] = {}  # by market
+        self.books: dict[str, utils.InteractiveBook] = {}  # by market
+
+    def want(self, channel: str) -> None:
+        """Has a channel subscribed to, and again after each reconnection."""
+        if channel not in self._channels:
+            self._channels.add(channel)
+            self._more.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    def drop(self, market: str) -> None:
+        """Does without a market from now on; the socket closes with the last one."""
+        self._channels = {channel for channel in self._channels if market not in channel.split("@")[0].split(".")}
+        self._forget(market)
+        if not self._channels:
+            self.stop()
+        self._more.set()
+
+    def stop(self) -> None:
+        """Closes the socket; what is wanted afterwards opens another one."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._channels.clear()
+        self._forget()
+
+    async def _run(self) -> None:
+        backoff = web_utils.Backoff()
+        while True:
+            try:
+                async with web_utils.RpcSession(self._api_factory, self._domain, self._on_message) as session:
+                    subscribing = asyncio.create_task(self._subscribe(session, backoff))
+                    try:
+                        await session.closed()
+                    finally:
+                        subscribing.cancel()
+                        await asyncio.gather(subscribing, return_exceptions=True)
+            except (ConnectionError, web_utils.ParadexError) as error:
+                self._logger.debug(f"The watched markets' stream was interrupted ({error}). Reconnecting.")
+            except Exception:
+                self._logger.exception("Unexpected error in the watched markets' stream. Reconnecting.")
+            finally:
+                self._forget()
+            await self._sleep(backoff.next())
+
+    async def _subscribe(self, session: web_utils.RpcSession, backoff: web_utils.Backoff) -> None:
+        while True:
+            self._more.clear()
+            for channel in session.channels - self._channels:
+                await self._try(session.unsubscribe, channel)
+            refused = [
+                channel
+                for channel in self._channels - session.channels
+                if not await self._try(session.subscribe, channel)
+            ]
+            if refused:
+                await self._sleep(backoff.next())
+            else:
+                backoff.reset()
+                await self._more.wait()
+
+    async def _try(self, method: Callable[[str], Awaitable[None]], channel: str) -> bool:
+        try:
+            await method(channel)
+        except (ConnectionError, web_utils.ParadexError) as error:
+            self._logger.warning(f"Could not (un)subscribe {channel}: {error}")
+            return False
+        return True
+
+    def _forget(self, market: str | None = None) -> None:
+        for known in (self._books, self.best, self.books):
+            if market is None:
+                known.clear()
+            else:
+                known.pop(market, None)
+
+    def _on_message(self, message: Any) -> None:
+        if not isinstance(message, bytes):
+            return
+        try:
+            book = web_utils.decode_display_book(message)
+            if book is not None:
+                self._take_book(book)
+                return
+            frame = web_utils.decode_frame(message)
+        except web_utils.FrameError as error:
+            self._logger.debug(f"Skipped a message of the watched markets' stream: {error}")
+            return
+        if isinstance(frame, web_utils.BboFrame):
+            self.best[frame.market] = frame.best
+
+    def _take_book(self, frame: web_utils.DisplayBookFrame) -> None:
+        """Takes a whole book, or changes to the one before: no source says which the interactive feed sends."""
+        if not frame.is_snapshot:
+            before = self._books.get(frame.market)
+            if before is None or frame.seq <= before.seq:
+                return
+            frame = frame._replace(
+                bids=_changed(before.bids, frame.bids, best_first=-1), asks=_changed(before.asks, frame.asks)
+            )
+        self._books[frame.market] = frame
+        self.books[frame.market] = utils.InteractiveBook(
+            tuple(frame.bids), tuple(frame.asks), frame.best, frame.best.timestamp
+        )
+
+
+def _changed(levels: list[utils.Level], changes: list[utils.Level], best_first: int = 1) -> list[utils.Level]:
+    """Levels with changes to them applied, best first; a size of 0 removes."""
+    sizes = {**dict(levels), **dict(changes)}
+    return sorted(((price, size) for price, size in sizes.items() if size), key=lambda level: best_first * level[0])
 
 
 class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
@@ -62,8 +206,10 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         connector: "ParadexPerpetualDerivative",
         api_factory: WebAssistantsFactory,
         domain: str = CONSTANTS.DEFAULT_DOMAIN,
+        settings: utils.Settings | None = None,
     ):
         super().__init__(trading_pairs)
+        self._settings = settings or utils.Settings()
         self._connector = connector
         self._api_factory = api_factory
         self._domain = domain
@@ -71,6 +217,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         self._feeds: dict[str, _BookFeed] = {}  # by market
         self._session: web_utils.RpcSession | None = None
         self._unreadable_frames = 0
+        self._watch = MarketWatch(api_factory, domain, lambda delay: self._sleep(delay), self.logger())
 
     # === What the framework asks for over REST ===
 
@@ -96,14 +243,21 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             answer["results"][0], trading_pair, self._connector.next_funding_timestamp(trading_pair)
         )
 
+    async def fetch_best_sizes(self, trading_pair: str) -> utils.BestSizes:
+        """The best levels with and without Retail Price Improvement orders, from `GET /orderbook/{market}`."""
+        return utils.best_sizes_from_book(await self._get_book(trading_pair, {"depth": 1}))
+
+    async def _get_book(self, trading_pair: str, params: Mapping[str, Any]) -> Any:
+        market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
+        path = CONSTANTS.ORDER_BOOK_PATH.format(market=web_utils.quoted(market))
+        return await self._get(path, params, limit_id=CONSTANTS.ORDER_BOOK_PATH)
+
     async def _order_book_snapshot(self, trading_pair: str) -> OrderBookMessage:
         """The book from `GET /orderbook/{market}`."""
-        market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
-        book = await self._get(
-            CONSTANTS.ORDER_BOOK_PATH.format(market=web_utils.quoted(market)),
-            {"depth": 20},
-            limit_id=CONSTANTS.ORDER_BOOK_PATH,
-        )
+        params: dict[str, Any] = {"depth": 20}
+        if self._settings.book_price_tick is not None:
+            params["price_tick"] = utils.plain(self._settings.book_price_tick)
+        book = await self._get_book(trading_pair, params)
         content = {
             "trading_pair": trading_pair,
             "update_id": int(book["seq_no"]),
@@ -114,12 +268,35 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             OrderBookMessageType.SNAPSHOT, content, timestamp=utils.seconds(book["last_updated_at"])
         )
 
-    async def _get(self, path: str, params: dict[str, Any], limit_id: str | None = None) -> Any:
+    async def _get(self, path: str, params: Mapping[str, Any], limit_id: str | None = None) -> Any:
         return await web_utils.api_request(
             self._api_factory, path, domain=self._domain, params=params, limit_id=limit_id
         )
 
+    # === What is looked at on demand ===
+
+    def best_bid_ask(self, market: str) -> utils.BestBidAsk | None:
+        """The best prices as `bbo.{market}` tells them; None until the first message after the first question."""
+        self._watch.want(CONSTANTS.BBO_CHANNEL.format(market=market))
+        return self._watch.best.get(market)
+
+    def interactive_order_book(self, market: str) -> utils.InteractiveBook | None:
+        """The interactive book; None until the first message after the first question."""
+        self._watch.want(utils.book_channel(market, CONSTANTS.BOOK_FEED_INTERACTIVE, self._settings.book_interval))
+        return self._watch.books.get(market)
+
+    def stop_watching(self, market: str | None = None) -> None:
+        """Does without what has been looked at on demand, of one market or of all."""
+        if market is None:
+            self._watch.stop()
+        else:
+            self._watch.drop(market)
+
     # === The stream ===
+
+    def live_trading_pairs(self) -> set[str]:
+        """The pairs whose books are what the exchange told last: their stream is on, and none of it is missing."""
+        return {feed.trading_pair for feed in self._feeds.values() if feed.seq is not None}
 
     async def listen_for_subscriptions(self) -> None:
         """Keeps the public socket open: connects, subscribes, and starts again after pauses that grow."""
@@ -175,6 +352,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         self._books.pop(trading_pair, None)
         market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
         feed = self._feeds.pop(market, None)
+        self._watch.drop(market)
         if self._session is None or feed is None:
             return True
         try:
@@ -202,7 +380,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     async def _subscribe(self, session: web_utils.RpcSession, trading_pair: str) -> None:
         market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
-        feed = self._feeds.setdefault(market, _BookFeed(trading_pair, market))
+        feed = self._feeds.setdefault(market, _BookFeed(trading_pair, market, self._settings))
         for channel in self._channels(feed):
             await session.subscribe(channel)
 
@@ -243,6 +421,9 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         elif isinstance(frame, web_utils.TradeFrame):
             self._message_queue[self._trade_messages_queue_key].put_nowait(frame)
         elif isinstance(frame, web_utils.SummaryFrame):
+            feed = self._feeds.get(frame.market)
+            if feed is not None:
+                self._connector.mark_price_changed(feed.trading_pair, frame.mark_price)
             self._message_queue[self._funding_info_messages_queue_key].put_nowait(frame)
 
     def _apply_book(self, frame: web_utils.BookFrame) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import lru_cache, reduce
+from time import monotonic
 from typing import Any, Protocol
 
 from hummingbot.connector.derivative.paradex_perpetual import (
@@ -32,6 +33,12 @@ except ImportError:  # it is in requirements-sdk.lock; without it the SDK signs
     fast_stark_crypto = None  # type: ignore[assignment]
 
 _logger = logging.getLogger(__name__)
+
+
+READ_ONLY = (
+    "This connector has a read-only token: it can look at the account, but not place, change or cancel orders, nor "
+    "change settings. Connect with a subkey's private key to trade."
+)
 
 
 class ParadexAuthenticationError(web_utils.ParadexError):
@@ -291,12 +298,13 @@ def token_lifetime(token: str) -> tuple[float, float]:
 class ParadexPerpetualAuth(AuthBase):
     """Authenticates requests and sockets with a JWT and signs orders, for one subkey of one main account.
 
-    :param api_secret: the subkey's private key, 0x and hexadecimal digits
+    :param api_secret: the subkey's private key, 0x and hexadecimal digits; or a token, for reading only
     :param account_address: the main account's address, likewise; the subkey does not imply it
     :param domain: for the addresses of the exchange
     :param order_class: `pro` or `retail`; decides what kind of token is asked for
     :param time: the exchange's time in seconds since the epoch
     :param resynchronize: measures that time again, when the exchange says that it is wrong
+    :param monotonic: seconds, for pauses: those of the exchange's time jump when it is measured again
     """
 
     def __init__(
@@ -307,6 +315,7 @@ class ParadexPerpetualAuth(AuthBase):
         order_class: str = CONSTANTS.ORDER_CLASS_PRO,
         time: Callable[[], float] | None = None,
         resynchronize: Callable[[], Awaitable[None]] | None = None,
+        monotonic: Callable[[], float] = monotonic,
     ):
         self._api_secret = utils.normalized_api_secret(api_secret) if api_secret else ""
         self._account_address = utils.normalized_account_address(account_address) if account_address else ""
@@ -314,6 +323,7 @@ class ParadexPerpetualAuth(AuthBase):
         self._order_class = order_class
         self._time = time or web_utils.local_time
         self._resynchronize = resynchronize
+        self._monotonic = monotonic
         self._api_factory: WebAssistantsFactory | None = None
         # One thread: signatures come back in the order in which they were asked for.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paradex-signer")
@@ -335,6 +345,11 @@ class ParadexPerpetualAuth(AuthBase):
     @property
     def has_credentials(self) -> bool:
         return bool(self._api_secret and self._account_address)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether there is a token instead of a key: it opens the account for reading, and nothing can be signed."""
+        return utils.is_token(self._api_secret)
 
     def use(self, api_factory: WebAssistantsFactory) -> None:
         """:param api_factory: carries the requests that authentication itself needs"""
@@ -376,11 +391,13 @@ class ParadexPerpetualAuth(AuthBase):
         :raises web_utils.ParadexError: if it cannot be asked
         """
         now = self._time()
+        if self.is_read_only:
+            return self._given_token(now)
         if self._token is not None and now < self._renew_at:
             return self._token
         valid = self._token is not None and now < self._expires_at
         if self._renewal is None or self._renewal.done():
-            if now < self._retry_at and self._last_error is not None:
+            if self._monotonic() < self._retry_at and self._last_error is not None:
                 if valid:
                     return self._token  # type: ignore[return-value]
                 raise self._last_error
@@ -389,6 +406,15 @@ class ParadexPerpetualAuth(AuthBase):
         if valid:
             return self._token  # type: ignore[return-value]
         return await asyncio.shield(self._renewal)
+
+    def _given_token(self, now: float) -> str:
+        _, expires_at = token_lifetime(self._api_secret)
+        if now >= expires_at:
+            raise ParadexAuthenticationError(
+                f"The read-only token of {self._domain} has expired: make a new one on Paradex and run "
+                f"`connect {self._domain}` with it."
+            )
+        return self._api_secret
 
     def token_refused(self, generation: int) -> None:
         """Says that the exchange refused a token: the next request gets a new one.
@@ -411,7 +437,7 @@ class ParadexPerpetualAuth(AuthBase):
         except Exception as error:
             # Kept for those who ask during the pause, so that a failing exchange is not hammered.
             pause = min(CONSTANTS.TOKEN_RETRY_MAXIMUM, CONSTANTS.TOKEN_RETRY_INITIAL * 2**self._failures)
-            self._retry_at = self._time() + pause * random.uniform(0.75, 1.25)
+            self._retry_at = self._monotonic() + pause * random.uniform(0.75, 1.25)
             self._failures += 1
             self._last_error = error
             raise
@@ -506,6 +532,8 @@ class ParadexPerpetualAuth(AuthBase):
                         raise ParadexAuthenticationError(
                             f"No subkey is known for {self._domain}: run `connect {self._domain}` first."
                         )
+                    if self.is_read_only:
+                        raise ParadexAuthenticationError(READ_ONLY)
                     config = await web_utils.api_request(
                         self._factory(), CONSTANTS.SYSTEM_CONFIG_PATH, domain=self._domain
                     )

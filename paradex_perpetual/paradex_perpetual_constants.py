@@ -38,10 +38,15 @@ SYSTEM_TIME_PATH = "/system/time"
 MARKETS_PATH = "/markets"
 MARKETS_SUMMARY_PATH = "/markets/summary"
 ORDER_BOOK_PATH = "/orderbook/{market}"
+TRADES_PATH = "/trades"
 AUTH_PATH = "/auth/{public_key}"
 ACCOUNT_PATH = "/account"
+ACCOUNT_HISTORY_PATH = "/account/history"
 ACCOUNT_INFO_PATH = "/account/info"
 ACCOUNT_MARGIN_PATH = "/account/margin"
+ACCOUNT_MMP_PATH = "/account/mmp"
+MMP_PATH = "/account/mmp/{base_asset}"
+MMP_RESET_PATH = "/account/mmp/reset"
 SET_MARGIN_PATH = "/account/margin/{market}"
 BALANCE_PATH = "/balance"
 POSITIONS_PATH = "/positions"
@@ -53,9 +58,11 @@ ORDERS_HISTORY_PATH = "/orders-history"
 ORDERS_BATCH_PATH = "/orders/batch"
 ORDER_PATH = "/orders/{order_id}"
 ORDER_BY_CLIENT_ID_PATH = "/orders/by_client_id/{client_id}"
+ORDER_PATH = "/orders/{order_id}"
 
 REQUEST_TIMEOUT = 35.0  # the exchange gives up after 30 s and says so with a 503; then the outcome is unknown
-PAGE_SIZE = 1000  # 5000 at most
+PAGE_SIZE = 1000  # 5000 at most, 1000 for /trades
+ACCOUNT_HISTORY_KINDS = ("value", "pnl", "volume", "fee_savings")
 DEFAULT_RETRY_AFTER = 1.0  # after a rate limit's answer that does not say
 
 # === WebSocket ===
@@ -63,13 +70,25 @@ DEFAULT_RETRY_AFTER = 1.0  # after a rate limit's answer that does not say
 SBE_SCHEMA_ID = 1
 SBE_SCHEMA_VERSIONS = (2, 1)  # asked for in this order; a version the server does not know is answered with HTTP 400
 WS_CALL_TIMEOUT = 10.0
+# The server sends a heartbeat after 20 s without anything else: a socket that is silent for longer than two is dead.
+WS_SILENCE = 45.0
+WS_CLOSE_TIMEOUT = 2.0  # for the closing handshake with a server that may be frozen
 WS_BACKOFF_INITIAL = 0.5
 WS_BACKOFF_MAXIMUM = 30.0
 
 BOOK_FEEDS = ("deltas", "snapshot")
 BOOK_INTERVALS = ("50ms", "100ms")
-ORDER_BOOK_DELTAS_CHANNEL = "order_book.{market}.deltas@15@50ms"
-ORDER_BOOK_SNAPSHOT_CHANNEL = "order_book.{market}.snapshot@15@50ms"
+BOOK_FEED_DELTAS, BOOK_FEED_SNAPSHOT = BOOK_FEEDS
+BOOK_FEED_INTERACTIVE = "interactive"
+# The price steps by which the AsyncAPI description groups a book, as the channel's name writes them but for the point.
+BOOK_PRICE_TICKS = tuple(
+    map(
+        Decimal,
+        ("0.0000001", "0.0000005", "0.000001", "0.00001", "0.0001", "0.001", "0.01", "0.1", "1", "10", "100"),
+    )
+)
+ORDER_BOOK_CHANNEL = "order_book.{market}.{feed}@15@{interval}"
+BBO_CHANNEL = "bbo.{market}"
 TRADES_CHANNEL = "trades.{market}"
 MARKET_SUMMARY_CHANNEL = "markets_summary.{market}"
 
@@ -79,6 +98,8 @@ POSITIONS_CHANNEL = "positions"
 ACCOUNT_CHANNEL = "account"
 BALANCE_EVENTS_CHANNEL = "balance_events"
 TRADEBUSTS_CHANNEL = "tradebusts"
+# Market-maker protection is for accounts on a list of the exchange's: it may not know the channel for others.
+MMP_CHANNEL = "mmp"
 FUNDING_PAYMENTS_CHANNEL = "funding_payments.{market}"
 PRIVATE_CHANNELS = (
     ORDERS_CHANNEL,
@@ -108,8 +129,32 @@ TYPE_LIMIT = "LIMIT"
 TYPE_MARKET = "MARKET"
 ORDER_TYPES = {OrderType.LIMIT: TYPE_LIMIT, OrderType.LIMIT_MAKER: TYPE_LIMIT, OrderType.MARKET: TYPE_MARKET}
 INSTRUCTIONS = {OrderType.LIMIT: "GTC", OrderType.LIMIT_MAKER: "POST_ONLY", OrderType.MARKET: "GTC"}
+INSTRUCTION_IOC = "IOC"
+INSTRUCTION_RPI = "RPI"
 FLAG_REDUCE_ONLY = "REDUCE_ONLY"
 FLAG_INTERACTIVE = "INTERACTIVE"
+FLAG_MMP = "MMP"
+
+# Trigger orders wait for the mark price. A stop follows the market (a BUY waits above it); take-profit and stop-loss
+# belong to a position, which they only reduce.
+TRIGGER_STOP = "stop"
+TRIGGER_TAKE_PROFIT = "take_profit"
+TRIGGER_STOP_LOSS = "stop_loss"
+TRIGGER_TYPES = {TRIGGER_STOP: "STOP", TRIGGER_TAKE_PROFIT: "TAKE_PROFIT", TRIGGER_STOP_LOSS: "STOP_LOSS"}
+# The beginning of the client ids of a position's own take-profit and stop-loss: they are known again after a restart.
+POSITION_CLIENT_ID_PREFIXES = {
+    TRIGGER_TAKE_PROFIT: f"{CLIENT_ID_PREFIX}TP-",
+    TRIGGER_STOP_LOSS: f"{CLIENT_ID_PREFIX}SL-",
+}
+RPI_CROSS_LIMIT = Decimal("0.0005")  # how far an RPI order may reach into the other side of the book
+PRICE_BAND_SHARE = Decimal("0.9")  # of the distance from the mark price that the band allows, for bounds of our own
+
+# `request_info.status`: the outcome of a modification, which is told later.
+MODIFY_PENDING = "PENDING"
+MODIFY_SUCCEEDED = "SUCCESS"
+MODIFY_REJECTED = "REJECTED"
+MODIFY_SILENCE = 2.0  # without a word of the stream about a modification, REST is asked
+POSITION_ORDERS_PATIENCE = 2.0  # for the exchange to make them smaller, or to cancel them, with their position
 
 ORDER_ENTRY_REST = "rest"
 ORDER_ENTRY_WEBSOCKET = "websocket"
@@ -139,7 +184,17 @@ STATUS_CLOSED = "CLOSED"
 
 # `cancel_reason` is an open list. These say that somebody or something cancelled an order that was alive; any other
 # reason on an order without a fill says that the exchange did not take it.
-CANCEL_REASON_PREFIXES = ("USER_CANCELED", "CANCEL_ON_DISCONNECT", "LIQUIDAT", "MMP_", "EXPIRED", "ADMIN", "SELF_TRADE")
+CANCEL_REASON_PREFIXES = (
+    "USER_CANCELED",
+    "CANCEL_ON_DISCONNECT",
+    "LIQUIDAT",
+    "MMP_TRIGGERED",
+    "MMP_DISABLED",
+    "EXPIRED",
+    "ADMIN",
+    "SELF_TRADE",
+)
+MMP_FREEZE_REASONS = ("MMP_TRIGGERED", "MMP_FROZEN")
 
 # Reasons, by their beginning, of an order that was taken and then rejected, for which the exchange is to blame and not
 # the order: only these count for the circuit breaker. NOT_ENOUGH_MARGIN or a post-only order that would cross do not.
@@ -159,6 +214,10 @@ ASSET_KIND_PERPETUAL = "PERP"
 TRADING_MODE_STANDARD = "STANDARD"
 COLLATERAL_TOKEN = "USDC"  # posted, won, lost and paid in fees: the quote of every pair, whatever a market's name says
 MARGIN_TYPE_CROSS = "CROSS"
+# Bounds of market-maker protection; limits are multiples of the increment, and 0 switches one off.
+MMP_MIN_INTERVAL_MS, MMP_MAX_INTERVAL_MS = 100, 3_600_000
+MMP_MAX_FROZEN_TIME_MS = 3_600_000
+MMP_LIMIT_INCREMENT = Decimal("0.0001")
 DECIMALS = 8  # of every signed price and size
 QUANTUM = Decimal(1).scaleb(-DECIMALS)
 
@@ -247,6 +306,7 @@ AUTH_LIMIT = "auth"
 WS_CONNECT_LIMIT = "ws_connect"
 WS_CONNECT_MINUTE_POOL = "ws_connect_minute"
 SET_MARGIN_LIMIT = "set_margin"
+SET_MMP_LIMIT = "set_mmp"
 
 _PUBLIC_PATHS = (
     SYSTEM_CONFIG_PATH,
@@ -255,13 +315,17 @@ _PUBLIC_PATHS = (
     MARKETS_PATH,
     MARKETS_SUMMARY_PATH,
     ORDER_BOOK_PATH,
+    TRADES_PATH,
     FUNDING_DATA_PATH,
 )
 _PRIVATE_PATHS = (
     ACCOUNT_PATH,
+    ACCOUNT_HISTORY_PATH,
     ACCOUNT_INFO_PATH,
     ACCOUNT_MARGIN_PATH,
     SET_MARGIN_LIMIT,
+    ACCOUNT_MMP_PATH,
+    SET_MMP_LIMIT,
     BALANCE_PATH,
     POSITIONS_PATH,
     FILLS_PATH,

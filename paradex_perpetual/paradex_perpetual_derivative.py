@@ -1,7 +1,9 @@
 """Paradex perpetuals as a Hummingbot connector."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +18,7 @@ from hummingbot.connector.derivative.paradex_perpetual import (
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_api_order_book_data_source import (
     ParadexPerpetualAPIOrderBookDataSource,
 )
-from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import ParadexPerpetualAuth
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import READ_ONLY, ParadexPerpetualAuth
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_stream_data_source import (
     OrderEntry,
     ParadexPerpetualUserStreamDataSource,
@@ -24,12 +26,14 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_st
 )
 from hummingbot.connector.perpetual_derivative_py_base import PerpetualDerivativePyBase
 from hummingbot.connector.trading_rule import TradingRule
+from hummingbot.connector.utils import get_new_client_order_id
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
 from hummingbot.core.data_type.limit_order import LimitOrder
 from hummingbot.core.data_type.market_order import MarketOrder
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
+from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEvent
 from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather
 from hummingbot.core.utils.estimate_fee import build_perpetual_trade_fee
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
@@ -40,6 +44,24 @@ _FINAL_STATES = frozenset({OrderState.CANCELED, OrderState.FILLED, OrderState.FA
 
 class _OrderNotFoundError(web_utils.ParadexError):
     """Neither the open orders nor the history know an order."""
+
+
+class NotModifiedError(web_utils.ParadexError):
+    """An order was not modified: the change was refused, or the order was closed before it; the text says which."""
+
+
+@dataclass
+class _OrderRecord:
+    """What is known of an order on the exchange beyond what Hummingbot tracks.
+
+    :ivar terms: None until the exchange has told them
+    :ivar heard: set whenever it has told something about the order
+    :ivar modifying: held by the one modification that is on its way
+    """
+
+    terms: utils.OrderTerms | None = None
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    modifying: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class ParadexOrderTracker(ClientOrderTracker):
@@ -69,7 +91,7 @@ class ParadexOrderTracker(ClientOrderTracker):
 class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     """The connector; see Hummingbot's `PerpetualDerivativePyBase` for what is inherited.
 
-    :param paradex_perpetual_api_secret: the subkey's private key
+    :param paradex_perpetual_api_secret: the subkey's private key; or a token of the account, for reading only
     :param paradex_perpetual_account_address: the main account's address
     :param connector_configuration: the domain's config map, with the settings that nobody is prompted for
     :param receive_connector_configuration: no setting of ours; Hummingbot hands it to connectors that do not trade
@@ -79,6 +101,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     web_utils = web_utils  # type: ignore[assignment]
     _auth: ParadexPerpetualAuth
+    _orderbook_ds: ParadexPerpetualAPIOrderBookDataSource
     _order_tracker: ParadexOrderTracker
 
     def __init__(
@@ -112,12 +135,27 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._fills_owed: dict[str, tuple[InFlightOrder, Decimal]] = {}  # closed orders whose fills are not all known
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
+        self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
+        self._longest_recv_window = self._settings.recv_window  # ms, of all orders so far
+        self._position_orders_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._fitting: dict[str, asyncio.Task[None]] = {}  # by trading pair: takes position orders to its new size
         self._positions_updated_at: dict[str, int] = {}
         self._leverage_known: set[str] = set()
+        self._mmp_freezes = utils.MmpFreezes(self.logger())
+        self._mmp_used = True  # until the exchange says that the account does not
+        self._account_health: utils.AccountHealth | None = None
+        self._liquidation_prices: dict[str, Decimal] = {}  # by trading pair
+        self._unrealized_funding: dict[str, Decimal] = {}  # by trading pair, in USDC
+        self._funding_watermarks: dict[str, int] = {}  # by trading pair, ms: every payment before it has been seen
+        self._announced_payments: dict[str, dict[str, int]] = {}  # by trading pair, times of those after it by id, ms
         self._fills_watermark: int | None = None  # ms: every fill before it has been seen
         self._reconciliation: asyncio.Task[None] | None = None
         self._reconcile_again = False
         super().__init__(balance_asset_limit, rate_limits_share_pct)
+        #: Equity, fills, orders, funding and trades of the past, for strategies and analysis.
+        self.history = web_utils.History(
+            self._web_assistants_factory, domain, self.exchange_symbol_associated_to_pair, self._pairs_by_market
+        )
         self._order_entry = self._create_order_entry()
 
     # === Properties ===
@@ -187,6 +225,14 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         return self._order_class
 
     @property
+    def status_dict(self) -> dict[str, bool]:
+        """What has to be there before the connector is ready. `order_books_initialized` is false again while a book
+        is not what the exchange told last: during an interruption of the stream, or until a gap is closed."""
+        status: dict[str, bool] = super().status_dict
+        status["order_books_initialized"] &= self._orderbook_ds.live_trading_pairs().issuperset(self._trading_pairs)
+        return status
+
+    @property
     def system_state(self) -> str:
         """The exchange's own state as it was last heard of: `ok`, `post_only`, `cancel_only` or `maintenance`."""
         return self._order_entry.system_state
@@ -240,6 +286,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             connector=self,
             api_factory=self._web_assistants_factory,
             domain=self._domain,
+            settings=self._settings,
         )
 
     def _create_user_stream_data_source(self) -> ParadexPerpetualUserStreamDataSource:
@@ -297,6 +344,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         **kwargs: Any,
     ) -> Any:
         """One REST request; see :func:`web_utils.api_request` for what it raises."""
+        if is_auth_required and method is not RESTMethod.GET and self._auth.is_read_only:
+            raise web_utils.NotSentError(READ_ONLY)
         return await web_utils.api_request(
             self._web_assistants_factory,
             path_url,
@@ -323,7 +372,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._order_entry.start()
         for client_order_id in list(self._fills_owed):
             self._complete_fills_soon(client_order_id)
-        if self._auth.has_credentials:
+        if self._auth.is_read_only and not self._trading_required:
+            # Nobody gives such a token to a connector that is to look at nothing but markets.
+            self._status_polling_task = safe_ensure_future(self._status_polling_loop())
+            self._user_stream_tracker_task = self._create_user_stream_tracker_task()
+            self._user_stream_event_listener_task = safe_ensure_future(self._user_stream_event_listener())
+        elif self._auth.has_credentials:
             safe_ensure_future(self._prepare_auth())
 
     async def stop_network(self) -> None:
@@ -334,10 +388,14 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if self._reconciliation is not None:
             self._reconciliation.cancel()
             self._reconciliation = None
+        self._orderbook_ds.stop_watching()
         for task in self._fills_tasks.values():
             task.cancel()  # who is owed fills is remembered for the next start
         self._fills_tasks.clear()
         self._order_entry.stop()
+        for task in self._fitting.values():
+            task.cancel()
+        self._fitting.clear()
         await super().stop_network()
 
     async def _prepare_auth(self) -> None:
@@ -381,6 +439,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         super()._set_trading_pair_symbol_map(trading_pair_and_symbol_map)
         self._trading_pairs_by_market = trading_pair_and_symbol_map or {}
 
+    async def _pairs_by_market(self) -> Mapping[str, str]:
+        await self.trading_pair_symbol_map()
+        return self._trading_pairs_by_market
+
     async def _format_trading_rules(self, exchange_info_dict: Mapping[str, Any]) -> list[TradingRule]:
         rules = []
         for market in filter(utils.is_exchange_information_valid, exchange_info_dict["results"]):
@@ -422,7 +484,55 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             except (ConnectionError, ValueError, web_utils.ParadexError) as error:
                 self.logger().debug(f"The stream of funding payments for {trading_pair} goes on: {error}")
         self._leverage_known.discard(trading_pair)
+        self._funding_watermarks.pop(trading_pair, None)
+        self._announced_payments.pop(trading_pair, None)
         return await super().remove_trading_pair(trading_pair)
+
+    # === Books and best prices ===
+
+    def is_book_live(self, trading_pair: str) -> bool:
+        """Whether a pair's order book is what the exchange told last.
+
+        Hummingbot's strategies look at `ready` until it is true for the first time and then trade on the book as it
+        is: one that must not quote on an old book asks here on each tick.
+        """
+        return trading_pair in self._orderbook_ds.live_trading_pairs()
+
+    def best_bid_ask(self, trading_pair: str) -> utils.BestBidAsk | None:
+        """The best prices and sizes, exact and at each change (channel `bbo`), for pairs of this connector or others.
+
+        The first question subscribes, on a socket beside the one of the books.
+
+        :return: None until the first message, and during an interruption
+        :raises ValueError: if there is no such pair
+        """
+        return self._orderbook_ds.best_bid_ask(self._market_of(trading_pair))
+
+    def interactive_order_book(self, trading_pair: str) -> utils.InteractiveBook | None:
+        """The book with Retail Price Improvement orders in it, as the exchange's page shows it, and the best sizes
+        with and without them (channel `order_book.….interactive`). For display: it may look crossed.
+
+        Asked and answered like :meth:`best_bid_ask`.
+        """
+        return self._orderbook_ds.interactive_order_book(self._market_of(trading_pair))
+
+    async def fetch_best_sizes(self, trading_pair: str) -> utils.BestSizes:
+        """The best levels with and without Retail Price Improvement orders, now (`GET /orderbook/{market}`).
+
+        :raises ValueError: if there is no such pair
+        :raises web_utils.ParadexError: if the exchange does not answer
+        """
+        return await self._orderbook_ds.fetch_best_sizes(trading_pair)
+
+    def stop_watching(self, trading_pair: str | None = None) -> None:
+        """Ends what :meth:`best_bid_ask` and :meth:`interactive_order_book` have begun, for one pair or for all."""
+        self._orderbook_ds.stop_watching(None if trading_pair is None else self._market_of(trading_pair))
+
+    def _market_of(self, trading_pair: str) -> str:
+        market = self._markets.get(trading_pair)
+        if market is None:
+            raise ValueError(utils.trading_pair_advice(trading_pair, known=list(self._markets)))
+        return str(market["symbol"])
 
     # === Fees ===
 
@@ -466,6 +576,107 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     # === Placing and cancelling orders ===
 
+    def place_trigger_order(
+        self,
+        trading_pair: str,
+        trade_type: TradeType,
+        amount: Decimal,
+        trigger_price: Decimal,
+        trigger_type: str = CONSTANTS.TRIGGER_STOP,
+        price: Decimal | None = None,
+        position_action: PositionAction = PositionAction.CLOSE,
+        **options: Any,
+    ) -> str:
+        """Places an order that waits until the mark price has come to its trigger price.
+
+        The same as `buy` or `sell` with these keywords. It is tracked as open while it waits, and its events are those
+        of any order; without a price it is a MARKET order, whose price in Hummingbot is the trigger price.
+
+        :param amount: base
+        :param trigger_price: quote
+        :param trigger_type: `stop`, `take_profit` or `stop_loss`; the latter two only reduce a position
+        :param price: quote; makes it a LIMIT order
+        :param options: others of :class:`utils.OrderOptions`
+        :return: the client id; an order that is not valid fails with an event that says why, and is not sent
+        """
+        place = self.buy if trade_type is TradeType.BUY else self.sell
+        return place(
+            trading_pair,
+            amount,
+            OrderType.MARKET if price is None else OrderType.LIMIT,
+            s_decimal_NaN if price is None else price,
+            position_action=position_action,
+            trigger_price=trigger_price,
+            trigger_type=trigger_type,
+            **options,
+        )
+
+    async def _create_order(
+        self,
+        trade_type: TradeType,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType,
+        price: Decimal | None = None,
+        position_action: PositionAction = PositionAction.NIL,
+        **kwargs: Any,
+    ) -> Exception | None:
+        """Tracks an order, checks it and places it.
+
+        In place of the base class's, which refuses to close a position that is smaller than the market's minimum.
+
+        :param kwargs: see :class:`utils.OrderOptions`
+        :return: why it failed, as the order's event says too; None if it was placed
+        """
+        if position_action not in self.VALID_POSITION_ACTIONS:
+            raise ValueError(f"Invalid position action {position_action}. Must be one of {self.VALID_POSITION_ACTIONS}")
+        rule = self._trading_rules[trading_pair]
+        if order_type is not OrderType.MARKET:
+            price = self.quantize_order_price(trading_pair, price or s_decimal_NaN)
+        elif isinstance(kwargs.get("trigger_price"), Decimal):
+            price = kwargs["trigger_price"]
+        price = s_decimal_NaN if price is None else price
+        quantized = self.quantize_order_amount(trading_pair, amount)
+        self.start_tracking_order(
+            order_id, None, trading_pair, trade_type, price, quantized, order_type, position_action
+        )
+        order = self._order_tracker.active_orders[order_id]
+        try:
+            if quantized < rule.min_order_size:
+                raise ValueError(utils.too_small_text(amount, rule))
+            await self._place_order_and_process_update(order=order, position_action=position_action, **kwargs)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # as in the base class: whatever it is, the order has failed
+            self._on_order_failure(order_id, trading_pair, quantized, trade_type, order_type, price, error, **kwargs)
+            return error
+        return None
+
+    def _market_view(self, trading_pair: str) -> utils.MarketView:
+        """What is known about a market at this moment.
+
+        :raises ValueError: if its rules are not known yet
+        """
+        if trading_pair not in self._trading_rules:
+            raise ValueError(f"The trading rules of {trading_pair} are not known yet.")
+        funding_info = self._perpetual_trading.funding_info.get(trading_pair)
+        book = self.order_book_tracker.order_books.get(trading_pair)
+        return utils.MarketView(
+            rule=self._trading_rules[trading_pair],
+            mark_price=funding_info.mark_price if funding_info is not None else None,
+            best_bid=_best_price(book.bid_entries()) if book is not None else None,
+            best_ask=_best_price(book.ask_entries()) if book is not None else None,
+            position=self._position_size(trading_pair),
+            price_band=utils.decimal_or_none(self._markets.get(trading_pair, {}), "price_bands_width"),
+            order_class=self._order_class,
+        )
+
+    def _position_size(self, trading_pair: str) -> Decimal:
+        """:return: signed, in base; 0 without a position"""
+        position = self.account_positions.get(trading_pair)
+        return position.amount if position is not None else Decimal(0)
+
     async def _place_order(
         self,
         order_id: str,
@@ -481,20 +692,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :param amount: base
         :param price: quote; not used for MARKET
+        :param kwargs: see :class:`utils.OrderOptions`
         :return: the exchange's id and the time of creation in seconds
+        :raises ValueError: if the order is not valid; it has not been sent
         :raises web_utils.ParadexError: only if it is certain that the order does not exist
         """
-        request = utils.order_request(
-            market=await self.exchange_symbol_associated_to_pair(trading_pair),
-            side=CONSTANTS.SIDES[trade_type],
-            order_type=CONSTANTS.ORDER_TYPES[order_type],
-            size=amount,
-            price=None if order_type is OrderType.MARKET else price,
-            instruction=CONSTANTS.INSTRUCTIONS[order_type],
-            client_id=order_id,
-            position_action=position_action,
-            recv_window_ms=self._settings.recv_window,
-        )
+        options = utils.order_options(kwargs, order_type, self._settings)
+        new = utils.NewOrder(order_id, trade_type, order_type, amount, price, position_action, options)
+        view = self._market_view(trading_pair)
+        utils.check_order(new, view)
+        request = utils.order_request(new, await self.exchange_symbol_associated_to_pair(trading_pair), view)
+        self._longest_recv_window = max(self._longest_recv_window, options.recv_window)
         self._submitting.add(order_id)
         try:
             order = await self._order_entry.submit(request)
@@ -520,9 +728,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             update = OrderUpdate(trading_pair, self.current_timestamp, OrderState.CANCELED, client_order_id=order_id)
             self._order_tracker.process_order_update(update)
             return
-        if isinstance(exception, web_utils.NotSentError):
-            # In one line: while new orders pause, a strategy may try each second.
-            self.logger().warning(f"{order_id} was not placed: {exception}")
+        if isinstance(exception, ValueError | web_utils.NotSentError):
+            # In one line, without the base class's advice to check the keys: a strategy may try each second.
+            self.logger().warning(f"{order_id} was not sent: {str(exception).removeprefix('not sent: ')}")
             self._update_order_after_failure(order_id, trading_pair, exception)
             return
         super()._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, exception, **kwargs)
@@ -660,6 +868,285 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         await safe_gather(*map(self._execute_order_cancel, late))
         return [order.client_order_id for order in orders]
 
+    def restore_tracking_states(self, saved_states: dict[str, Any]) -> None:
+        super().restore_tracking_states(saved_states)
+        # Orders that were created before the restart have rested, as far as anybody knows: what closed them meanwhile
+        # was no rejection.
+        self._seen_open.update(self._order_tracker.active_orders)
+
+    # === Modifying orders ===
+
+    async def modify_order(
+        self,
+        client_order_id: str,
+        price: Decimal | None = None,
+        amount: Decimal | None = None,
+        trigger_price: Decimal | None = None,
+    ) -> InFlightOrder:
+        """Changes an open LIMIT or trigger order in place: `PUT /orders/{id}`, and whatever the exchange makes of it.
+
+        It keeps its ids and fills; its priority it keeps only if nothing but the amount becomes smaller. Changes of one
+        order wait for each other. A trigger price can be changed until the order is triggered.
+
+        :param price: quote; None leaves it
+        :param amount: base, the whole order with what has been filled already; None leaves it
+        :param trigger_price: quote; None leaves it
+        :return: the tracked order with its new price and amount; it may have been filled by that
+        :raises ValueError: if this is not possible; nothing was sent
+        :raises NotModifiedError: if the exchange refused, or the order was filled or cancelled before it was modified
+        :raises web_utils.ParadexError: if nothing was sent, or the exchange has not decided in half a minute; whatever
+            it decides, the tracked order will follow
+        """
+        order = self._order_tracker.fetch_tracked_order(client_order_id)
+        if order is None:
+            raise ValueError(f"There is no open order {client_order_id}.")
+        if order.exchange_order_id is None:
+            raise ValueError(f"{client_order_id} is not on the exchange yet.")
+        record = self._records[client_order_id]
+        async with record.modifying:
+            terms = await self._terms_when(order, record, lambda terms: terms.status != CONSTANTS.STATUS_NEW)
+            if terms is None:
+                raise web_utils.NoAnswerError(f"Paradex does not say what {client_order_id} is")
+            if terms.is_closed:
+                raise _closed(client_order_id, terms)
+            view = self._market_view(order.trading_pair)
+            wanted = utils.modified_terms(order, terms, view, price, amount, trigger_price)
+            if not wanted.asks_the_same(terms):
+                await self._modify(order, record, terms, wanted)
+        return order
+
+    async def _modify(
+        self, order: InFlightOrder, record: _OrderRecord, before: utils.OrderTerms, wanted: utils.OrderTerms
+    ) -> None:
+        """Asks for a modification and follows it until it has happened.
+
+        :raises web_utils.ParadexError: see :meth:`modify_order`
+        """
+        client_order_id = order.client_order_id
+        market = await self.exchange_symbol_associated_to_pair(order.trading_pair)
+        request_id, cause = None, "nothing has been heard of it"
+        try:
+            request = utils.modify_request(order, wanted, market)
+            answer = await self._order_entry.modify(request, reduces=wanted.reduces_only or wanted.shrinks(before))
+            request_id = utils.modification_id(answer)
+        except web_utils.NoAnswerError as error:
+            cause = str(error)
+            self.logger().warning(f"It is not known yet whether {client_order_id} was modified ({error}); asking.")
+        except web_utils.ApiError as error:
+            if error.code in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
+                self._reconcile_soon()  # it has probably just been filled
+            raise NotModifiedError(f"{client_order_id} was not modified: {error}") from error
+        terms = await self._terms_when(
+            order, record, lambda terms: utils.is_modification_decided(terms, before, wanted, request_id)
+        )
+        if terms is None and request_id is None:
+            # It would have been received and worked on by now.
+            raise NotModifiedError(f"{client_order_id} was not modified: {cause}")
+        if terms is None:
+            raise web_utils.NoAnswerError(f"Paradex has not decided yet whether {client_order_id} is modified")
+        is_answer = utils.is_modification_answer(terms, before, request_id)
+        if (is_answer and terms.request_status == CONSTANTS.MODIFY_SUCCEEDED) or terms.asks_the_same(wanted):
+            return
+        if terms.is_closed:
+            raise _closed(client_order_id, terms)
+        raise NotModifiedError(f"{client_order_id} was not modified: Paradex refused, {terms.request_message}")
+
+    async def _terms_when(
+        self, order: InFlightOrder, record: _OrderRecord, condition: Callable[[utils.OrderTerms], bool]
+    ) -> utils.OrderTerms | None:
+        """What an order is for as soon as that fulfils a condition: told by the stream, or by REST if it is silent.
+
+        :return: None if that has not come about when whatever was sent must have been worked on
+        """
+        certain_at = self._time_synchronizer.time() + CONSTANTS.OUTCOME_MARGIN
+        pause = CONSTANTS.MODIFY_SILENCE if record.terms is not None else 0.0
+        while True:
+            if record.terms is not None and condition(record.terms):
+                return record.terms
+            record.heard.clear()
+            hearing = asyncio.create_task(record.heard.wait())
+            asking = asyncio.create_task(self._ask_for_terms(order, record, pause))
+            try:
+                await asyncio.wait([hearing, asking], return_when=asyncio.FIRST_COMPLETED)
+                if asking.done() and asking.result() > certain_at and not (record.terms and condition(record.terms)):
+                    return None
+            finally:
+                hearing.cancel()
+                asking.cancel()
+            pause = CONSTANTS.MODIFY_SILENCE
+
+    async def _ask_for_terms(self, order: InFlightOrder, record: _OrderRecord, pause: float) -> float:
+        """Asks REST about an order after a pause, and takes over what it says.
+
+        :return: when it was asked, by the exchange's clock in seconds; 0 if that did not succeed
+        """
+        await self._sleep(pause)
+        asked_at = self._time_synchronizer.time()
+        try:
+            payload = await self._find_order(order.client_order_id)
+        except web_utils.ParadexError as error:
+            self.logger().debug(f"Paradex cannot be asked about {order.client_order_id} yet: {error}")
+            return 0.0
+        if payload is not None:
+            self._note_terms(payload, order, record)
+            self._process_order(payload)
+        return asked_at
+
+    def _note_terms(self, payload: Mapping[str, Any], order: InFlightOrder, record: _OrderRecord) -> None:
+        """Takes over what an order is for on the exchange, unless something newer is known."""
+        terms = utils.order_terms(payload)
+        if record.terms is None or record.terms.is_outdated_by(terms):
+            record.terms = terms
+            utils.adopt_terms(order, terms)
+        record.heard.set()
+
+    # === A position's take-profit and stop-loss ===
+
+    async def set_take_profit_stop_loss(
+        self, trading_pair: str, take_profit_price: Decimal | None = None, stop_loss_price: Decimal | None = None
+    ) -> dict[str, str]:
+        """Gives the position in a market a take-profit and a stop-loss, in place of those that it has from here.
+
+        They are reduce-only MARKET orders that wait for the mark price, of the position's size. Paradex cancels the
+        other one when the position is closed, and makes both smaller with it; the connector makes them larger, and
+        does the rest itself where Paradex does not. They are tracked, cancelled and restored like any order.
+
+        :param take_profit_price: quote, on the side of the mark price where the position wins; None removes it
+        :param stop_loss_price: quote, on the other side; None removes it
+        :return: their client ids by trigger type (`take_profit`, `stop_loss`)
+        :raises ValueError: if there is no position or a price is not possible; nothing was changed
+        :raises web_utils.ParadexError: if the exchange refused one; the text says which one, the other may have changed
+        """
+        prices = {
+            CONSTANTS.TRIGGER_STOP_LOSS: stop_loss_price,  # first: it is the one that is missed more
+            CONSTANTS.TRIGGER_TAKE_PROFIT: take_profit_price,
+        }
+        async with self._position_orders_locks[trading_pair]:
+            view = self._market_view(trading_pair)
+            wanted = {kind: price for kind, price in prices.items() if price is not None}
+            utils.check_position_orders(wanted, view)
+            client_ids = {}
+            for kind in prices:
+                try:
+                    client_id = await self._set_position_order(trading_pair, kind, wanted.get(kind), view.position)
+                except (ValueError, web_utils.ParadexError) as error:
+                    raise web_utils.ParadexError(f"The {kind} of {trading_pair} was not set: {error}") from error
+                if client_id is not None:
+                    client_ids[kind] = client_id
+            return client_ids
+
+    def position_order(self, trading_pair: str, trigger_type: str) -> InFlightOrder | None:
+        """The order that :meth:`set_take_profit_stop_loss` has made and that still waits or executes.
+
+        :param trigger_type: `take_profit` or `stop_loss`
+        """
+        prefix = CONSTANTS.POSITION_CLIENT_ID_PREFIXES[trigger_type]
+        orders = (
+            order
+            for order in self._order_tracker.active_orders.values()
+            if order.trading_pair == trading_pair and order.client_order_id.startswith(prefix) and not order.is_done
+        )
+        return next(orders, None)
+
+    async def _set_position_order(
+        self, trading_pair: str, trigger_type: str, trigger_price: Decimal | None, position: Decimal
+    ) -> str | None:
+        """Makes, modifies or cancels one of a position's orders.
+
+        :param position: signed, in base
+        :raises ValueError, web_utils.ParadexError: if that did not succeed
+        """
+        order = self.position_order(trading_pair, trigger_type)
+        closing_side = TradeType.SELL if position > 0 else TradeType.BUY
+        if order is not None and trigger_price is not None and order.trade_type is closing_side:
+            try:
+                await self.modify_order(order.client_order_id, amount=abs(position), trigger_price=trigger_price)
+                return order.client_order_id
+            except NotModifiedError:
+                if order.client_order_id in self._records or self._position_size(trading_pair) != position:
+                    raise
+        elif order is not None:
+            await self._remove_position_order(order)
+        if trigger_price is None:
+            return None
+        client_id = get_new_client_order_id(
+            is_buy=closing_side is TradeType.BUY,
+            trading_pair=trading_pair,
+            hbot_order_id_prefix=CONSTANTS.POSITION_CLIENT_ID_PREFIXES[trigger_type],
+            max_id_len=self.client_order_id_max_length,
+        )
+        error = await self._create_order(
+            closing_side,
+            client_id,
+            trading_pair,
+            abs(position),
+            OrderType.MARKET,
+            position_action=PositionAction.CLOSE,
+            trigger_price=trigger_price,
+            trigger_type=trigger_type,
+        )
+        if error is not None:
+            raise web_utils.ParadexError(str(error)) from error
+        return client_id
+
+    async def _remove_position_order(self, order: InFlightOrder) -> None:
+        """Cancels one of a position's orders, until that has happened.
+
+        :raises web_utils.ParadexError: if it has not
+        """
+        record = self._records[order.client_order_id]
+        await self._execute_cancel(order.trading_pair, order.client_order_id)
+        if await self._terms_when(order, record, lambda terms: terms.is_closed) is None:
+            raise web_utils.NoAnswerError(f"{order.client_order_id} is not cancelled yet")
+
+    def _fit_position_orders_soon(self, trading_pair: str) -> None:
+        """Has a position's take-profit and stop-loss taken to its size; changes that come together share a pass."""
+        task = self._fitting.get(trading_pair)
+        if (task is None or task.done()) and self._unfit_position_orders(trading_pair):
+            self._fitting[trading_pair] = safe_ensure_future(self._fit_position_orders(trading_pair))
+
+    def _unfit_position_orders(self, trading_pair: str) -> list[InFlightOrder]:
+        """Those that wait for another size, or against another side, than the position has."""
+        position = self._position_size(trading_pair)
+        orders = (self.position_order(trading_pair, kind) for kind in CONSTANTS.POSITION_CLIENT_ID_PREFIXES)
+        return [
+            order
+            for order in orders
+            if order is not None
+            and order.executed_amount_base == 0  # else it is closing the position right now
+            and position != (order.amount if order.trade_type is TradeType.SELL else -order.amount)
+        ]
+
+    async def _fit_position_orders(self, trading_pair: str) -> None:
+        """Modifies or cancels them until they fit; what cannot be done is said, and tried again with the next poll."""
+        tried: set[tuple[str, Decimal]] = set()
+        while True:
+            position = self._position_size(trading_pair)
+            unfit = self._unfit_position_orders(trading_pair)
+            order = next((order for order in unfit if (order.client_order_id, position) not in tried), None)
+            if order is None:
+                return
+            tried.add((order.client_order_id, position))
+            if abs(position) <= order.amount:
+                # The exchange makes it smaller, or cancels it, by itself, and it only reduces: no hurry.
+                await self._sleep(CONSTANTS.POSITION_ORDERS_PATIENCE)
+            async with self._position_orders_locks[trading_pair]:
+                if any(order is other for other in self._unfit_position_orders(trading_pair)):
+                    await self._fit_position_order(order, self._position_size(trading_pair))
+
+    async def _fit_position_order(self, order: InFlightOrder, position: Decimal) -> None:
+        try:
+            if position == 0 or (position > 0) == (order.trade_type is TradeType.BUY):
+                await self._remove_position_order(order)
+            else:
+                await self.modify_order(order.client_order_id, amount=abs(position))
+        except (ValueError, web_utils.ParadexError) as error:
+            if order.client_order_id in self._records:  # else it is closed
+                self.logger().warning(
+                    f"{order.client_order_id} is for {order.amount} while the position in {order.trading_pair} is "
+                    f"{position}: {error}"
+                )
+
     # === Order status and fills by lists ===
 
     async def _request_order_status(self, tracked_order: InFlightOrder) -> OrderUpdate:
@@ -681,9 +1168,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         missing = [order for order in orders if order.client_order_id not in found]
         if missing:
             since = min(order.creation_timestamp for order in missing)
-            history = await self._all_results(
-                CONSTANTS.ORDERS_HISTORY_PATH, start_at=_milliseconds(since - CONSTANTS.CLOCK_MARGIN)
-            )
+            history = await self._all_results(CONSTANTS.ORDERS_HISTORY_PATH, start_at=self._asked_since(since))
             closed = {order.get("client_id"): order for order in history}
         for order in missing:
             if (payload := closed.get(order.client_order_id)) is not None:
@@ -699,13 +1184,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if order.client_order_id in self._submitting:
             return True
         age = self._time_synchronizer.time() - order.creation_timestamp
-        return order.exchange_order_id is None and age < self._settings.recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        return order.exchange_order_id is None and age < self._longest_recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
 
     async def _update_orders_fills(self, orders: list[InFlightOrder]) -> None:
         """Every fill since the last one seen, from one list for all orders."""
         if not orders:
             return
-        oldest = _milliseconds(min(order.creation_timestamp for order in orders) - CONSTANTS.CLOCK_MARGIN)
+        oldest = self._asked_since(min(order.creation_timestamp for order in orders))
         start = oldest if self._fills_watermark is None else max(oldest, self._fills_watermark)
         try:
             fills = await self._all_results(CONSTANTS.FILLS_PATH, start_at=start)
@@ -718,11 +1203,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             newest = max(int(fill["created_at"]) for fill in fills)
             self._fills_watermark = newest - _milliseconds(CONSTANTS.FILLS_OVERLAP)
 
+    def _asked_since(self, timestamp: float) -> int:
+        """Where a list begins that has to hold what happened since a time by the bot's clock, in milliseconds by the
+        exchange's: a clock that is ahead must not let it begin in the exchange's future."""
+        ahead = self.current_timestamp - self._time_synchronizer.time()  # NaN before the first tick
+        return _milliseconds(timestamp - (ahead if ahead > 0 else 0) - CONSTANTS.CLOCK_MARGIN)
+
     async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
         fills = await self._all_results(
             CONSTANTS.FILLS_PATH,
             market=await self.exchange_symbol_associated_to_pair(order.trading_pair),
-            start_at=_milliseconds(order.creation_timestamp - CONSTANTS.CLOCK_MARGIN),
+            start_at=self._asked_since(order.creation_timestamp),
         )
         return [
             utils.trade_update_from_fill(fill, order)
@@ -732,11 +1223,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _order_update(self, payload: Mapping[str, Any], order: InFlightOrder) -> OrderUpdate:
         client_order_id = order.client_order_id
+        self._note_terms(payload, order, self._records[client_order_id])
         update = utils.order_update_from_payload(payload, order, was_open=client_order_id in self._seen_open)
         if payload["status"] in (CONSTANTS.STATUS_OPEN, CONSTANTS.STATUS_UNTRIGGERED):
             self._seen_open.add(client_order_id)
         elif update.new_state in _FINAL_STATES:
             self._seen_open.discard(client_order_id)
+            self._records.pop(client_order_id, None)
         return update
 
     def _process_order(self, payload: Mapping[str, Any]) -> None:
@@ -750,6 +1243,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if update.new_state in _FINAL_STATES and utils.executed_size(payload) > order.executed_amount_base:
             self._fills_owed[client_order_id] = (order, utils.executed_size(payload))
             self._complete_fills_soon(client_order_id)
+        if payload.get("cancel_reason") in CONSTANTS.MMP_FREEZE_REASONS and order.trading_pair not in self.mmp_frozen:
+            self._mmp_used = True
+            self._reconcile_soon()
         if update.new_state is OrderState.FAILED:
             self._order_entry.observe_rejection(str(payload["cancel_reason"]))
             self.logger().info(f"Paradex refused {client_order_id} after taking it: {payload['cancel_reason']}.")
@@ -819,6 +1315,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             "balances": self._update_balances(),
             "orders": self._update_order_status(),
         }
+        if self._mmp_freezes:
+            parts["market-maker protection"] = self._update_mmp()
         results = await asyncio.gather(*parts.values(), return_exceptions=True)
         failures = {part: result for part, result in zip(parts, results, strict=True) if result is not None}
         unexpected = {part: error for part, error in failures.items() if not isinstance(error, web_utils.ParadexError)}
@@ -838,6 +1336,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _reconcile(self) -> None:
         while self._reconcile_again:
             self._reconcile_again = False
+            await self._look_for_mmp_freezes()
             await self._status_polling_loop_fetch_updates()
             await self._sleep(CONSTANTS.RECONCILIATION_PAUSE)
 
@@ -852,6 +1351,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._account_balances.update(total)
         self._account_available_balances.clear()
         self._account_available_balances.update(available)
+        self._process_account_health(account)
 
     async def _update_positions(self) -> None:
         await self.trading_pair_symbol_map()
@@ -861,6 +1361,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         for trading_pair in set(self.account_positions) - reported:
             if self._positions_updated_at.get(trading_pair, 0) < asked_at:  # else the stream has opened it meanwhile
                 self._perpetual_trading.remove_position(trading_pair)
+                self._liquidation_prices.pop(trading_pair, None)
 
     def _process_position(self, payload: Mapping[str, Any]) -> str | None:
         """Takes a position as REST or the stream reports it, unless a newer one is known.
@@ -879,7 +1380,66 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._perpetual_trading.remove_position(trading_pair)
         else:
             self._perpetual_trading.set_position(trading_pair, position)
+            funding = utils.decimal_or_none(payload, "unrealized_funding_pnl")
+            self._unrealized_funding[trading_pair] = funding or Decimal(0)
+        liquidation_price = utils.decimal_or_none(payload, "liquidation_price")
+        if position is not None and liquidation_price:
+            self._liquidation_prices[trading_pair] = liquidation_price
+        else:
+            self._liquidation_prices.pop(trading_pair, None)
+        self._fit_position_orders_soon(trading_pair)
         return trading_pair
+
+    def mark_price_changed(self, trading_pair: str, mark_price: Decimal) -> None:
+        """Takes a pair's mark price from the public stream: the position's unrealized profit follows it."""
+        position = self.account_positions.get(trading_pair)
+        if position is not None:
+            funding = self._unrealized_funding.get(trading_pair, Decimal(0))
+            position.update_position(unrealized_pnl=utils.unrealized_pnl(position, mark_price) + funding)
+
+    # === Account health ===
+
+    @property
+    def account_health(self) -> utils.AccountHealth | None:
+        """Value, collateral and margins of the account, as the stream or REST told them last; None until then."""
+        if self._account_health is None:
+            return None
+        return replace(self._account_health, notional=sum(map(self._notional, self.account_positions), Decimal(0)))
+
+    def liquidation_price(self, trading_pair: str) -> Decimal | None:
+        """:return: the price at which a position would be liquidated, if all else stays; None without a position, or
+        where the exchange does not say"""
+        return self._liquidation_prices.get(trading_pair)
+
+    def format_status_lines(self) -> list[str]:
+        """What a strategy may show in its status beside its own lines: the account's health, positions, what keeps
+        orders back, books."""
+        lines = [] if self.account_health is None else self.account_health.lines()
+        for trading_pair, price in self._liquidation_prices.items():
+            lines.append(f"Liquidation price of {trading_pair}: {price:f}")
+        if self.order_restriction:
+            lines.append(self.order_restriction)
+        if self.mmp_frozen:
+            lines.append(f"Frozen by market-maker protection: {', '.join(self.mmp_frozen)}")
+        stale = [pair for pair in self._trading_pairs if not self.is_book_live(pair)]
+        if stale:
+            lines.append(f"Order book not live: {', '.join(stale)}")
+        return lines
+
+    def _notional(self, trading_pair: str) -> Decimal:
+        position = self.account_positions[trading_pair]
+        info = self._perpetual_trading.funding_info.get(trading_pair)
+        return abs(position.amount) * (info.mark_price if info is not None else position.entry_price)
+
+    def _process_account_health(self, payload: Mapping[str, Any]) -> None:
+        """Takes the account as REST or the stream reports it, unless a newer one is known."""
+        try:
+            health = utils.account_health_from_payload(payload)
+        except ValueError as error:  # balances, which trading depends on, need less than this
+            self.logger().debug(f"The account's health could not be read: {error}")
+            return
+        if self._account_health is None or health.updated_at >= self._account_health.updated_at:
+            self._account_health = health
 
     async def _trading_pair_position_mode_set(self, mode: PositionMode, trading_pair: str) -> tuple[bool, str]:
         if mode is PositionMode.ONEWAY:
@@ -905,8 +1465,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     async def _set_trading_pair_leverage(self, trading_pair: str, leverage: int) -> tuple[bool, str]:
         limit = utils.max_leverage(self._markets.get(trading_pair, {}))
-        if limit is not None and not 1 <= leverage <= limit:
-            return False, f"the leverage of {trading_pair} on Paradex is between 1 and {limit}"
+        if leverage < 1 or leverage > (limit or leverage) or leverage != int(leverage):
+            bounds = f"between 1 and {limit}" if limit else "1 at least"
+            return False, f"the leverage of {trading_pair} on Paradex is a whole number, {bounds}, not {leverage}"
         try:
             symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
             await self._api_post(
@@ -919,6 +1480,116 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return False, str(error)
         self._leverage_known.add(trading_pair)
         return True, ""
+
+    # === Market-maker protection ===
+
+    @property
+    def mmp_frozen(self) -> dict[str, float]:
+        """The trading pairs that market-maker protection has frozen: the exchange has cancelled their protected orders
+        and refuses new ones.
+
+        :return: until when, in seconds since the epoch; 0 is until :meth:`reset_mmp`
+        """
+        return self._mmp_freezes.at(self._time_synchronizer.time())
+
+    async def mmp_configuration(self, trading_pair: str) -> utils.MmpConfiguration | None:
+        """The market-maker protection of a pair's base asset with its state (`GET /account/mmp`); None if it has none.
+
+        :raises ValueError: if there is no such pair
+        :raises web_utils.ParadexError: if the exchange refuses or does not answer
+        """
+        base_asset = await self._base_asset(trading_pair)
+        configurations = await self._mmp_configurations(base_asset=base_asset)
+        return next((entry for entry in configurations if entry.base_asset == base_asset), None)
+
+    async def configure_mmp(
+        self,
+        trading_pair: str,
+        *,
+        interval_ms: int,
+        frozen_time_ms: int,
+        size_limit: Decimal = Decimal(0),
+        delta_limit: Decimal = Decimal(0),
+        vega_limit: Decimal = Decimal(0),
+        protect_block_trades: bool | None = None,
+    ) -> utils.MmpConfiguration:
+        """Replaces the market-maker protection of a pair's base asset (`POST /account/mmp/{base_asset}`).
+
+        It counts the fills, as maker, of orders with the flag MMP within a sliding window. When they exceed a limit,
+        the exchange cancels those orders and refuses new ones for a time. Only for accounts that the exchange lets.
+
+        :param interval_ms: length of the window, 100 to 3 600 000
+        :param frozen_time_ms: how long a freeze lasts, to 3 600 000; 0 is until :meth:`reset_mmp`
+        :param size_limit: base, of all fills together; 0 switches a limit off, one has to be on
+        :param delta_limit: base, of buys minus sells
+        :param vega_limit: USD, only counts dated options
+        :param protect_block_trades: None leaves it as it is
+        :raises ValueError: if there is no such pair, or a number is not allowed
+        :raises web_utils.ParadexError: if the exchange refuses or does not answer
+        """
+        limits = {"size_limit": size_limit, "delta_limit": delta_limit, "vega_limit": vega_limit}
+        answer = await self._api_post(
+            path_url=CONSTANTS.MMP_PATH.format(base_asset=web_utils.quoted(await self._base_asset(trading_pair))),
+            data=utils.mmp_request(interval_ms, frozen_time_ms, limits, protect_block_trades),
+            is_auth_required=True,
+            limit_id=CONSTANTS.SET_MMP_LIMIT,
+        )
+        self._mmp_used = True
+        return utils.mmp_configuration_from_payload(answer)
+
+    async def remove_mmp(self, trading_pair: str) -> None:
+        """Turns the market-maker protection of a pair's base asset off (`DELETE /account/mmp/{base_asset}`): the
+        exchange cancels the orders that are under it.
+
+        :raises ValueError: if there is no such pair
+        :raises web_utils.ParadexError: if the exchange refuses or does not answer
+        """
+        await self._api_delete(
+            path_url=CONSTANTS.MMP_PATH.format(base_asset=web_utils.quoted(await self._base_asset(trading_pair))),
+            is_auth_required=True,
+            limit_id=CONSTANTS.SET_MMP_LIMIT,
+        )
+        self._mmp_freezes.lift(trading_pair)
+
+    async def reset_mmp(self, trading_pair: str | None = None) -> None:
+        """Lifts the freeze of a pair's base asset, or of all, and empties the window (`POST /account/mmp/reset`).
+
+        :raises ValueError: if there is no such pair
+        :raises web_utils.ApiError: MMP_MIN_FREEZE_NOT_ELAPSED within a second of the freeze
+        :raises web_utils.ParadexError: if the exchange refuses otherwise or does not answer
+        """
+        answer = await self._api_post(
+            path_url=CONSTANTS.MMP_RESET_PATH,
+            data={} if trading_pair is None else {"base_asset": await self._base_asset(trading_pair)},
+            is_auth_required=True,
+            limit_id=CONSTANTS.SET_MMP_LIMIT,
+        )
+        for entry in answer.get("results") or []:
+            self._mmp_freezes.lift(utils.trading_pair_of_base(entry["base_asset"]))
+
+    async def _base_asset(self, trading_pair: str) -> str:
+        await self.exchange_symbol_associated_to_pair(trading_pair)
+        return str(self._markets[trading_pair]["base_currency"])
+
+    async def _mmp_configurations(self, **params: str) -> list[utils.MmpConfiguration]:
+        answer = await self._private_get(CONSTANTS.ACCOUNT_MMP_PATH, **params)
+        return [utils.mmp_configuration_from_payload(entry) for entry in answer.get("results") or []]
+
+    async def _update_mmp(self) -> None:
+        asked_at = self._time_synchronizer.time()
+        configurations = await self._mmp_configurations()
+        self._mmp_used = bool(configurations)
+        self._mmp_freezes.take_configurations(configurations, asked_at, self._time_synchronizer.time())
+
+    async def _look_for_mmp_freezes(self) -> None:
+        """Finds freezes of the time before the start, or without a stream, unless the account has no protection."""
+        try:
+            if self._mmp_used:
+                await self._update_mmp()
+        except (KeyError, TypeError, ValueError, web_utils.ParadexError) as error:
+            if isinstance(error, web_utils.ApiError) and error.status in (400, 403, 404):
+                self._mmp_used = False  # there is none for this account
+            self.logger().debug(f"Could not ask for market-maker protection: {error!r}")
 
     # === Funding ===
 
@@ -936,12 +1607,63 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                     await self._sleep(backoff.next())
 
     async def _fetch_last_fee_payment(self, trading_pair: str) -> tuple[float, Decimal, Decimal]:
+        latest = await self._latest_funding_payments(trading_pair)
+        return self._funding_payment(latest[-1], trading_pair) if latest else (0, Decimal("-1"), Decimal("-1"))
+
+    async def _latest_funding_payments(self, trading_pair: str) -> list[dict[str, Any]]:
+        """The newest few, the oldest first."""
         symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
         answer = await self._private_get(CONSTANTS.FUNDING_PAYMENTS_PATH, market=symbol, page_size=10)
-        payment = max(answer["results"], key=lambda payment: int(payment["created_at"]), default=None)
-        if payment is None:
-            return 0, Decimal("-1"), Decimal("-1")
-        return self._funding_payment(payment, trading_pair)
+        return sorted(answer["results"], key=_created_at)
+
+    async def _update_funding_payment(self, trading_pair: str, fire_event_on_new: bool) -> bool:
+        """Announces every payment that has not been announced, the oldest first; the base class knows only the newest.
+
+        What there is when a pair is asked for the first time is of before the start and is not announced.
+
+        :return: whether the exchange has answered
+        """
+        announced = self._announced_payments.setdefault(trading_pair, {})
+        watermark = self._funding_watermarks.get(trading_pair)
+        try:
+            if watermark is None:
+                payments = await self._latest_funding_payments(trading_pair)
+                announced.update((str(payment["id"]), _created_at(payment)) for payment in payments)
+                newest = max(map(_created_at, payments), default=0)
+                self._funding_watermarks[trading_pair] = newest
+                self._last_funding_fee_payment_ts.setdefault(trading_pair, utils.seconds(newest))
+                return True
+            symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
+            path = CONSTANTS.FUNDING_PAYMENTS_PATH
+            payments = await self._all_results(path, market=symbol, start_at=max(1, watermark))
+            for payment in sorted(payments, key=_created_at):
+                self._announce_funding_payment(payment, trading_pair)
+        except (KeyError, ValueError, web_utils.ParadexError) as error:
+            self.logger().warning(
+                f"Failed to fetch {trading_pair}'s funding payments, the next poll repeats it: {error}"
+            )
+            return False
+        seen = max(map(_created_at, payments), default=0) - _milliseconds(CONSTANTS.FILLS_OVERLAP)
+        watermark = self._funding_watermarks[trading_pair] = max(watermark, seen)
+        for payment_id in [key for key, created_at in announced.items() if created_at < watermark]:
+            del announced[payment_id]
+        return True
+
+    def _announce_funding_payment(self, payload: Mapping[str, Any], trading_pair: str) -> None:
+        """Takes a payment as REST or the stream reports it, once."""
+        announced = self._announced_payments.setdefault(trading_pair, {})
+        payment_id = str(payload["id"])
+        timestamp, rate, amount = self._funding_payment(payload, trading_pair)
+        if payment_id in announced:
+            return
+        announced[payment_id] = _created_at(payload)
+        self._last_funding_fee_payment_ts[trading_pair] = timestamp
+        verb = "paid" if amount < 0 else "received"
+        self.logger().info(f"Funding payment of {abs(amount)} {verb} on {trading_pair} market.")
+        self.trigger_event(
+            MarketEvent.FundingPaymentCompleted,
+            FundingPaymentCompletedEvent(timestamp, self.name, trading_pair, amount, rate),
+        )
 
     def _funding_payment(self, payment: Mapping[str, Any], trading_pair: str) -> tuple[float, Decimal, Decimal]:
         """:return: time in seconds, rate, payment in USDC (positive if received).
@@ -990,13 +1712,18 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             )
             self._positions_updated_at.clear()
             self._reconcile_soon()
+        elif topic == CONSTANTS.MMP_CHANNEL:
+            self._mmp_used = True
+            self._mmp_freezes.take_event(data, self._time_synchronizer.time())
         elif topic == CONSTANTS.STREAM_RESUMED:
             self._reconcile_soon()
+            self._funding_fee_poll_notifier.set()  # before the stream tells of later ones
 
     def _process_account(self, data: Mapping[str, Any]) -> None:
         if CONSTANTS.COLLATERAL_TOKEN in self._account_balances:
             free_collateral = utils.decimal_from(data, "free_collateral")
             self._account_available_balances[CONSTANTS.COLLATERAL_TOKEN] = free_collateral
+        self._process_account_health(data)
 
     def _process_balance_event(self, data: Mapping[str, Any]) -> None:
         token = data.get("settlement_asset_name") or CONSTANTS.COLLATERAL_TOKEN
@@ -1007,8 +1734,23 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _process_funding_payment(self, data: Mapping[str, Any]) -> None:
         trading_pair = self._trading_pairs_by_market.get(data["market"])
         if trading_pair is not None:
-            timestamp, rate, payment = self._funding_payment(data, trading_pair)
-            self._emit_funding_payment_event(trading_pair, timestamp, rate, payment, True)  # type: ignore[arg-type]
+            self._announce_funding_payment(data, trading_pair)
+
+
+def _created_at(payload: Mapping[str, Any]) -> int:
+    return int(payload["created_at"])
+
+
+def _closed(client_order_id: str, terms: utils.OrderTerms) -> NotModifiedError:
+    """The error of a modification that came too late."""
+    end = "filled" if terms.remaining == 0 else "cancelled"
+    return NotModifiedError(f"{client_order_id} was not modified: it was {end} before")
+
+
+def _best_price(entries: Iterable[Any]) -> Decimal | None:
+    """The first price of a side of a book, without the noise of the float."""
+    best = next(iter(entries), None)
+    return Decimal(str(best.price)) if best is not None else None
 
 
 def _milliseconds(seconds: float) -> int:

@@ -111,6 +111,10 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
     async def _subscribe_all(self, session: web_utils.RpcSession) -> None:
         for channel in CONSTANTS.PRIVATE_CHANNELS:
             await session.subscribe(channel)
+        try:
+            await session.subscribe(CONSTANTS.MMP_CHANNEL)
+        except web_utils.RpcError as error:
+            self.logger().debug(f"Freezes of market-maker protection are learned from the orders: {error}")
         for trading_pair in list(self._trading_pairs):
             try:
                 channel = await self._funding_payments_channel(trading_pair)

@@ -1,6 +1,7 @@
 """How the exchange is reached: addresses, requests, JSON-RPC sessions, and what binary frames say."""
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import json
@@ -11,13 +12,16 @@ import re
 import struct
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
 
 import aiohttp
-from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_utils as utils,
+)
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.connector.utils import TimeSynchronizerRESTPreProcessor
 from hummingbot.core.api_throttler.async_request_context_base import AsyncRequestContextBase
@@ -563,6 +567,102 @@ def quoted(part: str) -> str:
     return quote(part, safe="")
 
 
+# === What was ===
+
+
+class History:
+    """The account's and the markets' past; `connector.history` of a connector.
+
+    Lists are complete, page by page, the oldest entry first. Times are in seconds since the epoch, by the exchange's
+    clock; None leaves an end open. All raise ValueError if there is no such trading pair, and ParadexError if the
+    exchange refuses or does not answer, or if a list is too long to be told (then ask for less time).
+
+    :param market_of: the exchange's name of a trading pair
+    :param pairs: trading pairs by the exchange's names; entries of other markets are left out
+    """
+
+    def __init__(
+        self,
+        api_factory: WebAssistantsFactory,
+        domain: str,
+        market_of: Callable[[str], Awaitable[str]],
+        pairs: Callable[[], Awaitable[Mapping[str, str]]],
+    ):
+        self._api_factory = api_factory
+        self._domain = domain
+        self._market_of = market_of
+        self._pairs = pairs
+
+    async def account(
+        self, kind: str = "value", start: float | None = None, end: float | None = None
+    ) -> list[utils.HistoryPoint]:
+        """The account's equity and other numbers over time (`GET /account/history`); the exchange decides since when.
+
+        :param kind: `value` (equity), `pnl`, `volume` or `fee_savings`, in USDC
+        :raises ValueError: if there is no such kind
+        """
+        if kind not in CONSTANTS.ACCOUNT_HISTORY_KINDS:
+            raise ValueError(f"The history is one of {', '.join(CONSTANTS.ACCOUNT_HISTORY_KINDS)}, not {kind!r}.")
+        answer = await self._get(CONSTANTS.ACCOUNT_HISTORY_PATH, {"type": kind}, private=True)
+        return utils.history_points(answer, start, end)
+
+    async def fills(
+        self, trading_pair: str | None = None, start: float | None = None, end: float | None = None
+    ) -> list[utils.FillRecord]:
+        """The account's fills, of one pair or of all (`GET /fills`)."""
+        return await self._records(CONSTANTS.FILLS_PATH, utils.fill_record, trading_pair, start, end)
+
+    async def orders(
+        self, trading_pair: str | None = None, start: float | None = None, end: float | None = None
+    ) -> list[utils.OrderRecord]:
+        """The account's orders, open and closed, of one pair or of all (`GET /orders-history`)."""
+        return await self._records(CONSTANTS.ORDERS_HISTORY_PATH, utils.order_record, trading_pair, start, end)
+
+    async def funding_payments(
+        self, trading_pair: str, start: float | None = None, end: float | None = None
+    ) -> list[utils.FundingPaymentRecord]:
+        """The funding that the account received and paid in a pair (`GET /funding/payments`)."""
+        path = CONSTANTS.FUNDING_PAYMENTS_PATH
+        return await self._records(path, utils.funding_payment_record, trading_pair, start, end)
+
+    async def funding_rates(
+        self, trading_pair: str, start: float | None = None, end: float | None = None
+    ) -> list[utils.FundingRateRecord]:
+        """A pair's funding rates (`GET /funding/data`, public)."""
+        path = CONSTANTS.FUNDING_DATA_PATH
+        return await self._records(path, utils.funding_rate_record, trading_pair, start, end, private=False)
+
+    async def trades(
+        self, trading_pair: str, start: float | None = None, end: float | None = None
+    ) -> list[utils.TradeRecord]:
+        """A pair's trades of everybody (`GET /trades`, public)."""
+        return await self._records(CONSTANTS.TRADES_PATH, utils.trade_record, trading_pair, start, end, private=False)
+
+    async def _records[T](
+        self,
+        path: str,
+        record: Callable[[Mapping[str, Any], str], T],
+        trading_pair: str | None,
+        start: float | None,
+        end: float | None,
+        private: bool = True,
+    ) -> list[T]:
+        query: dict[str, Any] = {}
+        if trading_pair is not None:
+            query["market"] = await self._market_of(trading_pair)
+        if start is not None:
+            query["start_at"] = max(1, int(start * 1e3))
+        if end is not None:
+            query["end_at"] = max(1, int(end * 1e3))
+        payloads = await all_pages(lambda page: self._get(path, page, private), query)
+        pairs = await self._pairs()
+        payloads = sorted((p for p in payloads if p["market"] in pairs), key=lambda p: int(p["created_at"]))
+        return [record(payload, pairs[payload["market"]]) for payload in payloads]
+
+    async def _get(self, path: str, query: Mapping[str, Any], private: bool) -> Any:
+        return await api_request(self._api_factory, path, domain=self._domain, params=query, is_auth_required=private)
+
+
 # === JSON-RPC sessions ===
 
 
@@ -641,6 +741,9 @@ class RpcSession:
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._ids = itertools.count(1)
         self._reader: asyncio.Task[None] | None = None
+        self._watchdog: asyncio.Task[None] | None = None
+        self._heard_at = 0.0  # by the event loop's clock
+        self._has_heartbeats = False
         self._authenticating = asyncio.Lock()
         self._token_generation = 0  # of the token that the socket was authenticated with
         self.assistant: WSAssistant | None = None
@@ -649,7 +752,9 @@ class RpcSession:
 
     async def __aenter__(self) -> "RpcSession":
         self.assistant = await self._connected_assistant()
+        self._heard_at = asyncio.get_running_loop().time()
         self._reader = asyncio.create_task(self._read(self.assistant))
+        self._watchdog = asyncio.create_task(self._watch())
         try:
             if self._authenticate:
                 await self._call_auth()
@@ -659,11 +764,14 @@ class RpcSession:
         return self
 
     async def __aexit__(self, *_: Any) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
+        tasks = [task for task in (self._reader, self._watchdog) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self.assistant is not None:
-            await self.assistant.disconnect()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CONSTANTS.WS_CLOSE_TIMEOUT):
+                    await self.assistant.disconnect()
 
     @property
     def is_open(self) -> bool:
@@ -673,10 +781,39 @@ class RpcSession:
     async def closed(self) -> None:
         """Returns never; raises what ended the connection.
 
-        :raises ConnectionError: when the socket is gone
+        :raises ConnectionError: when the socket is gone, or open but silent
         """
         assert self._reader is not None
-        await asyncio.shield(self._reader)
+        assert self._watchdog is not None
+        ended, _ = await asyncio.wait((self._reader, self._watchdog), return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+
+    async def _watch(self) -> None:
+        """Ends the session when the server has been silent for longer than its heartbeats allow."""
+        loop = asyncio.get_running_loop()
+        while True:
+            silence = loop.time() - self._heard_at
+            if silence < CONSTANTS.WS_SILENCE:
+                await asyncio.sleep(CONSTANTS.WS_SILENCE - silence)
+            elif not await self._answers_though_silent():
+                raise ConnectionError(f"the socket is open, but nothing has come for {CONSTANTS.WS_SILENCE:g} s")
+
+    async def _answers_though_silent(self) -> bool:
+        """Whether a silent socket is alive all the same.
+
+        A private socket can have nothing to tell, and dropping it can cost the account its orders (cancel on
+        disconnect): should the server send no heartbeats here, an answer to a call is enough, even a refusal.
+        """
+        if not self._authenticate or self._has_heartbeats:
+            return False
+        try:
+            await self.call("unsubscribe", {"channel": "bbo.ALL"})  # never subscribed to on this socket
+        except RpcError:
+            pass
+        except (ConnectionError, NoAnswerError):
+            return False
+        return True
 
     async def subscribe(self, channel: str) -> None:
         """Subscribes to a channel, unless that has been done: twice is an error at the exchange.
@@ -783,14 +920,18 @@ class RpcSession:
         raise AssertionError("unreachable: the last version returns or raises")
 
     async def _read(self, assistant: WSAssistant) -> None:
+        loop = asyncio.get_running_loop()
         try:
             async for response in assistant.iter_messages():
                 message = response.data if response is not None else None
+                self._heard_at = loop.time()
                 if isinstance(message, dict) and "id" in message and "method" not in message:
                     answer = self._pending.get(message["id"])
                     if answer is not None and not answer.done():
                         answer.set_result(message)
                 elif message is not None:
+                    if isinstance(message, bytes) and message[2:4] == _HEARTBEAT:
+                        self._has_heartbeats = True
                     self._on_message(message)
             raise ConnectionError("the socket was closed")
         finally:
@@ -895,15 +1036,20 @@ _GROUP = struct.Struct("<HH")
 _LEVEL = struct.Struct("<qq")
 _TRADE = struct.Struct("<qqqBqqqB")
 _BOOK = struct.Struct("<qqB")
+_BBO = struct.Struct("<qqqqqq")
+_BOOK_TOPS = struct.Struct("<qqBqqqqqqqqq")
 _SUMMARY = struct.Struct("<qqqqqqqq")
 _SUMMARY_PRECISE_RATE_OFFSET = 232
 
 TRADE_TEMPLATE = 1
+BBO_TEMPLATE = 2
 BOOK_TEMPLATE = 3
 SUMMARY_TEMPLATE = 4
 ORDER_TEMPLATE = 20
 POSITION_TEMPLATE = 22
 PRIVATE_TEMPLATES = (20, 21, 22, 23)
+HEARTBEAT_TEMPLATE = 40
+_HEARTBEAT = struct.pack("<H", HEARTBEAT_TEMPLATE)  # in the header of a frame
 
 
 class FrameError(ValueError):
@@ -932,6 +1078,24 @@ class TradeFrame(NamedTuple):
     timestamp: float  # seconds
 
 
+class BboFrame(NamedTuple):
+    """`bbo`: the best prices of a market."""
+
+    market: str
+    best: utils.BestBidAsk
+
+
+class DisplayBookFrame(NamedTuple):
+    """`order_book` with exact numbers and the best levels that it tells; slower than :class:`BookFrame`."""
+
+    market: str
+    seq: int
+    is_snapshot: bool
+    bids: list[utils.Level]
+    asks: list[utils.Level]
+    best: utils.BestSizes
+
+
 class SummaryFrame(NamedTuple):
     """`markets_summary`; the rate is for the market's own funding period."""
 
@@ -943,7 +1107,7 @@ class SummaryFrame(NamedTuple):
     timestamp: float  # seconds
 
 
-def decode_frame(frame: bytes) -> BookFrame | TradeFrame | SummaryFrame | dict[str, Any] | None:
+def decode_frame(frame: bytes) -> BookFrame | TradeFrame | BboFrame | SummaryFrame | dict[str, Any] | None:
     """What a binary frame says, by the block length that it states: appended fields are jumped over.
 
     :return: None for templates that nobody here needs, heartbeats among them; private payloads come in the form of
@@ -960,6 +1124,8 @@ def decode_frame(frame: bytes) -> BookFrame | TradeFrame | SummaryFrame | dict[s
             return _decode_trade(frame, block_length)
         if template == SUMMARY_TEMPLATE:
             return _decode_summary(frame, block_length)
+        if template == BBO_TEMPLATE:
+            return _decode_bbo(frame, block_length)
         if template in PRIVATE_TEMPLATES:
             return _decode_private(frame, template, block_length, version)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
@@ -983,8 +1149,57 @@ def _rows(frame: bytes, position: int, seq: int) -> tuple[list[OrderBookRow], in
     if length == _LEVEL.size:
         levels = _LEVEL.iter_unpack(frame[start:end])
         return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in levels], end
-    spread = (_LEVEL.unpack_from(frame, offset) for offset in range(start, end, length))
-    return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in spread], end
+    levels = _spread_levels(frame, start, end, length)
+    return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in levels], end
+
+
+def decode_display_book(frame: bytes) -> DisplayBookFrame | None:
+    """A book frame with exact numbers.
+
+    :return: None if it is a frame of another kind
+    :raises FrameError: if it is cut off
+    """
+    try:
+        block_length, template, _, _ = _HEADER.unpack_from(frame)
+        if template != BOOK_TEMPLATE:
+            return None
+        timestamp, seq, package, *tops = _block(_BOOK_TOPS, frame, block_length)
+        interactive_bid, interactive_ask = _exact_level(*tops[0:2]), _exact_level(*tops[2:4])
+        api_bid, api_ask = _exact_level(*tops[5:7]), _exact_level(*tops[7:9])  # the relative spread is before them
+        bids, position = _exact_levels(frame, 8 + block_length)
+        asks, position = _exact_levels(frame, position)
+        market, _ = _string(frame, position)
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise FrameError(f"a frame of {len(frame)} bytes that cannot be read: {error}") from None
+    best = utils.BestSizes(api_bid, api_ask, interactive_bid, interactive_ask, timestamp * 1e-6)
+    return DisplayBookFrame(market, seq, package == 0, bids, asks, best)
+
+
+def _exact_levels(frame: bytes, position: int) -> tuple[list[utils.Level], int]:
+    length, count = _GROUP.unpack_from(frame, position)
+    start, end = position + 4, position + 4 + length * count
+    if end > len(frame) or length < _LEVEL.size:
+        raise FrameError(f"a group of {count} levels of {length} bytes does not fit into its frame")
+    return [(_exact(price), _exact(size)) for price, size in _spread_levels(frame, start, end, length)], end
+
+
+def _spread_levels(frame: bytes, start: int, end: int, length: int) -> Iterator[tuple[int, int]]:
+    return (_LEVEL.unpack_from(frame, offset) for offset in range(start, end, length))
+
+
+def _exact(number: int) -> Decimal:
+    return Decimal(number).scaleb(-8)
+
+
+def _exact_level(price: int, size: int) -> utils.Level | None:
+    return None if NULL in (price, size) else (_exact(price), _exact(size))
+
+
+def _decode_bbo(frame: bytes, block_length: int) -> BboFrame:
+    timestamp, _, bid, bid_size, ask, ask_size = _block(_BBO, frame, block_length)
+    market, _ = _string(frame, 8 + block_length)
+    best = utils.BestBidAsk(_exact_level(bid, bid_size), _exact_level(ask, ask_size), timestamp * 1e-6)
+    return BboFrame(market, best)
 
 
 def _decode_trade(frame: bytes, block_length: int) -> TradeFrame:

@@ -124,7 +124,7 @@ async def _run_server(arguments: argparse.Namespace) -> int:
     from paradex_sandbox.exchange.markets import load_markets
     from paradex_sandbox.liquidity import SyntheticTraders
     from paradex_sandbox.recording import RecordingError, read
-    from paradex_sandbox.replay import Replay
+    from paradex_sandbox.replay import POSITION_KEY, Replay
     from paradex_sandbox.storage import Storage, StorageError
 
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
@@ -146,8 +146,11 @@ async def _run_server(arguments: argparse.Namespace) -> int:
             raise CommandError(f"cannot use --data {arguments.data}: {error}") from None
     traders: SyntheticTraders | Replay
     try:
-        replay = arguments.replay
-        traders = SyntheticTraders(exchange, arguments.seed) if replay is None else Replay(exchange, read(replay))
+        if arguments.replay is None:
+            traders = SyntheticTraders(exchange, arguments.seed)
+        else:
+            position = storage.get_meta(POSITION_KEY) if storage is not None else None
+            traders = Replay(exchange, read(arguments.replay), position)
     except (RecordingError, OSError) as error:
         raise CommandError(f"cannot replay {arguments.replay}: {error}") from None
     runtime = Runtime(

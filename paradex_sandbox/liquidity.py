@@ -53,6 +53,9 @@ class SyntheticTraders:
         """
         self._exchange.process()
         crowd = self._exchange.crowd
+        if self._desks.keys() - self._exchange.markets.keys():
+            # Whoever lists a market anew finds new traders, as after a restart.
+            self._desks = {symbol: desk for symbol, desk in self._desks.items() if symbol in self._exchange.markets}
         for market in crowd.markets():
             desk = self._desks.get(market.symbol)
             if desk is None:

@@ -1,7 +1,7 @@
 """Dataclasses as SQLite rows: one column per field, decimals as text, so that nothing is rounded and all is legible."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
@@ -58,15 +58,25 @@ class Table[T]:
         self._decoders = [decoder(hint) for hint in _field_types(row_type)]
         self._owner_count = len(owner)
         # Quoted, for `index` is a word of SQL.
-        columns = [f'"{column}"' for column in (*owner, *self._names)]
+        self.columns = (*owner, *self._names)
+        columns = [f'"{column}"' for column in self.columns]
         key = [f'"{column}"' for column in key]
         updated = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in key)
         conflict = f"DO UPDATE SET {updated}" if updated else "DO NOTHING"
+        self._defaults = {field.name: field.default for field in fields(row_type)}  # type: ignore[arg-type]
         self.create_sql = f"CREATE TABLE IF NOT EXISTS {name} ({', '.join(columns)}, PRIMARY KEY ({', '.join(key)}))"
         self.upsert_sql = (
             f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
             f" ON CONFLICT ({', '.join(key)}) {conflict}"
         )
+
+    def added_columns_sql(self, existing: Collection[str]) -> list[str]:
+        """What brings a table of an older version, with the columns `existing`, up to date.
+
+        A field that is added to a row comes last and has a default, which old rows get.
+        """
+        added = {name: _literal(self._defaults[name]) for name in self._names if name not in existing}
+        return [f'ALTER TABLE {self.name} ADD COLUMN "{name}" DEFAULT {value}' for name, value in added.items()]
 
     def encode(self, row: T, *owner: SqlValue) -> tuple[SqlValue, ...]:
         return (*owner, *(encode(getattr(row, name)) for name in self._names))
@@ -78,6 +88,13 @@ class Table[T]:
 
     def decode_all(self, rows: Iterable[Sequence[Any]]) -> list[T]:
         return [self.decode(row) for row in rows]
+
+
+def _literal(value: Any) -> str:
+    encoded = encode(value)
+    if isinstance(encoded, str):
+        return "'" + encoded.replace("'", "''") + "'"
+    return "NULL" if encoded is None else str(encoded)
 
 
 def _field_types(row_type: Any) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
@@ -46,7 +46,9 @@ from paradex_sandbox.exchange.model import (
     FundingData,
     FundingPayment,
     Liquidation,
+    Market,
     MarketChange,
+    MarketChangeKind,
     Order,
     Position,
     Subkey,
@@ -59,8 +61,9 @@ from paradex_sandbox.exchange.state import TRADE_HISTORY
 from paradex_sandbox.exchange.stats import WINDOW_MINUTES, MinuteBucket
 from paradex_sandbox.rows import SqlValue, Table
 
-#: Grows when the tables change; a file of another version is refused.
-_SCHEMA_VERSION = 2
+#: Grows when the tables change. Files of a readable version are brought up to date, all others are refused.
+_SCHEMA_VERSION = 3
+_READABLE_VERSIONS = (2, _SCHEMA_VERSION)
 _BUSY_TIMEOUT_SECONDS = 5.0
 #: Old trades are deleted once in so many new ones.
 _PRUNE_EVERY = 20_000
@@ -124,6 +127,7 @@ _FILLS = Table("fills", Fill, ["account", "id"])
 _PAYMENTS = Table("funding_payments", FundingPayment, ["account", "id"])
 _REQUESTS = Table("requests", QueuedRequest, ["seq"])
 _MARKET_CHANGES = Table("market_changes", MarketChange, ["market", "created_at", "kind", "changed"])
+_LISTINGS = Table("listings", Market, ["symbol"])
 _CANDLES = Table("candles", Bar, ["market", "kind", "start"], owner=["market", "kind"])
 _ALGOS = Table("algos", AlgoOrder, ["id"])
 _BUSTS = Table("tradebusts", TradeBust, ["account", "busted_fill_id"])
@@ -149,6 +153,7 @@ _TABLES: tuple[Table[Any], ...] = (
     _PAYMENTS,
     _REQUESTS,
     _MARKET_CHANGES,
+    _LISTINGS,
     _CANDLES,
     _ALGOS,
     _BUSTS,
@@ -157,6 +162,12 @@ _TABLES: tuple[Table[Any], ...] = (
     _PERMISSIONS,
     _MMP,
 )
+#: Tables that hold nothing of a market once it is deleted, with the column that names it.
+_OF_A_MARKET: dict[Table[Any], str] = {
+    _MARKETS: "symbol",
+    _LISTINGS: "symbol",
+    **dict.fromkeys((_MINUTES, _TRADES, _FUNDING, _CANDLES, _POSITIONS, _LEVERAGE, _SLIPPAGE), "market"),
+}
 
 
 class Storage:
@@ -186,10 +197,13 @@ class Storage:
     def _create_tables(self, path: Path | str) -> None:
         with _Transaction(self._db):
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version not in (0, _SCHEMA_VERSION):
+            if version not in (0, *_READABLE_VERSIONS):
                 raise StorageError(f"{path} was written by another version of the sandbox; move it away to start anew")
             for table in _TABLES:
                 self._db.execute(table.create_sql)
+                existing = [row[1] for row in self._db.execute(f"PRAGMA table_info({table.name})")]
+                for statement in table.added_columns_sql(existing):
+                    self._db.execute(statement)
             self._db.execute("CREATE TABLE IF NOT EXISTS meta (key PRIMARY KEY, value)")
             self._db.execute("CREATE INDEX IF NOT EXISTS orders_by_account ON orders (account, status, id)")
             self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
@@ -199,28 +213,42 @@ class Storage:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def write(self, exchange: Exchange, events: Sequence[Event]) -> None:
-        """Commits what the events say in one transaction.
+    def write(self, exchange: Exchange, events: Sequence[Event], values: Mapping[str, str] | None = None) -> None:
+        """Commits what the events say in one transaction, and with it the caller's own `values` (see `set_meta`).
 
         Call it right after draining them: state that no event carries is read from the exchange. A sqlite3.Error (a
-        full disk) leaves the file as it was before; whoever gets one should stop.
+        full disk) leaves the file as it was before; whoever gets one should stop. Without events nothing is written.
         """
         if not events:
             return
         batch = _Batch()
         for event in events:
             batch.add(event)
+        for symbol in batch.deleted:
+            self._forget_market(symbol)
         symbols = batch.markets if self._has_written_markets else dict.fromkeys(exchange.markets)
         for symbol in symbols:
-            self._add_market(batch, exchange, symbol)
+            if symbol in exchange.markets:
+                self._add_market(batch, exchange, symbol)
         batch.put(_CORE, 0, exchange.records.core(), 0)
         with _Transaction(self._db):
+            for table, column in _OF_A_MARKET.items():
+                self._db.executemany(f"DELETE FROM {table.name} WHERE {column} = ?", [(s,) for s in batch.deleted])
             for table, rows in batch.rows.items():
                 self._db.executemany(table.upsert_sql, rows.values())
             self._db.executemany("DELETE FROM requests WHERE seq = ?", batch.requests_done)
             self._db.executemany("DELETE FROM fills WHERE account = ? AND id = ?", batch.busted)
+            for key, value in (values or {}).items():
+                self.set_meta(key, value)
             self._prune_trades(len(batch.rows[_TRADES]))
         self._has_written_markets = True
+
+    def _forget_market(self, symbol: str) -> None:
+        """One of that name that comes later has a history of its own."""
+        self._minutes_since.pop(symbol, None)
+        self._funding_after.pop(symbol, None)
+        for kind in PriceKind:
+            self._candles_since.pop((symbol, kind), None)
 
     def _add_market(self, batch: "_Batch", exchange: Exchange, symbol: str) -> None:
         records = exchange.records
@@ -256,6 +284,11 @@ class Storage:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return row[0] if row is not None else None
 
+    def get_metas(self, prefix: str) -> list[str]:
+        """All that was stored under keys that begin with `prefix`, in the order of the keys."""
+        found = "SELECT value FROM meta WHERE substr(key, 1, ?) = ? ORDER BY key"
+        return [row[0] for row in self._db.execute(found, (len(prefix), prefix))]
+
     def set_meta(self, key: str, value: str) -> None:
         """Stores a value of the caller's under `key`, committed at once."""
         self._db.execute(
@@ -284,6 +317,7 @@ class Storage:
                     _MARKET_CHANGES.decode_all(self._db.execute("SELECT * FROM market_changes ORDER BY rowid"))
                 ),
                 requests=tuple(_REQUESTS.decode_all(self._db.execute("SELECT * FROM requests ORDER BY seq"))),
+                created=tuple(_LISTINGS.decode_all(self._db.execute("SELECT * FROM listings ORDER BY rowid"))),
             )
         )
         return True
@@ -389,6 +423,8 @@ class _Batch:
     def __init__(self) -> None:
         self.rows: defaultdict[Table[Any], dict[object, tuple[SqlValue, ...]]] = defaultdict(dict)
         self.markets: dict[str, None] = {}
+        #: Markets of which nothing that was written before is to be left.
+        self.deleted: dict[str, None] = {}
         self.requests_done: list[tuple[int]] = []
         self.busted: list[tuple[str, str]] = []
 
@@ -404,6 +440,10 @@ class _Batch:
                 change = event.change
                 self.put(_MARKET_CHANGES, (change.market, change.created_at, change.kind, change.changed), change)
                 self.markets[event.market] = None
+                if event.definition is not None:
+                    self.put(_LISTINGS, event.market, event.definition)
+                if change.kind is MarketChangeKind.DELETED:
+                    self._delete_market(event.market)
             case MarketEvent():
                 self.markets[event.market] = None
             case OrderUpdated():
@@ -450,6 +490,13 @@ class _Batch:
                 self.busted.append((event.account, event.bust.busted_fill_id))
             case AccountCreated():
                 self._add_account(event)
+
+    def _delete_market(self, symbol: str) -> None:
+        """Nor anything that this batch said of it so far."""
+        self.deleted[symbol] = None
+        for table, column in _OF_A_MARKET.items():
+            place = table.columns.index(column)
+            self.rows[table] = {key: row for key, row in self.rows[table].items() if row[place] != symbol}
 
     def _add_account(self, event: AccountCreated) -> None:
         created = event.created

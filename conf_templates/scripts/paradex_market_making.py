@@ -32,6 +32,7 @@ from pydantic import Field, model_validator
 
 SIDES = (TradeType.BUY, TradeType.SELL)
 BPS = Decimal("1e-4")
+BOOKS = "order_books_initialized"  # in the connector's status: false while a book is not what the exchange told last
 
 # Seconds.
 CANCEL_RETRY = 5.0  # after which an order that is still there is cancelled once more
@@ -205,7 +206,7 @@ class ParadexMarketMaking(StrategyV2Base):
         self._cancel_leftovers()
         reference = self._reference_price() if self._is_book_alive() else None
         if reference is None:
-            self._say("reference", "The order book is empty or stands still: all quotes are cancelled meanwhile.")
+            self._say("reference", "The order book is empty, old or stands still: all quotes are cancelled meanwhile.")
             self._cancel(self._quotes.values())
             return
         self._say("reference", "")
@@ -325,10 +326,15 @@ class ParadexMarketMaking(StrategyV2Base):
     # === What the connector knows ===
 
     def _is_connected(self) -> bool:
-        return self._connector.network_status is NetworkStatus.CONNECTED and self._connector.ready
+        status = self._connector.status_dict
+        ready = all(status[part] for part in status if part != BOOKS)
+        return self._connector.network_status is NetworkStatus.CONNECTED and ready
 
     def _is_book_alive(self) -> bool:
-        """Whether the book has changed lately. A stream that has died leaves the last book behind, and its price."""
+        """Whether the book is told by the stream and has changed lately. A stream that has died leaves the last book
+        behind, and its price."""
+        if not self._connector.status_dict[BOOKS]:
+            return False
         book = self._connector.get_order_book(self._pair)
         uid = max(book.snapshot_uid, book.last_diff_uid)
         if uid != self._book_uid:
@@ -505,6 +511,7 @@ class ParadexMarketMaking(StrategyV2Base):
         for side, tally in self._totals.sides.items():
             lines.append(f"  {side.name}: {tally.fills} fills, {tally.base} for {tally.quote:.2f} USDC")
         lines.append(f"  fees: {self._totals.fees:.4f} USDC")
+        lines += [f"  {line}" for line in self._connector.format_status_lines()]
         lines += [f"  ! {text}" for text in self._said.values() if text]
         return "\n".join(lines)
 

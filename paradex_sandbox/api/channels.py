@@ -1,10 +1,12 @@
 """The names of the WebSocket channels: what a client may subscribe to, taken apart."""
 
 import re
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+
+from paradex_sandbox.exchange.model import AssetKind, Market
 
 ALL = "ALL"
 
@@ -74,6 +76,10 @@ _WITH_MARKET = frozenset(
 )
 _MARKET_MAY_BE_ALL = frozenset({Topic.BBO, Topic.TRADES, Topic.MARKETS_SUMMARY, Topic.ORDERS, Topic.FILLS})
 
+#: Topics that can be had for all active options of a base asset: `{"channel": "bbo", "base_asset": "BTC"}`.
+BY_BASE_ASSET = frozenset({Topic.BBO, Topic.TRADES})
+_OPTIONS = frozenset({AssetKind.OPTION, AssetKind.PERP_OPTION})
+
 #: The two names of the funding comparison, and the time between two messages in ms.
 COMPARISON_CHANNELS = {f"funding_rate_comparison.{ALL}@{ms}ms": ms for ms in (500, 1000)}
 #: Channels that Paradex has and the sandbox does not.
@@ -89,13 +95,15 @@ _BOOK_NAME = re.compile(
 class Channel:
     """A subscribable channel. `market` is None where the channel is about all of them.
 
-    The last four fields are those of `order_book`: feed type, levels a side, time between two messages in ms, and the
-    price step for aggregation.
+    One about the options of a base asset has a `name` of its own, and in acknowledgements the one of its topic. The
+    last four fields are those of `order_book`: feed type, levels a side, time between two messages in ms, and the price
+    step for aggregation.
     """
 
     name: str
     topic: Topic
     market: str | None = None
+    base_asset: str = field(default="", kw_only=True)
     feed: str = ""
     depth: int = 0
     refresh_ms: int = 0
@@ -105,6 +113,11 @@ class Channel:
     def is_interactive(self) -> bool:
         """Whether the channel is an order book with RPI orders."""
         return self.feed == "interactive"
+
+    @property
+    def wire_name(self) -> str:
+        """What acknowledgements call it."""
+        return self.topic.value if self.base_asset else self.name
 
     @property
     def private(self) -> bool:
@@ -137,6 +150,32 @@ def parse_channel(name: str, markets: Container[str]) -> Channel:
         return Channel(name, topic)
     _require_market(rest, markets)
     return Channel(name, topic, rest)
+
+
+def parse_base_asset_channel(name: str, base_asset: str, markets: Iterable[Market]) -> Channel:
+    """The channel about all active options of `base_asset`, those that are listed later included; ValueError."""
+    if name not in BY_BASE_ASSET:
+        raise ValueError(f"base_asset goes with the channels {' and '.join(sorted(BY_BASE_ASSET))}")
+    if not any(market.base_currency == base_asset for market in markets):
+        raise ValueError(f"no market has the base asset {base_asset[:64]!r}")
+    topic = Topic(name)
+    return Channel(_base_asset_name(topic, base_asset), topic, base_asset=base_asset)
+
+
+def is_active_option(market: Market, now: int) -> bool:
+    """Whether `market` is an option that can be traded at `now` (microseconds)."""
+    return market.asset_kind in _OPTIONS and market.open_at <= now and not 0 < market.expiry_at <= now
+
+
+def base_asset_names(topic: Topic, market: Market | None, now: int) -> tuple[str, ...]:
+    """The channels about the options of a base asset under which an event of `topic` about `market` is published."""
+    if topic not in BY_BASE_ASSET or market is None or not is_active_option(market, now):
+        return ()
+    return (_base_asset_name(topic, market.base_currency),)
+
+
+def _base_asset_name(topic: Topic, base_asset: str) -> str:
+    return f"{topic}?base_asset={base_asset}"
 
 
 def channel_names(topic: Topic, market: str | None) -> tuple[str, ...]:

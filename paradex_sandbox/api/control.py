@@ -12,6 +12,8 @@
 | GET, POST, DELETE /sandbox/faults[/{id}] | see paradex_sandbox.faults | the armed faults |
 | GET /sandbox/faults/kinds | | what can be armed, with parameters |
 | GET, POST /sandbox/settings | {"private_encoding": "json" or "sbe", "system_status": "ok", "rate_limits": true} | |
+| POST /sandbox/markets | a market as in `--markets FILE`, or {"results": [several]} | {"results": [the new markets]} |
+| DELETE /sandbox/markets/{market} | | 204: trading stopped, orders cancelled, positions settled at the mark, deleted |
 | POST /sandbox/markets/{market} | fields of `GET /markets` to change, as {"price_tick_size": "1"} | the market |
 | POST /sandbox/release | optional {"in_ms": 0, "cancel_only_ms": …, "post_only_ms": …} | the settings |
 | GET /sandbox/state | | markets, and accounts with balances, positions, open orders |
@@ -19,6 +21,7 @@
 
 import dataclasses
 import ipaddress
+import json
 import re
 import secrets
 from decimal import Decimal
@@ -34,7 +37,9 @@ from paradex_sandbox.api.limits import Limiter
 from paradex_sandbox.api.rest_public import ACCOUNT_CLASS_HASH, ACCOUNT_PROXY_CLASS_HASH
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.api.ws import SocketServer
-from paradex_sandbox.exchange.model import SETTLEMENT_TOKEN, Account, Market, SystemStatus
+from paradex_sandbox.exchange.errors import MarketsFileError
+from paradex_sandbox.exchange.markets import parse_markets
+from paradex_sandbox.exchange.model import SETTLEMENT_TOKEN, Account, Delta1MarginParams, Market, SystemStatus
 from paradex_sandbox.faults import KINDS, Fault, FaultKind, describe_kinds
 
 PREFIX = "/sandbox"
@@ -73,7 +78,9 @@ class ControlApi:
             web.delete("/faults/{id}", self.disarm_fault),
             web.get("/settings", self.settings),
             web.post("/settings", self.change_settings),
+            web.post("/markets", self.create_markets),
             web.post("/markets/{market}", self.change_market),
+            web.delete("/markets/{market}", self.delete_market),
             web.post("/release", self.release),
             web.get("/state", self.state),
         ]
@@ -275,10 +282,37 @@ class ControlApi:
             self._runtime.commit()
         return await self.settings(request)
 
+    async def create_markets(self, request: web.Request) -> web.Response:
+        """POST /sandbox/markets: lists a market, or several, as a file of markets describes them; 201."""
+        await params.read_object(request)
+        # Read again, for it has numbers that are not strings, as the answers of `GET /markets` do.
+        body = json.loads(await request.read(), parse_float=Decimal)
+        try:
+            markets = parse_markets(body if "results" in body else [body], "the body")
+        except MarketsFileError as error:
+            raise ApiError("VALIDATION_ERROR", str(error)) from None
+        self._runtime.sync()
+        taken = [market.symbol for market in markets if market.symbol in self._exchange.markets]
+        if taken:
+            raise ApiError("NOT_UNIQUE", f"listed already: {', '.join(taken)}")
+        try:
+            for market in markets:
+                self._exchange.create_market(market)
+        finally:
+            self._runtime.commit()
+        return web.json_response({"results": [render.market(market) for market in markets]}, status=201)
+
+    async def delete_market(self, request: web.Request) -> web.Response:
+        """DELETE /sandbox/markets/{market}: ends its trading, settles its positions at the mark, deletes it; 204."""
+        self._runtime.sync()
+        self._exchange.delete_market(request.match_info["market"])
+        self._runtime.commit()
+        return web.Response(status=204)
+
     async def change_market(self, request: web.Request) -> web.Response:
         """POST /sandbox/markets/{market}: other rules while it trades; `expiry_at` (ms) delists it at that time."""
         body = await params.read_object(request)
-        fields: dict[str, Decimal | int] = {}
+        fields: dict[str, Decimal | int | Delta1MarginParams] = {}
         known = {field.name for field in dataclasses.fields(Market)}
         for name, value in body.items():
             if name not in known:
@@ -287,12 +321,22 @@ class ControlApi:
                 fields[name] = _amount(body, name, None)
             elif type(value) is int:
                 fields[name] = value * 1000 if name in ("open_at", "expiry_at") else value
+            elif name == "delta1_cross_margin_params" and isinstance(value, dict):
+                fields[name] = self._margin_params(request.match_info["market"], value)
             else:
                 raise ApiError("VALIDATION_ERROR", f"{name} must be a decimal number, as a string, or an integer")
         self._runtime.sync()
         market = self._exchange.update_market(request.match_info["market"], **fields)
         self._runtime.commit()
         return web.json_response(render.market(market))
+
+    def _margin_params(self, market: str, body: dict[str, Any]) -> Delta1MarginParams:
+        """A market's margin parameters, with those of `body` changed."""
+        before = self._exchange.market(market).delta1_cross_margin_params
+        if before is None or not body or not body.keys() <= dataclasses.asdict(before).keys():
+            names = ", ".join(field.name for field in dataclasses.fields(Delta1MarginParams))
+            raise ApiError("VALIDATION_ERROR", f"the margin parameters of a perpetual are {names}")
+        return dataclasses.replace(before, **{name: _amount(body, name, None) for name in body})
 
     async def release(self, request: web.Request) -> web.Response:
         """POST /sandbox/release: a release window, in `in_ms`: cancel_only, post_only (2 minutes each), then ok."""

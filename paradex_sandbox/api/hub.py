@@ -14,12 +14,20 @@ from typing import Any, Protocol
 
 from paradex_sandbox.api import frames, render
 from paradex_sandbox.api.book_feed import BookFeed, MirrorBook
-from paradex_sandbox.api.channels import COMPARISON_CHANNELS, Channel, Topic, channel_names
+from paradex_sandbox.api.channels import (
+    BY_BASE_ASSET,
+    COMPARISON_CHANNELS,
+    Channel,
+    Topic,
+    base_asset_names,
+    channel_names,
+    is_active_option,
+)
 from paradex_sandbox.api.fault_streams import Delivery, StreamFaults
 from paradex_sandbox.api.transfers import Transfer
 from paradex_sandbox.exchange import events as ev
 from paradex_sandbox.exchange.exchange import Exchange
-from paradex_sandbox.exchange.model import AssetKind, FundingData
+from paradex_sandbox.exchange.model import AssetKind, FundingData, MarketChangeKind
 from paradex_sandbox.faults import FaultRegistry
 
 _FLUSH_INTERVAL_MS = 50
@@ -119,6 +127,9 @@ class Hub:
         markets = [channel.market] if channel.market is not None else list(self._exchange.markets)
         if scope is not None:
             markets = [market for market in markets if market in scope]
+        if channel.base_asset:
+            of_base = (m for m in self._exchange.markets.values() if m.base_currency == channel.base_asset)
+            markets = [market.symbol for market in of_base if is_active_option(market, self._exchange.now)]
         if channel.topic is Topic.BBO:
             return [_encoder(frames.bbo, self._exchange.bbo(market), ts) for market in markets]
         if channel.topic is Topic.MARKETS_SUMMARY:
@@ -258,7 +269,20 @@ class Hub:
         self._deliver_json(Topic.FUNDING_PAYMENTS, payment.market, event.account, render.funding_payment(payment))
 
     def _market(self, event: ev.MarketChanged) -> None:
+        if event.change.kind is MarketChangeKind.CREATED:
+            self._start_books_anew(event.market)
         self._deliver_json(Topic.MARKETS, event.market, None, render.market_event(event.change))
+
+    def _start_books_anew(self, market: str) -> None:
+        """Who listens to a market that was deleted and is listed again gets the new book, whose numbers start over."""
+        followed = [feed.channel for feed in self._feeds.values() if feed.channel.market == market]
+        for interactive in (False, True):
+            self._books.pop((market, interactive), None)
+        for channel in followed:
+            del self._feeds[channel.name]
+            self._open_feed(channel)
+            for listener in self._subscribers[channel.name, None]:
+                self.send_state(listener, channel)
 
     def _tradebust(self, event: ev.TradeBusted) -> None:
         self._deliver_json(Topic.TRADEBUSTS, None, event.account, render.tradebust(event.bust))
@@ -268,7 +292,10 @@ class Hub:
 
     def _deliver(self, topic: Topic, market: str | None, account: str | None, encode: Encoder) -> None:
         encoded: dict[int, bytes] = {}
-        for name in channel_names(topic, market):
+        names = channel_names(topic, market)
+        if topic in BY_BASE_ASSET and market is not None:
+            names += base_asset_names(topic, self._exchange.markets.get(market), self._exchange.now)
+        for name in names:
             listeners = self._subscribers.get((name, account))
             if not listeners:
                 continue

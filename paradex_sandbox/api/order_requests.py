@@ -71,6 +71,7 @@ def parse_order(body: object, credentials: Credentials, received_at: int) -> Sig
         signature_timestamp=common.timestamp,
         order_class=credentials.order_class,
         received_at=received_at,
+        vwap_price=_decimal(order, "vwap_price") or None,
     )
     return _with_request(common, request)
 

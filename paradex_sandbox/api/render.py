@@ -6,6 +6,7 @@ has no value is left out.
 """
 
 import hashlib
+import json
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -43,7 +44,10 @@ Json = dict[str, Any]
 
 #: Fields of a market that its change events carry as strings.
 _EVENT_TEXTS = frozenset(
-    ("price_tick_size", "order_size_increment", "min_notional", "max_order_size", "position_limit")
+    ("price_tick_size", "order_size_increment", "min_notional", "max_order_size", "position_limit", "strike_price")
+)
+_EVENT_WORDS = frozenset(
+    ("asset_kind", "market_kind", "base_currency", "quote_currency", "settlement_currency", "option_type")
 )
 _PLACES_8 = Decimal("1E-8")
 _PLACES_12 = Decimal("1E-12")
@@ -135,6 +139,10 @@ def market_event(item: MarketChange) -> Json:
     for name, value in item.changed:
         if name in ("open_at", "expiry_at"):
             changed[name] = millis(int(value))
+        elif value.startswith("{"):
+            changed[name] = json.loads(value)
+        elif name in _EVENT_WORDS:
+            changed[name] = value
         elif name == "max_open_orders":
             changed[name] = int(value)
         elif name in _EVENT_TEXTS:

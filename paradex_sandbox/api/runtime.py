@@ -85,9 +85,12 @@ class Runtime:
         """Stores what happened, then publishes it."""
         events = self.exchange.drain_events()
         if events:
-            if self.storage is not None:
-                self.storage.write(self.exchange, events)
             transfers = self.transfers.record(events)
+            if self.storage is not None:
+                values = self.transfers.rows(transfers)
+                if isinstance(self._traders, Replay):
+                    values |= self._traders.position()
+                self.storage.write(self.exchange, events, values)
             self.hub.publish(events)
             self.hub.publish_transfers(transfers)
 

@@ -9,7 +9,9 @@ from paradex_sandbox.exchange.events import AccountCreated, BalanceChanged, Bala
 from paradex_sandbox.exchange.model import Page
 from paradex_sandbox.storage import Storage
 
-_META_KEY = "transfers"
+#: What older files have: all in one value.
+_OLD_KEY = "transfers"
+_KEY_PREFIX = "transfer/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +26,28 @@ class Transfer:
 
 
 class TransferLog:
-    """All transfers, the oldest first, read off the exchange's events; kept in `storage` where there is one."""
+    """All transfers, the oldest first, read off the exchange's events; at first those that `storage` has.
+
+    Whoever stores the events stores `rows` of the new transfers with them, in the same transaction.
+    """
 
     def __init__(self, storage: Storage | None = None):
-        self._storage = storage
         self._transfers: list[Transfer] = []
-        stored = None if storage is None else storage.get_meta(_META_KEY)
-        for item in json.loads(stored) if stored else []:
-            self._transfers.append(Transfer(**{**item, "amount": Decimal(item["amount"])}))
+        if storage is not None:
+            old = json.loads(storage.get_meta(_OLD_KEY) or "[]")
+            for item in (*old, *map(json.loads, storage.get_metas(_KEY_PREFIX))):
+                self._transfers.append(Transfer(**{**item, "amount": Decimal(item["amount"])}))
+
+    @staticmethod
+    def rows(transfers: Sequence[Transfer]) -> dict[str, str]:
+        """What a storage is to keep of new transfers, in the order of their keys."""
+        return {
+            f"{_KEY_PREFIX}{int(transfer.id):020d}": json.dumps({**asdict(transfer), "amount": str(transfer.amount)})
+            for transfer in transfers
+        }
 
     def record(self, events: Sequence[Event]) -> list[Transfer]:
-        """Keeps the transfers among `events`, and returns them."""
+        """Adds the transfers among `events`, and returns them."""
         new: list[Transfer] = []
         for event in events:
             if isinstance(event, AccountCreated):
@@ -43,11 +56,7 @@ class TransferLog:
             elif isinstance(event, BalanceChanged) and event.kind is BalanceChangeKind.DEPOSIT:
                 amount = event.after - event.before
                 new.append(self._transfer(event.account, event.token, amount, event.ts, len(new)))
-        if new:
-            self._transfers += new
-            if self._storage is not None:
-                items = [{**asdict(transfer), "amount": str(transfer.amount)} for transfer in self._transfers]
-                self._storage.set_meta(_META_KEY, json.dumps(items))
+        self._transfers += new
         return new
 
     def page(

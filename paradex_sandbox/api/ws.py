@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from aiohttp import WSMsgType, web
 from paradex_sandbox.api import render, sbe
 from paradex_sandbox.api.access import Access
 from paradex_sandbox.api.auth import Credentials, key_is_valid
-from paradex_sandbox.api.channels import Channel, Topic, parse_channel
+from paradex_sandbox.api.channels import Channel, Topic, parse_base_asset_channel, parse_channel
 from paradex_sandbox.api.errors import ApiError
 from paradex_sandbox.api.limits import CONNECTIONS, ORDERS, RATE_LIMIT_CODE, Limiter, peer_ip
 from paradex_sandbox.api.order_entry import AnswerLostError, OrderEntry
@@ -311,7 +311,7 @@ class Session:
             scope = self._scopes[channel.name] = set(self._markets(params, "markets"))
         self._channels[channel.name] = channel
         # The acknowledgement goes out before the first message of the channel.
-        reply({"channel": channel.name})
+        reply({"channel": channel.wire_name})
         self._server.runtime.hub.add(self, channel, scope)
 
     async def _unsubscribe(self, params: dict[str, Any], reply: "Reply") -> None:
@@ -320,7 +320,7 @@ class Session:
             raise RpcError(METHOD_ERROR, "Method error", f"not subscribed to {channel.name}")
         self._scopes.pop(channel.name, None)
         self._server.runtime.hub.remove(self, channel)
-        reply({"channel": channel.name})
+        reply({"channel": channel.wire_name})
 
     async def _modify_subscription(self, params: dict[str, Any], reply: "Reply") -> None:
         channel = self._channel(params)
@@ -328,7 +328,7 @@ class Session:
         if scope is None:
             raise RpcError(METHOD_ERROR, "Method error", f"there is no scoped subscription to {channel.name}")
         added = [market for market in self._markets(params, "add") if market not in scope]
-        removed = [market for market in self._markets(params, "remove") if market in scope]
+        removed = [market for market in self._markets(params, "remove", known=scope) if market in scope]
         scope.update(added)
         scope.difference_update(removed)
         reply({"channel": channel.name, "add": added, "remove": removed})
@@ -405,22 +405,28 @@ class Session:
         name = params.get("channel")
         if not isinstance(name, str):
             raise RpcError(INVALID_PARAMS, "Invalid method parameters", "channel must be a string")
+        markets, base_asset = self._server.runtime.exchange.markets, _optional_string(params, "base_asset")
         try:
-            channel = parse_channel(name, self._server.runtime.exchange.markets)
+            if base_asset is not None:
+                channel = parse_base_asset_channel(name, base_asset, markets.values())
+            else:
+                # What is subscribed stays so, and can be unsubscribed, when its market is deleted.
+                channel = self._channels.get(name) or parse_channel(name, markets)
         except ValueError as error:
             raise RpcError(INVALID_PARAMS, "Invalid method parameters", str(error)) from None
         if channel.private:
             self._require_credentials()
         return channel
 
-    def _markets(self, params: dict[str, Any], name: str) -> list[str]:
+    def _markets(self, params: dict[str, Any], name: str, known: Container[str] = ()) -> list[str]:
+        """An array of markets that are listed, or `known` from when they were."""
         symbols = params.get(name)
         if symbols is None:
             return []
         if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
             raise RpcError(INVALID_PARAMS, "Invalid method parameters", f"{name} must be an array of strings")
         for symbol in symbols:
-            if symbol not in self._server.runtime.exchange.markets:
+            if symbol not in self._server.runtime.exchange.markets and symbol not in known:
                 raise RpcError(INVALID_PARAMS, "Invalid method parameters", f"unknown market {symbol[:64]!r}")
         return list(dict.fromkeys(symbols))
 

@@ -76,7 +76,8 @@ class AccountState:
         return position.size if position is not None else ZERO
 
     def leverage(self, market: Market) -> int:
-        return self.info.leverage.get(market.symbol, market.max_leverage)
+        """What was chosen, as far as the market still allows it."""
+        return min(self.info.leverage.get(market.symbol, market.max_leverage), market.max_leverage)
 
     def margin_config(self, market: Market) -> MarginConfig:
         return MarginConfig(market.symbol, self.leverage(market))
@@ -119,6 +120,11 @@ class AccountState:
     def open_orders(self, market: str) -> Iterator[Order]:
         """Those that have passed the risk check."""
         return (o for o in self.live.get(market, {}).values() if o.status is OrderStatus.OPEN)
+
+    def forget_market(self, market: str) -> None:
+        """Drops what hangs on a market in which nothing is open any more; orders and fills of the past stay."""
+        for by_market in (self.live, self._open, self.positions, self.info.leverage, self.info.max_slippage):
+            by_market.pop(market, None)
 
     # -- algo orders --------------------------------------------------------------------------------------------------
 

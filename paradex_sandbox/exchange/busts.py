@@ -20,6 +20,8 @@ def bust(state: ExchangeState, engine: MatchingEngine, account: AccountState, fi
     if fill is None:
         raise ExchangeError("NOT_FOUND", f"the account has no fill {fill_id} on the book")
     market = state.market(fill.market)
+    if market.is_expired:
+        raise ExchangeError("MARKET_NOT_OPEN", f"{fill.market} was settled: a trade that is undone would stay so")
     busted: TradeBust | None = None
     sides = [(owner, found) for owner in state.accounts.values() if (found := _find(owner, fill_id)) is not None]
     for owner, own in sides:

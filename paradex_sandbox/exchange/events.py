@@ -18,6 +18,7 @@ from paradex_sandbox.exchange.model import (
     FundingData,
     FundingPayment,
     Liquidation,
+    Market,
     MarketChange,
     MarketSummary,
     ModifyRequest,
@@ -75,7 +76,7 @@ class QueuedRequest:
     """A request that was acknowledged and waits for the matching queue. `seq` is its place, `ready_at` its time.
 
     For CANCEL_ALL `order_id` is the newest order it reaches (what is submitted after it lives on), and `market` may be
-    None: every market. `modify` is what a MODIFY asks for.
+    None: every market. `modify` is what a MODIFY asks for, `request_id` the id of that in the order's `request_info`.
     """
 
     seq: int
@@ -85,6 +86,7 @@ class QueuedRequest:
     market: str | None
     ready_at: int
     modify: ModifyRequest | None = None
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,14 @@ class RequestDone(AccountEvent):
 
 @dataclass(frozen=True, slots=True)
 class MarketChanged(MarketEvent):
-    """The market's static data were changed, or it was settled."""
+    """The market was listed, settled or deleted, or its static data were changed.
+
+    `definition` is for the storage: how it was listed; None unless it was. After DELETED nothing is left of the market
+    but orders and fills of the past.
+    """
 
     change: MarketChange
+    definition: Market | None = None
 
 
 @dataclass(frozen=True, slots=True)

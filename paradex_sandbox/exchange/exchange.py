@@ -1,6 +1,7 @@
 """The exchange as its callers see it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from paradex_sandbox.exchange import busts, listing, modify, protection, validation
@@ -166,8 +167,33 @@ class Exchange(Queries):
         self._system.set(status)
         flush(self._state)
 
-    def update_market(self, market: str, **fields: Decimal | int) -> Market:
-        """Changes tick, size increment, limits, widths, `open_at` or `expiry_at` (microseconds) of a market.
+    def create_market(self, market: Market) -> Market:
+        """Lists another market; it can be traded at once, or from its `open_at` on.
+
+        NOT_UNIQUE where there is one of that name, VALIDATION_ERROR for a name or an expiry that cannot be.
+        """
+        listing.create(self._state, market)
+        self._state.dirty_summaries[self._state.market(market.symbol)] = None
+        flush(self._state)
+        return market
+
+    def delete_market(self, market: str) -> None:
+        """Ends the trading of a market and takes it off the list.
+
+        Its orders are closed (MARKET_DELISTED), its positions settled at the mark price, free of charge, unless it
+        has expired before. Orders and fills stay in the accounts' histories.
+        """
+        state, leaving = self._state, self._state.market(market)
+        for account in state.accounts.values():
+            self._algos.cancel_all(account, CancelReason.MARKET_DELISTED, market)
+        if not leaving.is_expired:
+            state.replace_market(replace(leaving.market, expiry_at=state.now))
+            self._settle(leaving, CancelReason.MARKET_DELISTED)
+        flush(state)
+        listing.delete(state, leaving)
+
+    def update_market(self, market: str, **fields: listing.Value) -> Market:
+        """Changes tick, size increment, limits, widths, margin, `open_at` or `expiry_at` (microseconds) of a market.
 
         VALIDATION_ERROR for other fields and for values that make no sense. Orders that rest stay as they are.
         """
@@ -222,9 +248,9 @@ class Exchange(Queries):
         state, owner = self._state, self._state.account(account)
         order = self._live(owner, request.order_id)
         validation.check_modify(state, state.market(order.market), owner, order, request)
-        modify.acknowledge(state, order)
+        request_id = modify.acknowledge(state, order)
         self._engine.publish(owner, order)
-        self._queue.push(RequestKind.MODIFY, owner, order, request)
+        self._queue.push(RequestKind.MODIFY, owner, order, request, request_id)
         return order.snapshot()
 
     def cancel(
@@ -286,7 +312,11 @@ class Exchange(Queries):
         return self._algos.cancel(self._state.account(account), algo_id)
 
     def bust(self, account: str, fill_id: str) -> TradeBust:
-        """Undoes the trade behind a fill, on both sides; NOT_FOUND if the account has no such fill of the book."""
+        """Undoes the trade behind a fill, on both sides.
+
+        NOT_FOUND if the account has no such fill of the book, MARKET_NOT_OPEN or MARKET_NOT_FOUND if its market was
+        settled or deleted since.
+        """
         busted = busts.bust(self._state, self._engine, self._state.account(account), fill_id)
         flush(self._state)
         return busted
@@ -418,9 +448,12 @@ class Exchange(Queries):
     def _expire_markets(self) -> None:
         for market in self._state.markets.values():
             if market.market.expiry_at and not market.is_expired and self._state.now >= market.market.expiry_at:
-                self._engine.expire(market)
-                settle_expired(self._state, market)
-                listing.settled(self._state, market)
+                self._settle(market, CancelReason.MARKET_EXPIRED)
+
+    def _settle(self, market: MarketState, reason: CancelReason) -> None:
+        self._engine.expire(market, reason)
+        settle_expired(self._state, market)
+        listing.settled(self._state, market)
 
     def _mark_moved(self, market: MarketState) -> None:
         state, mark = self._state, market.mark

@@ -26,6 +26,16 @@ from paradex_sandbox.exchange.model import (
 )
 
 _MS = 1000
+#: What the wire carries: 64 bits with 8 decimals. Far smaller numbers than its unit would take ages to write out.
+_MAX_NUMBER = Decimal(10) ** 10
+_WIRE_UNIT = Decimal("1e-8")
+_MIN_EXPONENT = -18
+_MAX_INTEGER = 2**53
+_MAX_FUNDING_HOURS = 24 * 365
+#: What can be simulated: beyond it prices leave what floats can say, or the takers' orders take all of the time.
+_MAX_VOLATILITY = Decimal("0.01")
+_MAX_TAKERS_PER_SECOND = Decimal(1000)
+_MAX_BASE_PRICE = Decimal(10) ** 9
 
 
 def load_markets(path: Path | str | None = None) -> list[Market]:
@@ -86,8 +96,8 @@ class _Reader:
             raise self.fail(name, "a text")
         return value
 
-    def number(self, name: str, default: Decimal | None = None) -> Decimal:
-        """A finite number, written as text or number."""
+    def number(self, name: str, default: Decimal | None = None, largest: Decimal = _MAX_NUMBER) -> Decimal:
+        """A finite number between -`largest` and `largest`, written as text or number."""
         if default is not None and not self.has(name):
             return default
         value = self._data.get(name)
@@ -97,6 +107,8 @@ class _Reader:
             number = None
         if number is None or isinstance(value, bool) or not number.is_finite():
             raise self.fail(name, "a number")
+        if abs(number) > largest or (number and number.adjusted() < _MIN_EXPONENT):
+            raise self.fail(name, f"between {-largest:f} and {largest:f}, with at most {-_MIN_EXPONENT} decimals")
         # Fixed notation, so that no exponent travels on from here: 10, not 1E+1.
         return Decimal(f"{number:f}")
 
@@ -106,6 +118,17 @@ class _Reader:
             raise self.fail(name, "above zero")
         return value
 
+    def step(self, name: str) -> Decimal:
+        """What prices or sizes are multiples of: at least one unit of the wire."""
+        value = self.positive(name)
+        if value % _WIRE_UNIT:
+            raise self.fail(name, f"a multiple of {_WIRE_UNIT:f}")
+        return value
+
+    def rate(self, name: str, default: str) -> Decimal:
+        """A rate of a price, of either sign."""
+        return self.number(name, Decimal(default), Decimal(1))
+
     def fraction(self, name: str, default: Decimal | None = None) -> Decimal:
         """Above 0 and at most 1."""
         value = self.positive(name, default)
@@ -114,7 +137,7 @@ class _Reader:
         return value
 
     def integer(self, name: str, default: int) -> int:
-        value = self.number(name, Decimal(default))
+        value = self.number(name, Decimal(default), Decimal(_MAX_INTEGER))
         if value != value.to_integral_value() or value < 0:
             raise self.fail(name, "a whole number, zero or more")
         return int(value)
@@ -150,14 +173,14 @@ def _market(reader: _Reader) -> Market:
         quote_currency=reader.text("quote_currency"),
         settlement_currency=reader.text("settlement_currency"),
         asset_kind=kind,
-        price_tick_size=reader.positive("price_tick_size"),
-        order_size_increment=reader.positive("order_size_increment"),
+        price_tick_size=reader.step("price_tick_size"),
+        order_size_increment=reader.step("order_size_increment"),
         min_notional=reader.number("min_notional"),
         max_order_size=reader.positive("max_order_size"),
         position_limit=reader.positive("position_limit"),
         price_bands_width=reader.fraction("price_bands_width"),
         max_slippage=reader.fraction("max_slippage", Decimal("0.002")),
-        simulation=_simulation(reader.object("simulation")),
+        simulation=_simulation(reader.object("simulation"), reader.step("price_tick_size")),
         max_open_orders=reader.integer("max_open_orders", 100),
         market_kind=reader.choice("market_kind", MarketKind, MarketKind.CROSS),
         trading_mode=reader.choice("trading_mode", TradingMode, TradingMode.STANDARD),
@@ -165,11 +188,11 @@ def _market(reader: _Reader) -> Market:
         option_cross_margin_params=_option(reader) if reader.has("option_cross_margin_params") else None,
         fee_config=_fees(reader.object("fee_config")) if reader.has("fee_config") else None,
         funding_period_hours=_funding_period(reader, is_perpetual),
-        funding_multiplier=reader.number("funding_multiplier", Decimal(1)),
-        max_funding_rate=reader.number("max_funding_rate", Decimal("0.02")),
-        max_funding_rate_change=reader.number("max_funding_rate_change", Decimal("0.0005")),
-        interest_rate=reader.number("interest_rate", Decimal("0.0001")),
-        clamp_rate=reader.number("clamp_rate", Decimal("0.0005")),
+        funding_multiplier=reader.number("funding_multiplier", Decimal(1), Decimal(1000)),
+        max_funding_rate=reader.rate("max_funding_rate", "0.02"),
+        max_funding_rate_change=reader.rate("max_funding_rate_change", "0.0005"),
+        interest_rate=reader.rate("interest_rate", "0.0001"),
+        clamp_rate=reader.rate("clamp_rate", "0.0005"),
         max_tob_spread=reader.number("max_tob_spread", Decimal("0.01")),
         oracle_ewma_factor=reader.number("oracle_ewma_factor", Decimal("0.2")),
         price_feed_id=reader.text("price_feed_id", ""),
@@ -186,10 +209,12 @@ def _funding_period(reader: _Reader, is_perpetual: bool) -> int:
     hours = reader.integer("funding_period_hours", 8 if is_perpetual else 0)
     if is_perpetual and hours < 1:
         raise reader.fail("funding_period_hours", "at least 1")
+    if hours > _MAX_FUNDING_HOURS:
+        raise reader.fail("funding_period_hours", f"at most {_MAX_FUNDING_HOURS}")
     return hours
 
 
-def _simulation(reader: _Reader) -> SimulationParams:
+def _simulation(reader: _Reader, tick: Decimal) -> SimulationParams:
     names = {field.name for field in fields(SimulationParams)}
     unknown = sorted(reader.keys() - names)
     if unknown:
@@ -202,9 +227,16 @@ def _simulation(reader: _Reader) -> SimulationParams:
     reversion = positive("reversion", base.reversion)
     if reversion >= 1:
         raise reader.fail("reversion", "below 1")
+    if not tick <= base.base_price < _MAX_BASE_PRICE:
+        raise reader.fail("base_price", f"at least the market's tick and below {_MAX_BASE_PRICE:f}")
+    volatility = reader.number("volatility", Decimal(str(base.volatility)))
+    if not 0 <= volatility <= _MAX_VOLATILITY:
+        raise reader.fail("volatility", f"0 to {_MAX_VOLATILITY}")
+    if reader.positive("takers_per_second", Decimal(str(base.takers_per_second))) > _MAX_TAKERS_PER_SECOND:
+        raise reader.fail("takers_per_second", f"at most {_MAX_TAKERS_PER_SECOND}")
     return SimulationParams(
         base_price=base.base_price,
-        volatility=float(reader.number("volatility", Decimal(str(base.volatility)))),
+        volatility=float(volatility),
         reversion=reversion,
         half_spread=positive("half_spread", base.half_spread),
         level_notional=positive("level_notional", base.level_notional),

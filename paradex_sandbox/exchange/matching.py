@@ -8,6 +8,7 @@ from paradex_sandbox.exchange.accounts import AccountState
 from paradex_sandbox.exchange.book import RestingOrder
 from paradex_sandbox.exchange.events import OrderUpdated
 from paradex_sandbox.exchange.model import (
+    ZERO,
     CancelReason,
     Order,
     OrderClass,
@@ -26,9 +27,12 @@ from paradex_sandbox.exchange.risk import (
     bound_size,
     crosses_too_far,
     excess_reduce_only,
+    has_lost_parent,
     is_beyond_fair_price,
     market_order_limit,
+    parent_of,
     rejection,
+    vwap_room,
     waiting_rejection,
 )
 from paradex_sandbox.exchange.settlement import settle
@@ -90,10 +94,10 @@ class MatchingEngine:
             lambda order: order.status is OrderStatus.OPEN and is_beyond_fair_price(market, order),
         )
 
-    def expire(self, market: MarketState) -> None:
-        """Closes every order of a market that has reached its expiry."""
+    def expire(self, market: MarketState, reason: CancelReason = CancelReason.MARKET_EXPIRED) -> None:
+        """Ends the trading of a market that has reached its expiry, or is taken away: closes every order."""
         market.is_expired = True
-        self.cancel_where(market, CancelReason.MARKET_EXPIRED, lambda _: True)
+        self.cancel_where(market, reason, lambda _: True)
         for resting in market.book.resting():
             self.withdraw(market, resting)
 
@@ -137,6 +141,22 @@ class MatchingEngine:
         self.publish(account, order)
         self.settle_touched()
         self.trigger(market)
+
+    def resize_linked(self, account: AccountState, parent: Order, size: Decimal) -> None:
+        """What was to close all that `parent` opens is for all of its new `size`, which it is about to get.
+
+        What was for a part of it stays as it is, unless that is more than the new size.
+        """
+        before, market = parent.size, self._state.market(parent.market)
+        for order in account.live_orders(parent.market) if size != before else ():
+            if order.parent_id != parent.id or order.status is not OrderStatus.UNTRIGGERED:
+                continue
+            order.linked_size = size if order.linked_size == before else min(order.linked_size, size)
+            if not order.is_attached and order.size != order.linked_size:
+                order.size = order.remaining_size = order.linked_size
+                self.publish(account, order)
+            self._touched[account, market] = None
+        self.settle_touched()
 
     def unfill(self, account: AccountState, order: Order, size: Decimal, notional: Decimal) -> None:
         """Takes a busted fill back from an order: a resting one grows again, a closed one stays closed."""
@@ -200,7 +220,12 @@ class MatchingEngine:
             self._close(account, order, reason)
             return
         order.status = OrderStatus.UNTRIGGERED
-        order.is_attached = order.type.closes_position and bool(bound_size(market, account, order))
+        if order.type.closes_position:
+            held = bound_size(market, account, order)
+            order.is_attached = bool(held)
+            parent = parent_of(account, order) if held < order.size else None
+            if parent is not None:
+                order.parent_id, order.linked_size = parent.id, order.size
         market.triggers.add(account, order)
         self._touched[account, market] = None
         self.publish(account, order)
@@ -213,17 +238,18 @@ class MatchingEngine:
             self._close(account, order, reason)
             return
         limit, limit_reason = order.price, CancelReason.IOC_REMAINDER
+        vwap_price: Decimal | None = None
         if not order.type.has_price:
             bound = market_order_limit(market, account, order, with_rpi=_reaches_rpi(order))
             if bound is None:
                 self._close(account, order, CancelReason.NO_LIQUIDITY)
                 return
-            limit, limit_reason = bound
+            (limit, vwap_price), limit_reason = bound, CancelReason.PRICE_BAND_EXCEEDED
         reason = self.passive_rejection(market, order)
         if reason is not None:
             self._close(account, order, reason)
             return
-        self._take(account, order, market, limit, limit_reason)
+        self._take(account, order, market, limit, limit_reason, vwap_price)
 
     def passive_rejection(self, market: MarketState, order: Order) -> CancelReason | None:
         """Why an order that must not take would."""
@@ -234,7 +260,13 @@ class MatchingEngine:
         return None
 
     def _take(
-        self, account: AccountState, order: Order, market: MarketState, limit: Decimal, limit_reason: CancelReason
+        self,
+        account: AccountState,
+        order: Order,
+        market: MarketState,
+        limit: Decimal,
+        limit_reason: CancelReason,
+        vwap_price: Decimal | None = None,
     ) -> None:
         side, book, with_rpi = order.side, market.book, _reaches_rpi(order)
         is_taker = order.instruction not in (OrderInstruction.RPI, OrderInstruction.POST_ONLY)
@@ -248,6 +280,12 @@ class MatchingEngine:
                     return
                 continue
             matched = min(order.remaining_size, maker.remaining)
+            if vwap_price is not None:
+                room = vwap_room(order, level.price, vwap_price, market.market.order_size_increment)
+                matched = matched if room is None else min(matched, room)
+                if not matched:
+                    limit_reason = CancelReason.MAX_SLIPPAGE_EXCEEDED
+                    break
             settle(self._state, market, side, matched, maker, account, order)
             self._touched[account, market] = None
             self._reduce_maker(market, maker, matched)
@@ -348,9 +386,12 @@ class MatchingEngine:
 
     def _fit(self, account: AccountState, order: Order, left: Decimal) -> None:
         if left:
-            # Nothing of a waiting order has been filled. It never grows: its signature is for the size that it had.
-            order.size = order.remaining_size = min(order.remaining_size, left)
+            # Nothing of a waiting order has been filled.
+            order.size = order.remaining_size = left
             order.is_attached = True
+            if has_lost_parent(account, order):
+                # The position is what it will be: from here on the order is one of the position's, and only shrinks.
+                order.parent_id, order.linked_size = "", ZERO
             self.publish(account, order)
         else:
             self._close(account, order, CancelReason.POSITION_CLOSED)

@@ -132,6 +132,7 @@ class CancelReason(StrEnum):
     SELF_TRADE = "SELF_TRADE"
     POSITION_LIMIT_EXCEEDED = "POSITION_LIMIT_EXCEEDED"
     MARKET_EXPIRED = "MARKET_EXPIRED"
+    MARKET_DELISTED = "MARKET_DELISTED"
     #: Near the market's expiry only reduce-only orders pass.
     REDUCE_ONLY_PERIOD = "REDUCE_ONLY_PERIOD"
     #: A take-profit or stop-loss order whose position is gone.
@@ -336,7 +337,8 @@ class OrderRequest:
     """A new order as a client sends it, its signature already verified.
 
     `price` is None or 0 for types that execute as MARKET, `trigger_price` is for trigger orders, which need one.
-    `client_id` may be empty. `recv_window` is in milliseconds or None for the default. `signature_timestamp` is in
+    `vwap_price` bounds the average price of a MARKET order, None leaves that to the maximum slippage. `client_id` may
+    be empty. `recv_window` is in milliseconds or None for the default. `signature_timestamp` is in
     milliseconds, as it was signed; `signature` is kept as it came. `received_at` (microseconds) is when the server got
     it, None for the exchange's own time.
     """
@@ -356,6 +358,7 @@ class OrderRequest:
     signature_timestamp: int = 0
     order_class: OrderClass = OrderClass.PRO
     received_at: int | None = None
+    vwap_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,6 +456,11 @@ class Order:
     algo_id: str = ""
     #: A take-profit or stop-loss order that has seen the position it is tied to.
     is_attached: bool = False
+    #: What its fills may cost on average (MARKET), where the client has said so.
+    vwap_price: Decimal | None = None
+    #: Of a take-profit or stop-loss order: the order that opens its position, and the size that it has when that fills.
+    parent_id: str = ""
+    linked_size: Decimal = ZERO
 
     @property
     def is_live(self) -> bool:
@@ -761,7 +769,8 @@ class MarketChangeKind(StrEnum):
 class MarketChange:
     """What changed about a market (the `markets` channel): names of Market's fields with their new values as text.
 
-    SETTLED says `settlement_price` and `underlying_twap_price`. The sandbox neither lists nor delists while it runs.
+    Groups of values (margin parameters, fees) are JSON objects. CREATED says everything, DELETED nothing, SETTLED
+    `settlement_price` and `underlying_twap_price`.
     """
 
     market: str

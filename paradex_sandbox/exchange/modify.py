@@ -10,32 +10,44 @@ from paradex_sandbox.exchange.state import ExchangeState
 REQUEST_TYPE = "MODIFY_ORDER"
 
 
-def acknowledge(state: ExchangeState, order: Order) -> None:
-    """Notes on the order that a change of it is pending."""
+def acknowledge(state: ExchangeState, order: Order) -> str:
+    """Notes on the order that a change of it is pending; returns the request's id."""
     order.request_info = RequestInfo(state.next_id(), REQUEST_TYPE, RequestStatus.PENDING, "")
+    return order.request_info.id
 
 
 def apply(
-    state: ExchangeState, engine: MatchingEngine, account: AccountState, order: Order, request: ModifyRequest
+    state: ExchangeState,
+    engine: MatchingEngine,
+    account: AccountState,
+    order: Order,
+    request: ModifyRequest,
+    request_id: str,
 ) -> None:
     """Changes a live order, or leaves it as it is and says why in its `request_info`.
 
     Fills that came before count: `size` is the total. Priority is kept if only the size shrinks (or nothing changes).
     """
     market = state.market(order.market)
+    # A later request may be pending already: what is said now is about this one.
+    order.request_info = RequestInfo(request_id, REQUEST_TYPE, RequestStatus.PENDING, "")
     size = in_steps(market.market, request.size)
     price = in_ticks(market.market, request.price) if order.type.has_price and request.price else order.price
     if size <= order.filled_size:
         _refuse(engine, account, order, f"{order.filled_size} were filled already")
     elif order.status is OrderStatus.UNTRIGGERED:
         _accept(order, request)
+        engine.resize_linked(account, order, size)
         order.size = order.remaining_size = size
+        if order.parent_id:
+            order.linked_size = size
         order.price = price
         if request.trigger_price:
             order.trigger_price = in_ticks(market.market, request.trigger_price)
         engine.wait_again(account, order)
     elif price == order.price and size <= order.size:
         _accept(order, request)
+        engine.resize_linked(account, order, size)
         if size < order.size:
             engine.shrink(account, order, order.size - size)
         else:
@@ -53,6 +65,7 @@ def apply(
             _refuse(engine, account, order, reason.value)
             return
         _accept(order, request)
+        engine.resize_linked(account, order, size)
         engine.reenter(account, order, wanted)
 
 

@@ -25,7 +25,11 @@ def new_order(state: ExchangeState, owner: AccountState, market: Market, request
 
     A Retail order beyond the account's limits becomes a Pro order.
     """
-    flags: tuple[OrderFlag, ...] = tuple(flag for flag in request.flags if flag is not OrderFlag.INTERACTIVE)
+    # What is set by what the order is comes after what was sent.
+    implied = (OrderFlag.INTERACTIVE, OrderFlag.TARGET_STRATEGY_VWAP)
+    flags: tuple[OrderFlag, ...] = tuple(flag for flag in request.flags if flag not in implied)
+    if request.type is OrderType.MARKET:
+        flags = (*flags, OrderFlag.TARGET_STRATEGY_VWAP)
     order_class = request.order_class
     if order_class is OrderClass.INTERACTIVE:
         if owner.retail.admit(state.now):
@@ -63,6 +67,7 @@ def new_order(state: ExchangeState, owner: AccountState, market: Market, request
         seq_no=state.next_seq(),
         signature=request.signature,
         order_class=order_class,
+        vwap_price=request.vwap_price,
     )
 
 
@@ -87,7 +92,7 @@ def slice_order(
         price=ZERO,
         status=OrderStatus.NEW,
         instruction=OrderInstruction.GTC,
-        flags=(OrderFlag.INTERACTIVE,) if is_retail else (),
+        flags=(OrderFlag.TARGET_STRATEGY_VWAP, *((OrderFlag.INTERACTIVE,) if is_retail else ())),
         client_id="",
         stp=None,
         trigger_price=None,

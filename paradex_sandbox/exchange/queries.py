@@ -106,14 +106,15 @@ class Queries:
         return self._state.market(market).candles.kinds[price_kind].bars(resolution_minutes, start_at, end_at)
 
     def market_history(self, market: str | None = None) -> list[MarketChange]:
-        """What changed about one market or all, newest first."""
-        if market is not None:
+        """What changed about one market or all, newest first; deleted ones included."""
+        found = [change for change in reversed(self._state.market_changes) if market in (None, change.market)]
+        if market is not None and not found:
             self._state.market(market)
-        return [change for change in reversed(self._state.market_changes) if market in (None, change.market)]
+        return found
 
     def settlement(self, market: str) -> Settlement:
-        """How an expired market was settled; raises MARKET_NOT_SETTLED."""
-        return listing.settlement(self._state, self._state.market(market))
+        """How an expired market was settled, even if it was deleted since; raises MARKET_NOT_SETTLED."""
+        return listing.settlement(self._state, market)
 
     def insurance_fund(self) -> InsuranceFund:
         """What liquidation penalties have brought, less what bankrupt accounts have cost."""

@@ -18,6 +18,7 @@ from paradex_sandbox.exchange.model import (
     FundingData,
     FundingPayment,
     Liquidation,
+    Market,
     MarketChange,
     Order,
     OrderClass,
@@ -47,6 +48,7 @@ class CoreRecord:
     insurance_updated_at: int
     status: SystemStatus
     release: tuple[ReleaseStep, ...]
+    departed: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class ExchangeRecord:
     accounts: list[AccountRecord]
     requests: tuple[QueuedRequest, ...]
     market_changes: tuple[MarketChange, ...] = ()
+    #: How the markets were listed that were so after the start.
+    created: tuple[Market, ...] = ()
 
 
 class Records:
@@ -128,6 +132,7 @@ class Records:
             insurance_updated_at=state.insurance_updated_at,
             status=state.status,
             release=state.release,
+            departed=state.departed,
         )
 
     def market(self, symbol: str) -> MarketRecord:
@@ -194,6 +199,7 @@ class Records:
             accounts=[_account_record(account) for account in state.accounts.values()],
             requests=self._queue.waiting(),
             market_changes=tuple(state.market_changes),
+            created=tuple(state.created.values()),
         )
 
     def restore(self, record: ExchangeRecord) -> None:
@@ -203,14 +209,14 @@ class Records:
         has something in a market that this exchange does not list.
         """
         state = self._state
+        listing.restore(state, record.market_changes, {market.symbol: market for market in record.created})
         for account_record in record.accounts:
             _require_markets(account_record, state)
         core = record.core
         state.now, state.id_counter, state.last_seq = core.now, core.id_counter, core.last_seq
         state.last_priority, state.house, state.status = core.last_priority, core.house, core.status
         state.insurance, state.insurance_updated_at = core.insurance, core.insurance_updated_at
-        state.release = core.release
-        listing.restore(state, record.market_changes)
+        state.release, state.departed = core.release, core.departed
         for symbol, market in record.markets.items():
             if symbol in state.markets:
                 self._restore_market(market, record.histories.get(symbol, MarketHistory()))

@@ -22,11 +22,16 @@ class RequestQueue:
         self.last_number = 0
 
     def push(
-        self, kind: RequestKind, account: AccountState, order: Order, modify_request: ModifyRequest | None = None
+        self,
+        kind: RequestKind,
+        account: AccountState,
+        order: Order,
+        modify_request: ModifyRequest | None = None,
+        request_id: str = "",
     ) -> None:
         """Queues a request about one order; those about Retail orders wait for the speed bump."""
         bump = SPEED_BUMP_US if order.order_class is OrderClass.INTERACTIVE else 0
-        self._push(kind, account, order.id, order.market, bump, modify_request)
+        self._push(kind, account, order.id, order.market, bump, modify_request, request_id)
 
     def push_cancel_all(self, account: AccountState, newest: Order, market: str | None) -> None:
         """Queues the cancellation of the Pro orders up to `newest`."""
@@ -40,11 +45,12 @@ class RequestQueue:
         market: str | None,
         bump: int,
         modify_request: ModifyRequest | None,
+        request_id: str = "",
     ) -> None:
         state = self._state
         self.last_number += 1
         request = QueuedRequest(
-            self.last_number, kind, account.address, order_id, market, state.now + bump, modify_request
+            self.last_number, kind, account.address, order_id, market, state.now + bump, modify_request, request_id
         )
         self._add(request)
         state.events.append(RequestQueued(state.now, account.address, request))
@@ -83,6 +89,6 @@ class RequestQueue:
             self._engine.cancel(account, order, CancelReason.USER_CANCELED)
         elif request.kind is RequestKind.MODIFY and request.modify is not None:
             if order.is_live:
-                modify.apply(self._state, self._engine, account, order, request.modify)
+                modify.apply(self._state, self._engine, account, order, request.modify, request.request_id)
         elif order.status is OrderStatus.NEW:
             self._engine.execute(account, order)

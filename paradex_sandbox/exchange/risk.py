@@ -16,6 +16,7 @@ from paradex_sandbox.exchange.model import (
     Side,
     SystemStatus,
 )
+from paradex_sandbox.exchange.numbers import EXACT
 from paradex_sandbox.exchange.state import ExchangeState, MarketState
 
 #: Before a market expires only reduce-only orders pass. Paradex names no length; dated markets settle on the average
@@ -51,7 +52,7 @@ def waiting_rejection(market: MarketState, account: AccountState, order: Order) 
 
     Everything else is checked when it is triggered.
     """
-    if order.type.closes_position and not bound_size(market, account, order) and not _has_parent(account, order):
+    if order.type.closes_position and not bound_size(market, account, order) and parent_of(account, order) is None:
         return CancelReason.REDUCE_ONLY_WOULD_INCREASE
     return _protection_rejection(market, account, order)
 
@@ -107,14 +108,24 @@ def bound_size(market: MarketState, account: AccountState, order: Order) -> Deci
     return abs(position) if (position > 0) == (order.side is Side.SELL) else ZERO
 
 
-def _has_parent(account: AccountState, order: Order) -> bool:
-    """Whether a live order could open the position that a take-profit or stop-loss waits for."""
+def parent_of(account: AccountState, order: Order) -> Order | None:
+    """The order that is to open the position of a take-profit or stop-loss: the newest that could."""
     live = account.live.get(order.market, {}).values()
-    return any(other.side is not order.side and not other.type.closes_position for other in live)
+    opening = (o for o in live if o.side is not order.side and not o.reduce_only)
+    return max(opening, key=lambda other: other.id, default=None)
+
+
+def has_lost_parent(account: AccountState, order: Order) -> bool:
+    """Whether the order that was to open the position of a take-profit or stop-loss is closed."""
+    parent = account.orders.get(order.parent_id)
+    return bool(order.parent_id) and (parent is None or not parent.is_live)
 
 
 def bound_orders(market: MarketState, account: AccountState) -> list[tuple[Order, Decimal]]:
-    """Waiting take-profits and stop-losses that a position has come to or outgrown, with its size; 0 if it is gone."""
+    """Waiting take-profits and stop-losses that no longer fit their position, with the size that does; 0 if it is gone.
+
+    They shrink with it. While the order that opens it is at work they also grow with it, up to what they were for.
+    """
     if not market.triggers:
         return []
     unfit = []
@@ -123,9 +134,10 @@ def bound_orders(market: MarketState, account: AccountState) -> list[tuple[Order
             continue
         left = bound_size(market, account, order)
         if left:
-            if not order.is_attached or order.remaining_size > left:
-                unfit.append((order, left))
-        elif order.is_attached or not _has_parent(account, order):
+            fit = min(order.linked_size if order.parent_id else order.remaining_size, left)
+            if not order.is_attached or order.remaining_size != fit or has_lost_parent(account, order):
+                unfit.append((order, fit))
+        elif order.is_attached or parent_of(account, order) is None:
             unfit.append((order, ZERO))
     return unfit
 
@@ -138,26 +150,36 @@ def price_band(market: MarketState) -> tuple[Decimal, Decimal]:
 
 def market_order_limit(
     market: MarketState, account: AccountState, order: Order, *, with_rpi: bool
-) -> tuple[Decimal, CancelReason] | None:
-    """The worst price that a MARKET order takes and why no worse one; None on an empty book.
+) -> tuple[Decimal, Decimal | None] | None:
+    """The worst price of any fill of a MARKET order, and of their average; None on an empty book.
 
-    The nearer of the price band and the maximum slippage (the account's own, or the market's) from the best opposite
-    price. Slippage does not bound take-profits and stop-losses (docs: trading/slippage).
+    No fill is beyond the price band. The average stays within the order's own `vwap_price`, or the maximum slippage
+    (the account's own, or the market's) from the best opposite price (docs: trading/orders/vwap-price-protection).
+    Slippage does not bound take-profits and stop-losses (docs: trading/slippage): their second price is None.
     """
     best = market.book.best_for(order.side, with_rpi=with_rpi)
     if best is None:
         return None
     low, high = price_band(market)
+    terminal = high if order.side is Side.BUY else low
     if order.type.closes_position:
-        return (high if order.side is Side.BUY else low), CancelReason.PRICE_BAND_EXCEEDED
+        return terminal, None
     slippage = account.info.max_slippage.get(market.symbol, market.market.max_slippage)
-    if order.side is Side.BUY:
-        slipped = best.price * (1 + slippage)
-        bound, is_banded = min(slipped, high), high < slipped
-    else:
-        slipped = best.price * (1 - slippage)
-        bound, is_banded = max(slipped, low), low > slipped
-    return bound, CancelReason.PRICE_BAND_EXCEEDED if is_banded else CancelReason.MAX_SLIPPAGE_EXCEEDED
+    return terminal, order.vwap_price or best.price * (1 + order.side.sign * slippage)
+
+
+def vwap_room(order: Order, price: Decimal, vwap_price: Decimal, step: Decimal) -> Decimal | None:
+    """How much more at `price`, in whole steps, keeps the average of the order's fills within `vwap_price`.
+
+    None where any amount does.
+    """
+    sign = Decimal(order.side.sign)
+    beyond = EXACT.multiply(EXACT.subtract(price, vwap_price), sign)
+    if beyond <= 0:
+        return None
+    allowed = EXACT.multiply(vwap_price, order.filled_size)
+    saved = EXACT.multiply(EXACT.subtract(allowed, order.filled_notional), sign)
+    return EXACT.multiply(max(ZERO, EXACT.divide_int(saved, EXACT.multiply(beyond, step))), step)
 
 
 def reduces(market: MarketState, account: AccountState, order: Order) -> bool:

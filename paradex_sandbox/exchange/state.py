@@ -66,7 +66,8 @@ class MarketState:
 class ExchangeState:
     """`house` collects fees and the dust of rounding, `insurance` liquidation penalties; no account owns them.
 
-    `release` is what remains of a scripted release window: (time, status) in order.
+    `departed` is what the crowds of deleted markets took with them. `release` is what remains of a scripted release
+    window: (time, status) in order.
     """
 
     def __init__(self, markets: Sequence[Market], seed: int, now: int) -> None:
@@ -76,12 +77,15 @@ class ExchangeState:
         self.markets = {m.symbol: MarketState(m, self.market_seed(m.symbol)) for m in markets}
         #: Static data by symbol, in the order they were given.
         self.listed = {m.symbol: m for m in markets}
+        #: How those of them were listed that were so after the start.
+        self.created: dict[str, Market] = {}
         self.market_changes: deque[MarketChange] = deque(maxlen=_MARKET_CHANGES)
         self.accounts: dict[int, AccountState] = {}
         self.release: tuple[ReleaseStep, ...] = ()
         self.house = ZERO
         self.insurance = ZERO
         self.insurance_updated_at = now
+        self.departed = ZERO
         self.events: list[Event] = []
         self.id_counter = 0
         self.last_seq = 0
@@ -102,6 +106,18 @@ class ExchangeState:
         if state is None:
             raise ExchangeError("MARKET_NOT_FOUND", f"market {symbol!r} does not exist", {"market": symbol})
         return state
+
+    def add_market(self, market: Market) -> None:
+        """Lists a market; one of the same name is replaced."""
+        self.markets[market.symbol] = MarketState(market, self.market_seed(market.symbol))
+        self.listed[market.symbol] = self.created[market.symbol] = market
+
+    def remove_market(self, symbol: str) -> None:
+        """Forgets a market, whose orders and positions are closed."""
+        del self.markets[symbol], self.listed[symbol]
+        self.created.pop(symbol, None)
+        for account in self.accounts.values():
+            account.forget_market(symbol)
 
     def replace_market(self, market: Market) -> None:
         """Lets a listed market go on with other static data."""

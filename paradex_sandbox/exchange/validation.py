@@ -27,6 +27,7 @@ MIN_RECV_WINDOW = 10
 MAX_CLIENT_ID_LENGTH = 64
 _STOP_CONDITIONS = frozenset((OrderFlag.STOP_CONDITION_ABOVE_TRIGGER, OrderFlag.STOP_CONDITION_BELOW_TRIGGER))
 _PLAIN_FLAGS = frozenset((OrderFlag.REDUCE_ONLY, OrderFlag.MMP, OrderFlag.INTERACTIVE))
+_MARKET_FLAGS = _PLAIN_FLAGS | {OrderFlag.TARGET_STRATEGY_VWAP}
 _TRIGGER_FLAGS = _PLAIN_FLAGS | _STOP_CONDITIONS
 #: Numbers beyond any market's are refused before arithmetic meets them.
 _MAX_DIGITS_BEFORE_POINT = 18
@@ -111,6 +112,8 @@ def _check_kind(account: AccountState, request: OrderRequest) -> None:
     if not request.type.has_price and request.instruction is OrderInstruction.POST_ONLY:
         raise _invalid(f"a {request.type} order cannot be POST_ONLY")
     allowed = _TRIGGER_FLAGS if request.type.is_trigger else _PLAIN_FLAGS
+    if request.type is OrderType.MARKET:
+        allowed = _MARKET_FLAGS
     if request.order_class is not OrderClass.INTERACTIVE:
         allowed = allowed - {OrderFlag.INTERACTIVE}
     refused = [flag.value for flag in request.flags if flag not in allowed]
@@ -163,6 +166,11 @@ def _check_price(market: Market, request: OrderRequest | ModifyRequest) -> None:
         _check_tick(market, "price", request.price)
     elif request.price:
         raise _invalid(f"a {request.type} order has no price")
+    vwap_price = request.vwap_price if isinstance(request, OrderRequest) else None
+    if vwap_price is not None and request.type is not OrderType.MARKET:
+        raise _invalid(f"a {request.type} order has no vwap_price")
+    if vwap_price is not None and (not _is_sane(vwap_price) or vwap_price <= 0):
+        raise _invalid("vwap_price must be a positive number")
 
 
 def _check_tick(market: Market, name: str, price: Decimal | None) -> None:

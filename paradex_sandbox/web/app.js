@@ -121,7 +121,7 @@ async function pollControl() {
     await wireFaults().then(() => clearError("faults"), (error) => showError("faults", error.message));
   }
   accounts = state.accounts;
-  for (const summary of state.markets) markets.set(summary.symbol, { ...markets.get(summary.symbol), ...summary });
+  await follow(state.markets);
   showClock(state.now, state.frozen);
   showStatus(settings.system_status);
   badge($("#fault-count"), faults.results.length ? `${faults.results.length} armed` : "none", faults.results.length ? "bad" : "good");
@@ -133,12 +133,31 @@ async function pollPublic() {
   const [clock, system] = await Promise.all([get("/v1/system/time"), get("/v1/system/state")]);
   showClock(Number(clock.server_time), null);
   showStatus(system.status);
-  if (!stream.live) await loadSummaries();
+  await loadSummaries();
 }
 
 async function loadSummaries() {
   const { results } = await get("/v1/markets/summary?market=ALL");
-  for (const summary of results) markets.set(summary.symbol, { ...markets.get(summary.symbol), ...summary });
+  await follow(results);
+}
+
+/** Takes in the summaries of all markets; what is not among them was deleted, what is new was listed. */
+async function follow(summaries) {
+  const listed = new Set(summaries.map((summary) => summary.symbol));
+  for (const symbol of markets.keys()) if (!listed.has(symbol)) markets.delete(symbol);
+  for (const summary of summaries) markets.set(summary.symbol, { ...markets.get(summary.symbol), ...summary });
+  if (summaries.some((summary) => !rulesBySymbol.has(summary.symbol))) await loadRules();
+  if (selected !== null && !listed.has(selected) && listed.size) select([...listed][0]);
+}
+
+async function loadRules() {
+  const { results } = await get("/v1/markets");
+  for (const market of results) {
+    rulesBySymbol.set(market.symbol, {
+      pricePlaces: placesOf(market.price_tick_size),
+      sizePlaces: placesOf(market.order_size_increment),
+    });
+  }
 }
 
 function withoutControl(status) {
@@ -251,13 +270,7 @@ async function start() {
   wire();
   for (;;) {
     try {
-      const [{ results }] = await Promise.all([get("/v1/markets"), loadSummaries()]);
-      for (const market of results) {
-        rulesBySymbol.set(market.symbol, {
-          pricePlaces: placesOf(market.price_tick_size),
-          sizePlaces: placesOf(market.order_size_increment),
-        });
-      }
+      await loadSummaries();
       clearError("start");
       break;
     } catch (error) {

@@ -2,10 +2,12 @@
 
 import json
 
+import httpx
 import pytest
 
 from demo.bot import CONNECTOR, Bot
 from demo.errors import DemoError
+from demo.exchange import authenticated_client
 from demo.sandbox import Account, Sandbox
 
 SECRET_FIELD = f"{CONNECTOR}_api_secret"
@@ -29,6 +31,17 @@ def test_a_malformed_key_is_refused_in_a_clear_sentence(bot: Bot, mistake: str) 
     assert not (bot.home.conf / "connectors" / f"{CONNECTOR}.yml").exists()
 
 
+def test_a_token_connects_and_shows_the_balance_but_no_secret(sandbox: Sandbox, bot: Bot) -> None:
+    account = sandbox.create_account()
+    token = read_only_token(sandbox, account)
+
+    bot.connect(Account(address=account.address, api_secret=token))
+    bot.test_connection()
+
+    assert bot.balance() > 0
+    assert not any(token in path.read_text(errors="ignore") for path in bot.home.conf.rglob("*") if path.is_file())
+
+
 @pytest.mark.parametrize("swapped", [True, False], ids=["swapped", "of another account"])
 def test_wrong_keys_are_refused_by_the_connection_test_with_a_hint(sandbox: Sandbox, bot: Bot, swapped: bool) -> None:
     account = sandbox.create_account()
@@ -42,3 +55,14 @@ def test_wrong_keys_are_refused_by_the_connection_test_with_a_hint(sandbox: Sand
     assert "swapped" in hint
     assert "subkey" in hint
     assert secret not in hint
+
+
+def read_only_token(sandbox: Sandbox, account: Account) -> str:
+    """What the account's owner gives to somebody who may look."""
+    client = authenticated_client(sandbox.url, account)
+    assert client.account is not None
+    with httpx.Client(trust_env=False, headers={"Authorization": f"Bearer {client.account.jwt_token}"}) as http:
+        wish = {"name": "watcher", "token_type": "jwt", "expiry_duration": 3600}
+        answer = http.post(f"{sandbox.url}/account/tokens", json=wish)
+    answer.raise_for_status()
+    return str(answer.json()["token"])

@@ -8,12 +8,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from paradex_sandbox import cli
+from paradex_sandbox.exchange.model import Side
+from paradex_sandbox.recording import BookRecord, TradeRecord, Writer
 from tests.sandbox.client import MARKET, Rest, Trader, system_config
 
 ROOT = Path(__file__).parents[2]
@@ -159,6 +162,39 @@ async def test_a_killed_sandbox_comes_back_with_everything(serve, tmp_path: Path
         assert len((await trader.get("/transfers")).json["results"]) == 1
         await trader.login()
         assert await again.end() == 0
+
+
+async def test_a_killed_replay_goes_on_where_it_was(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The clock stands still and is stepped: how long this takes changes nothing."""
+    day = tmp_path / "day.jsonl"
+    with Writer(day) as writer:
+        for second in range(60):
+            bids = ((Decimal(50_000 + second), Decimal(1)),)
+            asks = ((Decimal(60_000), Decimal(second + 1)),)
+            writer.write(BookRecord(second * 1_000_000, MARKET, second, True, bids, asks))
+            if second == 40:
+                writer.write(TradeRecord(second * 1_000_000, MARKET, "t", Side.SELL, Decimal(50_040), Decimal("0.5")))
+
+    async def top(sandbox: Process) -> tuple[str, str]:
+        book = (await Rest(session, sandbox.url).get(f"/orderbook/{MARKET}")).json
+        return book["bids"][0][0], book["asks"][0][1]
+
+    arguments = ("--replay", str(day), "--data", str(tmp_path / "data"), "--frozen")
+    async with aiohttp.ClientSession() as session:
+        sandbox = await serve(*arguments)
+        assert await top(sandbox) == ("50000", "1")
+        await Rest(session, sandbox.url).control("POST", "/clock", {"advance_ms": 30_000})
+        assert await top(sandbox) == ("50030", "31")
+        await sandbox.end(signal.SIGKILL)
+        sandbox = await serve(*arguments)
+        rest = Rest(session, sandbox.url)
+        assert await top(sandbox) == ("50030", "31")
+        trades = (await rest.get("/trades", market=MARKET)).json["results"]
+        await rest.control("POST", "/clock", {"advance_ms": 5_000})
+        assert await top(sandbox) == ("50035", "36")
+        await rest.control("POST", "/clock", {"advance_ms": 15_000})
+        later = (await rest.get("/trades", market=MARKET)).json["results"]
+        assert [trade["price"] for trade in later[: len(later) - len(trades)]] == ["50040"], "each trade is played once"
 
 
 async def test_no_control_is_passed_on(serve) -> None:  # type: ignore[no-untyped-def]

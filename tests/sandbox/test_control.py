@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -258,3 +259,48 @@ def _point() -> int:
     from paradex_sandbox.api import stark
 
     return stark.public_key(12345)
+
+
+async def test_a_transfer_is_stored_with_the_balance_that_it_changed(start: Starter, tmp_path: Path) -> None:
+    sandbox = await start(data=tmp_path)
+    trader = await sandbox.trader()
+    storage = sandbox.runtime.storage
+    assert storage is not None
+    statements: list[str] = []
+    storage._db.set_trace_callback(statements.append)
+    await sandbox.rest.control("POST", f"/accounts/{trader.address}/deposit", {"amount": "7"})
+    storage._db.set_trace_callback(None)
+    # A kill between two transactions would lose the one or the other.
+    assert [statement for statement in statements if statement in ("BEGIN IMMEDIATE", "COMMIT")] == [
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+    ]
+    written = statements[1:-1]
+    assert (statements[0], statements[-1]) == ("BEGIN IMMEDIATE", "COMMIT")
+    assert any(statement.startswith("INSERT INTO balances") for statement in written)
+    assert any("transfer/" in statement for statement in written)
+    before = (await trader.get("/transfers")).json
+    await sandbox.close()
+    again = await start(data=tmp_path)
+    await trader.session.close()
+    trader.session, trader.url = again.session, again.rest.url
+    assert (await trader.get("/transfers")).json["results"] == before["results"]
+    assert [item["amount"] for item in before["results"]] == ["7", "100000"]
+
+
+async def test_transfers_of_an_earlier_version_are_still_listed(start: Starter, tmp_path: Path) -> None:
+    sandbox = await start(data=tmp_path)
+    trader = await sandbox.trader()
+    (shown,) = (await trader.get("/transfers")).json["results"]
+    storage = sandbox.runtime.storage
+    assert storage is not None
+    (kept,) = storage.get_metas("transfer/")
+    storage.set_meta("transfers", f"[{kept}]")
+    storage._db.execute("DELETE FROM meta WHERE key LIKE 'transfer/%'")
+    await sandbox.close()
+    again = await start(data=tmp_path)
+    trader.session, trader.url = again.session, again.rest.url
+    await again.rest.control("POST", f"/accounts/{trader.address}/deposit", {"amount": "7"})
+    listed = (await trader.get("/transfers")).json["results"]
+    assert [item["amount"] for item in listed] == ["7", "100000"]
+    assert listed[1] == shown

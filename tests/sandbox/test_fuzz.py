@@ -249,13 +249,14 @@ CONTROL = [
     *[("POST", f"/accounts/{{account}}/{what}") for what in ("deposit", "subkeys", "rpi")],
     *[("DELETE", path) for path in ("/accounts/{account}/subkeys/0x1", "/faults/1")],
     *[("GET", path) for path in ("/faults", "/faults/kinds", "/settings", "/clock", "/state", "/nothing")],
-    *[("POST", f"/markets/{MARKET}"), ("POST", "/markets/NO")],
+    *[("POST", f"/markets/{MARKET}"), ("POST", "/markets/NO"), ("DELETE", "/markets/NO")],
+    *[("POST", "/markets")] * 3,
 ]
 control_fields = st.sampled_from(
     [
         *("usdc", "amount", "token", "name", "public_key", "market", "price", "kind", "count", "duration_ms", "status"),
         *("private_encoding", "system_status", "rate_limits", "in_ms", "allowed", "price_tick_size", "expiry_at"),
-        *("fill_id", "account", "ms", "channel"),
+        *("fill_id", "account", "ms", "channel", "results", "symbol", "delta1_cross_margin_params", "simulation"),
     ]
 )
 control_values = words | json_values | st.sampled_from(["bust_trade", "revoke_subkey", "expire_tokens", "clock_shift"])

@@ -195,6 +195,23 @@ class TestInABrowser:
         await page.until_text("#bid-rows tr", f"{Decimal(book['bids'][0][0]):,.2f}")
         assert await shown_book(page) == wanted_book(book)
 
+    async def test_markets_that_come_and_go_are_followed(self, busy_sandbox: Sandbox, page: Page) -> None:
+        sandbox = busy_sandbox
+        await show(page, sandbox)
+        listed = (await sandbox.rest.get("/markets", market=MARKET)).json["results"][0]
+        body = listed | {"symbol": "NEW-USD-PERP", "price_tick_size": "1", "simulation": {"base_price": "60000"}}
+        await sandbox.rest.control("POST", "/markets", body)
+        await page.until("document.querySelector('#market-rows').innerText.includes('NEW-USD-PERP')")
+        # The one that is shown goes: the next takes its place, and the stream lives on.
+        await sandbox.rest.control("DELETE", f"/markets/{MARKET}")
+        await page.until_text("#chart-title", "ETH-USD-PERP")
+        await page.until(f"!document.querySelector('#market-rows').innerText.includes('{MARKET}')")
+        await sandbox.advance(3000)
+        book = (await sandbox.rest.get("/orderbook/ETH-USD-PERP", depth=15)).json
+        await page.until_text("#spread", f"sequence {book['seq_no']}")
+        assert await shown_book(page) == wanted_book(book)
+        assert await page.text("#stream-state") == "live"
+
     async def test_the_interactive_book_is_the_one_with_orders_for_retail(
         self, busy_sandbox: Sandbox, page: Page
     ) -> None:

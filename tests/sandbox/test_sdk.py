@@ -128,7 +128,7 @@ async def test_every_reading_call_works(busy: Sandbox) -> None:
 async def test_an_interactive_token(busy: Sandbox) -> None:
     api = (await connect(busy, auth_params={"token_usage": "interactive"})).api
     order = Order(MARKET, OrderType.Market, OrderSide.Buy, Decimal("0.01"))
-    assert (await asyncio.to_thread(api.submit_order, order))["flags"] == ["INTERACTIVE"]
+    assert (await asyncio.to_thread(api.submit_order, order))["flags"] == ["TARGET_STRATEGY_VWAP", "INTERACTIVE"]
     fills = await until(lambda: api.fetch_fills()["results"])
     assert {fill["fee"] for fill in fills} == {"0"}
 

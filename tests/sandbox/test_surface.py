@@ -1,22 +1,22 @@
 """Nothing of Paradex's API is missing: each path and channel of its descriptions is served, or refused by name."""
 
+import json
 import re
+from itertools import product
 from typing import Any
 
 import pytest
 import yaml
 
-from paradex_sandbox.api.channels import parse_channel
 from paradex_sandbox.api.rest_unsupported import FAMILIES
 from tests.sandbox import spec
 from tests.sandbox.client import MARKET, Trader
 from tests.sandbox.conftest import Sandbox
 
-MARKETS = (MARKET,)
 #: What stands for the parameters of a path.
 SAMPLES = {"market": MARKET, "public_key": "0x1"}
 #: Channels that the AsyncAPI file lists and the sandbox refuses.
-REFUSED_CHANNELS = {"/rfq[.{rfq_id}]"}
+REFUSED_CHANNELS = {"rfq"}
 CHANNEL_SAMPLES = {
     "market_symbol": MARKET,
     "feed_type": "deltas",
@@ -65,20 +65,62 @@ async def test_only_the_families_of_the_issue_are_refused() -> None:
         assert tags == {"Vaults", "Staking", "XPTransfersV2", "Referrals", "Rfqs", "BlockTrades", "Account"}
 
 
-def test_every_channel_is_served_or_refused_by_name() -> None:
+def channel_forms() -> list[dict[str, Any]]:
+    """The parameters of `subscribe` for every channel of the AsyncAPI file, in each of its forms.
+
+    Optional parts of a name are there or not, enumerated parts take all their values, and what the descriptions say
+    beside the names counts: `ALL`, the options of a base asset, the scoped summary.
+    """
     if spec.openapi() is None:
-        return
+        return [{"channel": f"bbo.{MARKET}"}]
     document = yaml.safe_load((spec.SPECS / "asyncapi-prod.yaml").read_text())
+    values = {name: [sample] for name, sample in CHANNEL_SAMPLES.items()}
+    for name, parameter in document["components"]["parameters"].items():
+        values[name] = parameter["schema"].get("enum") or values.get(name, [])
     methods = {"/" + name for name in spec.rpc_methods()}
-    for template in set(document["channels"]) - methods:
-        short = re.sub(r"\[[^]]*\]", "", template)
-        for form in {short, template.replace("[", "").replace("]", "")}:
-            name = re.sub(r"\{(\w+)\}", lambda match: CHANNEL_SAMPLES[match[1]], form).removeprefix("/")
-            if template in REFUSED_CHANNELS:
-                with pytest.raises(ValueError, match="the sandbox has no rfq"):
-                    parse_channel(name, MARKETS)
-            else:
-                assert parse_channel(name, MARKETS).name == name
+    forms: list[dict[str, Any]] = []
+    for template in sorted(set(document["channels"]) - methods):
+        for name in {re.sub(r"\[[^]]*\]", "", template), re.sub(r"[][]", "", template)}:
+            parts = re.findall(r"\{(\w+)\}", name)
+            for chosen in product(*(values[part] for part in parts)):
+                of = dict(zip(parts, chosen, strict=True))
+                filled = re.sub(r"\{(\w+)\}", lambda match, of=of: of[match[1]], name)  # type: ignore[misc]
+                forms.append({"channel": filled.removeprefix("/")})
+    described = json.dumps(document["channels"]).replace('\\"', '"')
+    forms += [{"channel": name} for name in sorted(set(re.findall(r"`(\w+\.ALL)`", described)))]
+    for channel in sorted(set(re.findall(r'\{"channel": "(\w+)", "base_asset"', described))):
+        forms.append({"channel": channel, "base_asset": "BTC"})
+    assert "subscribe with a `markets` array" in described
+    forms.append({"channel": "markets_summary", "markets": [MARKET]})
+    return sorted(forms, key=str)
+
+
+def test_the_forms_of_the_channels_are_found() -> None:
+    if spec.openapi() is not None:
+        forms = [form["channel"] for form in channel_forms()]
+        assert len(forms) > 35
+        assert {"bbo", "trades", "bbo.ALL", "trades.ALL", "markets", "rfq", f"order_book.{MARKET}.deltas@15@50ms"} <= {
+            *forms
+        }
+
+
+TOPICS = sorted({form["channel"].partition(".")[0] for form in channel_forms()})
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+async def test_every_form_of_every_channel_is_served_or_refused_by_name(sandbox: Sandbox, topic: str) -> None:
+    socket = await sandbox.socket(trader=await sandbox.trader())
+    for form in (form for form in channel_forms() if form["channel"].partition(".")[0] == topic):
+        answer = await socket.call("subscribe", **form)
+        if topic in REFUSED_CHANNELS:
+            assert answer["error"]["code"] == -32602
+            assert "the sandbox has no rfq" in answer["error"]["data"]
+            continue
+        assert answer.get("result") == {"channel": form["channel"]}, (form, answer)
+        again = await socket.call("subscribe", **form)
+        assert "already subscribed" in again["error"]["data"]
+        given_up = await socket.call("unsubscribe", **{name: form[name] for name in form if name != "markets"})
+        assert given_up["result"] == {"channel": form["channel"]}
 
 
 # -- what the answers say ---------------------------------------------------------------------------------------------

@@ -80,6 +80,108 @@ async def test_a_modification_that_cannot_be_is_refused(trader: Trader) -> None:
     assert (await modify(trader, order, "0.1", "59000")).error == "ORDER_IS_CLOSED"
 
 
+async def test_what_a_modification_may_not_be_is_refused_in_the_same_words_everywhere(
+    sandbox: Sandbox, trader: Trader
+) -> None:
+    other = await sandbox.trader()
+    socket = await sandbox.socket(trader=trader)
+    await socket.subscribe("orders.ALL")
+    filled = await trader.place("BUY", "0.3", "59900")
+    await other.place("SELL", "0.1", "59900")
+    foreign = await other.place("BUY", "0.1", "59000")
+    closed = await trader.place("BUY", "0.1", "59000", client_id="closed")
+    await trader.get("/orders")
+    await trader.delete(f"/orders/{closed['id']}")
+    await trader.get("/orders")
+    for order, size, price, error in (
+        (filled, "0.1", "59900", "INVALID_ORDER_SIZE"),  # as much was filled already
+        (filled, "0.05", "59900", "INVALID_ORDER_SIZE"),
+        (filled, "0", "59900", "INVALID_ORDER_SIZE"),
+        (filled, "0.3", "59900.05", "VALIDATION_ERROR"),
+        (foreign, "0.2", "59000", "ORDER_ID_NOT_FOUND"),
+        (filled | {"id": "404"}, "0.2", "59000", "ORDER_ID_NOT_FOUND"),
+        (closed, "0.2", "59000", "ORDER_IS_CLOSED"),
+    ):
+        answer = await modify(trader, order, size, price)
+        assert (answer.status, answer.error) == (400, error), (order, size)
+        over_socket = await socket.call("order.modify", **await change(trader, order, size, price))
+        assert over_socket["error"]["data"] == {"error": error}, (order, size)
+    assert (await trader.get(f"/orders/{filled['id']}")).json["size"] == "0.3"
+    assert "request_info" not in (await trader.get(f"/orders/{filled['id']}")).json
+
+
+async def test_a_modification_that_is_refused_later_says_so_and_changes_nothing(
+    sandbox: Sandbox, trader: Trader
+) -> None:
+    socket = await sandbox.socket(trader=trader)
+    await socket.subscribe("orders.ALL")
+    order = await trader.place("BUY", "0.1", "59000", instruction="POST_ONLY")
+    await (await sandbox.trader()).place("SELL", "0.1", "60000")
+    await trader.get("/orders")
+    for price, message in (("60000", "POST_ONLY_WOULD_CROSS"), ("64000", "PRICE_BAND_EXCEEDED")):
+        pending = (await modify(trader, order, "0.1", price)).json["request_info"]
+        assert (pending["request_type"], pending["status"]) == ("MODIFY_ORDER", "PENDING")
+
+        def is_about_it(_: str, update: Any, request_id: str = pending["id"]) -> bool:
+            return "request_info" in update and update["request_info"]["id"] == request_id
+
+        seen = [await socket.next(is_about_it), await socket.next(is_about_it)]
+        assert [update["request_info"]["status"] for update in seen] == ["PENDING", "REJECTED"]
+        assert seen[-1]["request_info"]["message"] == message
+        assert (seen[-1]["status"], seen[-1]["price"], seen[-1]["size"]) == ("OPEN", "59000", "0.1")
+
+
+async def test_a_linked_stop_loss_is_modified_and_resizes_with_its_parent(sandbox: Sandbox, trader: Trader) -> None:
+    socket = await sandbox.socket(trader=trader)
+    await socket.subscribe("orders.ALL")
+    parent = await trader.place("BUY", "0.2", "59000")
+    body = await signed(trader, OrderType.StopLossMarket, OrderSide.Sell, "0.2", "0", trigger_price=Decimal(58000))
+    loss = (await trader.post("/orders", body)).json
+    await trader.get("/orders")
+    moved = await modify(trader, loss, "0.2", "0", trigger_price=Decimal(58500))
+    assert moved.json["request_info"]["status"] == "PENDING"
+    update = await socket.next(lambda _, data: data["id"] == loss["id"] and data["trigger_price"] == "58500")
+    assert (update["status"], update["request_info"]["status"]) == ("UNTRIGGERED", "SUCCESS")
+    await result(socket, "order.modify", **await change(trader, parent, "0.3", "59000"))
+    update = await socket.next(lambda _, data: data["id"] == loss["id"] and data["size"] == "0.3")
+    assert update["remaining_size"] == "0.3"
+    maker = await sandbox.trader()
+    await maker.place("SELL", "0.1", "59000")
+    await socket.next(lambda _, data: data["id"] == loss["id"] and data["size"] == "0.1")
+    await maker.place("SELL", "0.2", "59000")
+    await socket.next(lambda _, data: data["id"] == loss["id"] and data["size"] == "0.3")
+    # Once it has been triggered there is no trigger price to move.
+    body = await signed(trader, OrderType.TakeProfitLimit, OrderSide.Sell, "0.3", "60500", trigger_price=Decimal(60000))
+    profit = (await trader.post("/orders", body)).json
+    assert (await trader.get(f"/orders/{profit['id']}")).json["status"] == "OPEN"
+    refused = await modify(trader, profit, "0.3", "60400", trigger_price=Decimal(60100))
+    assert refused.error == "VALIDATION_ERROR"
+    assert (await modify(trader, profit, "0.3", "60400")).status == 200
+
+
+async def test_a_market_order_is_bounded_by_its_vwap_price(sandbox: Sandbox, trader: Trader) -> None:
+    maker = await sandbox.trader()
+    for size, price in (("0.1", "60000"), ("0.1", "60100"), ("0.1", "60500")):
+        await maker.place("SELL", size, price)
+    body = await trader.order_body("BUY", "0.3", None)
+    for extra, error in (
+        ({"vwap_price": "x"}, "VALIDATION_ERROR"),
+        ({"vwap_price": "-1"}, "VALIDATION_ERROR"),
+        ({"vwap_price": 60100}, "BINDING_ERROR"),
+    ):
+        assert (await trader.post("/orders", body | extra)).error == error
+    limit = await trader.order_body("BUY", "0.1", "60000")
+    for extra in ({"vwap_price": "60000"}, {"flags": ["TARGET_STRATEGY_VWAP"]}):
+        assert (await trader.post("/orders", limit | extra)).error == "VALIDATION_ERROR"
+    answer = await trader.post("/orders", body | {"vwap_price": "60100", "flags": ["TARGET_STRATEGY_VWAP"]})
+    assert answer.json["flags"] == ["TARGET_STRATEGY_VWAP"]
+    await trader.get("/orders")
+    order = await trader.history(answer.json["id"])
+    # 0.1 below the limit by 100 pays for 0.025 beyond it by 400.
+    assert (order["remaining_size"], order["avg_fill_price"]) == ("0.075", "60100")
+    assert order["cancel_reason"] == "MAX_SLIPPAGE_EXCEEDED"
+
+
 @pytest.mark.parametrize(
     ("kind", "price", "trigger", "fires_at"),
     [

@@ -48,6 +48,7 @@ class FakeConnector(ConnectorBase):
         self.orders: dict[str, InFlightOrder] = {}
         self.cancelled: list[str] = []
         self.connected = True
+        self.live = True
         self.collateral = Decimal(1_000_000)
 
     @property
@@ -55,8 +56,15 @@ class FakeConnector(ConnectorBase):
         return "fake_perpetual"
 
     @property
+    def status_dict(self) -> dict[str, bool]:
+        return {"order_books_initialized": self.live, "account_balance": self.connected}
+
+    @property
     def ready(self) -> bool:
-        return self.connected
+        return all(self.status_dict.values())
+
+    def format_status_lines(self) -> list[str]:
+        return ["Account ACTIVE"]
 
     @property
     def network_status(self) -> NetworkStatus:
@@ -276,6 +284,26 @@ async def test_a_book_that_stands_still_is_not_quoted_on(desk: Desk) -> None:
     assert desk.connector.orders == {}
     desk.tick()
     assert len(desk.connector.orders) == 4
+
+
+async def test_a_book_that_the_stream_no_longer_tells_is_not_quoted_on(desk: Desk) -> None:
+    desk.tick()
+    desk.connector.live = False
+    desk.tick()
+    assert len(desk.connector.cancelled) == 4
+    desk.end_cancelled()
+    desk.tick()
+    assert desk.connector.orders == {}
+    desk.connector.live = True
+    desk.tick()
+    assert len(desk.connector.orders) == 4
+
+
+async def test_the_status_shows_the_accounts_health(desk: Desk) -> None:
+    desk.strategy.ready_to_trade = True
+    desk.connector.get_funding_info = lambda pair: SimpleNamespace(mark_price=Decimal(100_000))  # type: ignore[attr-defined]
+    desk.tick()
+    assert "  Account ACTIVE" in desk.strategy.format_status().splitlines()
 
 
 async def test_an_empty_side_of_the_book_is_no_price(desk: Desk) -> None:

@@ -90,6 +90,7 @@ class Bot:
     :param domain: of the connector
     :param credentials: None for a connector that only reads market data
     :param settings: of the connector, by their names in its `Settings`
+    :param trading_required: whether the bot trades; by default if it has credentials
     :param saved_orders: what another instance's `saved_orders` returned
     """
 
@@ -100,12 +101,13 @@ class Bot:
         trading_pairs: list[str],
         settings: Mapping[str, Any] | None = None,
         saved_orders: str | None = None,
+        trading_required: bool | None = None,
     ):
         self.connector = ParadexPerpetualDerivative(
             paradex_perpetual_api_secret=credentials.api_secret if credentials is not None else "",
             paradex_perpetual_account_address=credentials.account_address if credentials is not None else "",
             trading_pairs=list(trading_pairs),
-            trading_required=credentials is not None,
+            trading_required=credentials is not None if trading_required is None else trading_required,
             domain=domain,
             **{f"paradex_perpetual_{name}": value for name, value in (settings or {}).items()},
         )
@@ -153,14 +155,16 @@ class Bot:
         price: Decimal = NAN,
         order_type: OrderType = OrderType.LIMIT,
         action: PositionAction = PositionAction.OPEN,
+        **options: Any,
     ) -> str:
         """Places an order as a strategy does.
 
         :param price: may be left out of MARKET orders
+        :param options: of the connector's orders, such as `trigger_price`
         :return: the client's id
         """
         place = self.connector.buy if side is TradeType.BUY else self.connector.sell
-        return place(pair, amount, order_type, price, position_action=action)
+        return place(pair, amount, order_type, price, position_action=action, **options)
 
     async def placed(self, *arguments: Any, **options: Any) -> str:
         """:meth:`order`, when the exchange has taken it."""

@@ -16,7 +16,17 @@ from hummingbot.core.web_assistant.connections.connections_factory import Connec
 from tests.venue.assumptions import Assumptions
 from tests.venue.bot import Bot, errors_of
 from tests.venue.exchange import Credentials, Exchange, Market
-from tests.venue.venue import SANDBOX, TESTNET, VENUES, SandboxProcess, Venue, funded_account, sandbox, testnet
+from tests.venue.venue import (
+    SANDBOX,
+    TESTNET,
+    VENUES,
+    SandboxProcess,
+    Venue,
+    funded_account,
+    sandbox,
+    testnet,
+    testnet_sub_account,
+)
 
 SYMBOL = "BTC-USD-PERP"
 BOTH_ENCODINGS = "private_payloads"
@@ -72,15 +82,29 @@ def sandbox_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def credentials(request: pytest.FixtureRequest, sandbox_data: Path) -> Credentials:
-    """An account and its subkey. A sandbox without control surface makes none, so it is made before that one starts."""
+def accounts(request: pytest.FixtureRequest, sandbox_data: Path) -> list[Credentials]:
+    """Accounts and their subkeys. A sandbox without control surface makes none, so they are made before it starts."""
     if request.config.getoption("venue") == TESTNET:
-        return testnet(os.environ).credentials
+        return [testnet(os.environ).credentials, *testnet_sub_account(os.environ)]
     process = SandboxProcess(sandbox_data)
     try:
-        return funded_account(process.url)
+        return [funded_account(process.url) for _ in range(2)]
     finally:
         process.stop()
+
+
+@pytest.fixture(scope="session")
+def credentials(accounts: list[Credentials]) -> Credentials:
+    """Of the account that the tests trade with."""
+    return accounts[0]
+
+
+@pytest.fixture
+def other_credentials(accounts: list[Credentials]) -> Credentials:
+    """Of a second account, on the testnet a sub-account."""
+    if len(accounts) == 1:
+        pytest.skip("no sub-account: its credentials are in PARADEX_TESTNET_SUB_… like those of the main account")
+    return accounts[1]
 
 
 @pytest.fixture(scope="session")

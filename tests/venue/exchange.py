@@ -222,6 +222,7 @@ class Exchange:
         *,
         instruction: str = "GTC",
         reduce_only: bool = False,
+        mmp: bool = False,
         client_id: str = "",
         signed_ago: float = 0.0,
         recv_window: int | None = None,
@@ -229,6 +230,7 @@ class Exchange:
         """`POST /orders`, signed by the SDK.
 
         :param price: None makes it a MARKET order
+        :param mmp: whether it is under market-maker protection
         :param signed_ago: seconds by which the signature is older than now
         :return: the exchange's first answer
         """
@@ -241,12 +243,28 @@ class Exchange:
             client_id=client_id,
             instruction=instruction,
             reduce_only=reduce_only,
+            mmp=mmp,
             recv_window=recv_window,
             signature_timestamp=int((time.time() - signed_ago) * 1e3),
         )
         order.signature = (await self._signer()).sign_order(order)
         body = {name: value for name, value in order.dump_to_dict().items() if value not in (None, "")}
         return await self.post("/orders", body)
+
+    async def modify(self, order: Mapping[str, Any], market: Market, price: Decimal) -> dict[str, Any]:
+        """`PUT /orders/{id}` of a LIMIT order, signed by the SDK; the exchange's first answer."""
+        change = Order(
+            market=market.symbol,
+            order_type=OrderType.Limit,
+            order_side=OrderSide(order["side"]),
+            size=Decimal(order["size"]),
+            limit_price=price,
+            order_id=order["id"],
+        )
+        change.signature = (await self._signer()).sign_order(change)
+        body = {name: value for name, value in change.dump_to_dict().items() if value not in (None, "")}
+        path = f"/orders/{order['id']}"
+        return (await self.request("PUT", path, body=body, headers=await self.authorization()))[0]
 
     async def open_orders(self, market: Market | None = None) -> dict[str, dict[str, Any]]:
         """The live orders by client id."""

@@ -53,6 +53,13 @@ def testnet(environment: Mapping[str, str]) -> Venue:
     return Venue(TESTNET, domain, CONSTANTS.REST_URLS[domain], credentials)
 
 
+def testnet_sub_account(environment: Mapping[str, str]) -> list[Credentials]:
+    """The credentials of a sub-account, if the environment has some: a subkey of it, and its own address."""
+    names = [variable.replace("TESTNET_", "TESTNET_SUB_") for variable in (SECRET_VARIABLE, ADDRESS_VARIABLE)]
+    values = [environment.get(name, "") for name in names]
+    return [Credentials(*values)] if all(values) else []
+
+
 class SandboxProcess:
     """A running `paradex-sandbox serve` on a free port.
 

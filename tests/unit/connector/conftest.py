@@ -56,7 +56,7 @@ def synchronizer(clock: Clock) -> TimeSynchronizer:
 
 
 @pytest.fixture
-def make_auth(venue: Venue, synchronizer: TimeSynchronizer) -> Callable[..., ParadexPerpetualAuth]:
+def make_auth(venue: Venue, synchronizer: TimeSynchronizer, clock: Clock) -> Callable[..., ParadexPerpetualAuth]:
     """Makes authenticators that reach the venue."""
 
     def make(**changes: object) -> ParadexPerpetualAuth:
@@ -65,6 +65,7 @@ def make_auth(venue: Venue, synchronizer: TimeSynchronizer) -> Callable[..., Par
             "account_address": payloads.ADDRESS,
             "domain": CONSTANTS.SANDBOX_DOMAIN,
             "time": synchronizer.time,
+            "monotonic": clock.time,
             **changes,
         }
         auth = ParadexPerpetualAuth(**arguments)  # type: ignore[arg-type]
@@ -99,6 +100,7 @@ async def make_exchange(venue: Venue, clock: Clock) -> AsyncIterator[Callable[..
         }
         exchange = ParadexPerpetualDerivative(**arguments)  # type: ignore[arg-type]
         clock.drive(exchange._time_synchronizer)
+        exchange._auth._monotonic = clock.time
         exchange._sleep = clock.sleep  # type: ignore[method-assign]
         exchange._set_current_timestamp(clock.now)
         markets = [payloads.market(), payloads.market(payloads.ETH_MARKET)]

@@ -44,10 +44,18 @@ def book(
     version: int = 2,
     extra: int = 0,
     row_extra: int = 0,
+    tops: Sequence[Level | None] = (None,) * 4,
 ) -> bytes:
-    block = struct.pack("<qqB9q", NOW_US, seq, 0 if snapshot else 1, *[NULL] * 9)
+    """:param tops: the best bid and ask with, and then without Retail Price Improvement orders"""
+    best = [number for top in tops for number in map(fixed, top or (None, None))]
+    block = struct.pack("<qqB9q", NOW_US, seq, 0 if snapshot else 1, *best[:4], NULL, *best[4:])
     groups = _group(bids, row_extra) + _group(asks, row_extra)
     return frame(3, block, market, version=version, groups=groups, extra=extra)
+
+
+def bbo(bid: Level | None = ("60000", "0.5"), ask: Level | None = ("60000.1", "1"), *, market: str = MARKET) -> bytes:
+    numbers = [number for level in (bid, ask) for number in map(fixed, level or (None, None))]
+    return frame(2, struct.pack("<qq4q", NOW_US, 3, *numbers), market)
 
 
 def trade(

@@ -244,6 +244,18 @@ class TestRenewal:
         with pytest.raises(web_utils.NoAnswerError):
             await auth.token()
 
+    async def test_a_clock_that_is_set_back_does_not_make_the_pause_longer(
+        self, make_auth: MakeAuth, venue: Venue, clock: Clock
+    ) -> None:
+        exchange_time = [NOW + 600]
+        auth = make_auth(time=lambda: exchange_time[0])
+        venue.on("POST", "/auth/*", refusal("SERVICE_UNAVAILABLE", 503), {"jwt_token": jwt()})
+        with pytest.raises(web_utils.NoAnswerError):
+            await auth.token()
+        exchange_time[0] = NOW  # the exchange's time is known now
+        clock.now += 2 * CONSTANTS.TOKEN_RETRY_INITIAL
+        assert await auth.token() == jwt()
+
     async def test_the_pause_is_forgotten_after_a_success(
         self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock
     ) -> None:

@@ -178,14 +178,14 @@ class TestLeverage:
         await exchange._update_leverage()
         assert exchange.get_leverage(PAIR) == 9
 
-    @pytest.mark.parametrize("leverage", [0, -1, 51, 1000])
+    @pytest.mark.parametrize("leverage", [0, -1, 51, 1000, Decimal("2.5")])
     async def test_more_than_the_market_allows_is_refused_here(
         self, venue: Venue, exchange: ParadexPerpetualDerivative, log: pytest.LogCaptureFixture, leverage: int
     ) -> None:
         await exchange._execute_set_leverage(PAIR, leverage)
         assert exchange.get_leverage(PAIR) == 1
         assert venue.requests == []
-        assert "the leverage of BTC-USDC on Paradex is between 1 and 50" in log.text
+        assert f"BTC-USDC on Paradex is a whole number, between 1 and 50, not {leverage}" in log.text
 
     @pytest.mark.parametrize("answer", [refusal("MARKET_MARGIN_RESTRICTED"), refusal("SERVICE_UNAVAILABLE", 503)])
     async def test_a_refusal_of_the_exchange_is_said(
@@ -317,7 +317,7 @@ class TestFunding:
         (event,) = funded.funded()
         assert (event.trading_pair, event.amount, event.funding_rate) == (PAIR, Decimal("-2.5"), Decimal("0.0001"))
         assert event.timestamp == pytest.approx(NOW)
-        await funded.hear(f"funding_payments.{MARKET}", payloads.funding_payment("4", created_at=NOW_MS + 1000))
+        await funded.hear(f"funding_payments.{MARKET}", payloads.funding_payment("4", id="2", created_at=NOW_MS + 1000))
         assert [event.amount for event in funded.funded()] == [Decimal("-2.5"), Decimal(4)]
 
     async def test_payments_of_before_the_start_are_not_told(self, venue: Venue, funded: Trader) -> None:
@@ -325,6 +325,66 @@ class TestFunding:
         await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=False)
         await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=True)
         assert funded.funded() == []
+
+    async def test_payments_of_an_outage_are_all_told_once_and_in_order(self, venue: Venue, funded: Trader) -> None:
+        before, first, second, third = (
+            payloads.funding_payment(str(number), id=str(number), created_at=NOW_MS + 1000 * number)
+            for number in range(4)
+        )
+        venue.on("GET", "/funding/payments", payloads.page(before))
+        await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=False)
+        venue.on("GET", "/funding/payments", payloads.page(second, first, before))
+        await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=True)
+        assert [event.amount for event in funded.funded()] == [1, 2]
+        assert int(venue.asked("GET", "/funding/payments")[-1].query["start_at"]) == NOW_MS
+        venue.on("GET", "/funding/payments", payloads.page(third, second, first, before))
+        await funded.hear(f"funding_payments.{MARKET}", third)
+        await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=True)
+        assert [event.amount for event in funded.funded()] == [1, 2, 3]
+
+    async def test_a_payment_that_the_stream_missed_is_told_although_a_later_one_has_been(
+        self, venue: Venue, funded: Trader
+    ) -> None:
+        venue.on("GET", "/funding/payments", payloads.page())
+        await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=False)
+        missed = payloads.funding_payment("1", id="1", created_at=NOW_MS)
+        later = payloads.funding_payment("2", id="2", created_at=NOW_MS + 1000)
+        await funded.hear(f"funding_payments.{MARKET}", later)
+        venue.on("GET", "/funding/payments", payloads.page(later, missed))
+        await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=True)
+        assert [event.amount for event in funded.funded()] == [2, 1]
+
+    async def test_a_payment_that_rest_does_not_know_yet_is_not_told_again_when_it_does(
+        self, venue: Venue, funded: Trader
+    ) -> None:
+        first, told = (
+            payloads.funding_payment(str(number), id=str(number), created_at=NOW_MS + 1000 * number)
+            for number in (1, 2)
+        )
+        venue.on("GET", "/funding/payments", payloads.page(), payloads.page(first), payloads.page(told, first))
+        await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=False)
+        await funded.hear(f"funding_payments.{MARKET}", told)
+        for _ in range(2):
+            await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=True)
+        assert [event.amount for event in funded.funded()] == [2, 1]
+
+    async def test_payments_while_the_network_was_down_are_told(self, venue: Venue, funded: Trader) -> None:
+        venue.on("GET", "/funding/payments", payloads.page())
+        await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=False)
+        await funded.exchange.stop_network()
+        venue.on("GET", "/funding/payments", payloads.page(payloads.funding_payment("1")))
+        await funded.exchange._update_funding_payment(PAIR, fire_event_on_new=False)  # as the framework restarts it
+        assert [event.amount for event in funded.funded()] == [1]
+
+    async def test_a_stream_that_is_back_has_the_payments_looked_up(self, funded: Trader) -> None:
+        funded.exchange._funding_fee_poll_notifier.clear()
+        await funded.hear("stream_resumed", {})
+        assert funded.exchange._funding_fee_poll_notifier.is_set()
+
+    async def test_a_list_that_does_not_come_is_asked_for_again(self, venue: Venue, funded: Trader) -> None:
+        venue.on("GET", "/funding/payments", payloads.page(), refusal("SERVICE_UNAVAILABLE", 503), payloads.page())
+        update = funded.exchange._update_funding_payment
+        assert [await update(PAIR, fire_event_on_new=True) for _ in range(3)] == [True, False, True]
 
     async def test_payments_in_markets_that_are_not_ours_are_passed_over(self, funded: Trader) -> None:
         await funded.hear("funding_payments.ETH-USD", payloads.funding_payment(symbol="ETH-USD"))

@@ -740,7 +740,7 @@ class TestCircuitBreaker:
         assert "new orders pause until Paradex answers again (3 failures within 30 s" in text
         assert "SERVICE_UNAVAILABLE" in text
         assert len(venue.asked("POST", "/orders")) == 3
-        (record,) = [record for record in log.records if "was not placed" in record.getMessage()]
+        (record,) = [record for record in log.records if "was not sent" in record.getMessage()]
         assert record.exc_info is None  # a line, not a traceback for each order
         order = failing.track()
         failing.exchange.cancel(PAIR, "mine")

@@ -18,7 +18,7 @@ from tests.unit.connector.venue import PATIENCE, Socket, Venue, refusal
 
 RESUMED = {"channel": CONSTANTS.STREAM_RESUMED, "data": {}}
 FUNDING = f"funding_payments.{payloads.MARKET}"
-CHANNELS = [*CONSTANTS.PRIVATE_CHANNELS, FUNDING]
+CHANNELS = [*CONSTANTS.PRIVATE_CHANNELS, CONSTANTS.MMP_CHANNEL, FUNDING]
 
 
 class Listener:
@@ -86,7 +86,7 @@ class TestSubscribing:
         assert await listener.next() == RESUMED
         assert listener.source.last_recv_time > 0
 
-    @pytest.mark.parametrize("refused", CHANNELS)
+    @pytest.mark.parametrize("refused", [*CONSTANTS.PRIVATE_CHANNELS, FUNDING])
     async def test_a_channel_that_is_refused_is_no_stream(
         self, venue: Venue, listener: Listener, log: pytest.LogCaptureFixture, refused: str
     ) -> None:
@@ -100,6 +100,19 @@ class TestSubscribing:
         assert await listener.next() == RESUMED
         assert len(venue.sockets) == 2
         assert "refused subscribe: -32600 no such channel" in log.text
+
+    async def test_an_account_without_market_maker_protection_has_a_stream_all_the_same(
+        self, venue: Venue, listener: Listener
+    ) -> None:
+        def refuse(socket: Socket, call: dict[str, Any]) -> dict[str, Any]:
+            if call["params"]["channel"] == CONSTANTS.MMP_CHANNEL:
+                return {"error": {"code": -32600, "message": "no such channel"}}
+            return {"result": {}}
+
+        venue.rpc["subscribe"] = refuse
+        listener.start()
+        assert await listener.next() == RESUMED
+        assert len(venue.sockets) == 1
 
     async def test_a_channel_that_is_not_acknowledged_is_no_stream(
         self, venue: Venue, listener: Listener, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture

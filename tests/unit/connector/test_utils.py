@@ -293,42 +293,6 @@ class TestOrders:
         assert not utils.is_retail(payloads.order("mine", flags=["REDUCE_ONLY"]))
         assert not utils.is_retail(payloads.order("mine", flags=None))
 
-    def request(self, **changes: Any) -> dict[str, Any]:
-        arguments: dict[str, Any] = {
-            "market": MARKET,
-            "side": "BUY",
-            "order_type": "LIMIT",
-            "size": Decimal("0.50"),
-            "price": Decimal("6E+4"),
-            "instruction": "GTC",
-            "client_id": "mine",
-            "position_action": PositionAction.OPEN,
-            "recv_window_ms": 10_000,
-            **changes,
-        }
-        return utils.order_request(**arguments)
-
-    def test_a_request_has_plain_numbers_and_only_known_fields(self) -> None:
-        assert self.request() == {
-            "market": MARKET,
-            "side": "BUY",
-            "type": "LIMIT",
-            "size": "0.5",
-            "price": "60000",
-            "instruction": "GTC",
-            "client_id": "mine",
-            "recv_window": 10_000,
-        }
-
-    def test_a_market_order_has_no_price_and_a_closing_one_only_reduces(self) -> None:
-        request = self.request(order_type="MARKET", price=None, position_action=PositionAction.CLOSE)
-        assert "price" not in request
-        assert request["flags"] == ["REDUCE_ONLY"]
-
-    def test_a_price_with_too_many_decimals_is_not_sent(self) -> None:
-        with pytest.raises(ValueError, match="more than 8 decimals"):
-            self.request(price=Decimal("0.000000001"))
-
 
 class TestFills:
     def test_a_fill_is_unique_within_its_type(self) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import io
 import logging
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +18,7 @@ from hummingbot.connector.derivative.paradex_perpetual import (
 )
 from pydantic import ValidationError
 
-from tests.unit.connector.payloads import ADDRESS, SUBKEY
+from tests.unit.connector.payloads import ADDRESS, SUBKEY, jwt
 
 CONFIG_MAPS = {CONSTANTS.DEFAULT_DOMAIN: utils.KEYS, **utils.OTHER_DOMAINS_KEYS}
 DOMAINS = list(CONFIG_MAPS)
@@ -67,12 +66,12 @@ def test_the_connector_is_given_keys_and_configuration_under_its_own_names(
     assert parameters.get("domain", CONSTANTS.DEFAULT_DOMAIN) == domain
 
 
-def test_two_secrets_are_asked_for_and_the_order_class_is_not(domain: str, config: ClientConfigAdapter) -> None:
+def test_two_secrets_are_asked_for_and_no_setting_is(domain: str, config: ClientConfigAdapter) -> None:
     asked = [item.attr for item in config.traverse() if item.client_field_data.prompt_on_new]
     assert asked == [f"{domain}_api_secret", f"{domain}_account_address"]
     assert all(config.is_secure(attr) for attr in asked)
-    assert not config.is_secure(f"{domain}_order_class")
-    assert getattr(config, f"{domain}_order_class") == "pro"
+    assert [item.attr for item in config.traverse() if item.client_field_data.is_connect_key] == asked
+    assert not any(config.is_secure(f"{domain}_{name}") for name in utils.Settings.model_fields)
 
 
 def test_prompts_say_which_key_and_which_address(domain: str, config: ClientConfigAdapter) -> None:
@@ -119,11 +118,6 @@ def test_a_malformed_address_is_refused_at_the_prompt(domain: str, config: Clien
         setattr(config, f"{domain}_account_address", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq")
     with pytest.raises(ConfigValidationError, match="too large"):
         setattr(config, f"{domain}_account_address", hex(utils.STARK_FIELD_PRIME))
-
-
-def test_an_unknown_order_class_is_refused(domain: str, config: ClientConfigAdapter) -> None:
-    with pytest.raises(ConfigValidationError, match="order class is pro or retail, not 'vip'"):
-        setattr(config, f"{domain}_order_class", "vip")
 
 
 @pytest.mark.parametrize("secret", BAD_SECRETS)
@@ -176,22 +170,6 @@ def test_secrets_are_encrypted_on_disk_and_come_back(
     }
 
 
-def test_a_file_that_was_made_before_the_order_class_existed_is_still_read(
-    domain: str, config: ClientConfigAdapter, password: None, tmp_path: Path
-) -> None:
-    setattr(config, f"{domain}_api_secret", SUBKEY)
-    setattr(config, f"{domain}_account_address", ADDRESS)
-    path = tmp_path / f"{domain}.yml"
-    saved: dict[str, Any] = yaml.safe_load(_save(config, path))
-    del saved[f"{domain}_order_class"], saved["receive_connector_configuration"]
-    path.write_text(yaml.safe_dump(saved))
-
-    loaded = config_helpers.load_connector_config_map_from_file(path)
-
-    assert getattr(loaded, f"{domain}_order_class") == "pro"
-    assert loaded.receive_connector_configuration
-
-
 def test_a_secret_on_disk_that_was_tampered_with_is_not_taken_for_one(
     domain: str, config: ClientConfigAdapter, password: None, tmp_path: Path
 ) -> None:
@@ -203,3 +181,9 @@ def test_a_secret_on_disk_that_was_tampered_with_is_not_taken_for_one(
     path.write_text(yaml.safe_dump(saved))
     with pytest.raises(ValidationError, match="should be 0x"):
         config_helpers.load_connector_config_map_from_file(path)
+
+
+def test_a_read_only_token_can_be_entered_instead_of_the_key(domain: str, config: ClientConfigAdapter) -> None:
+    token = jwt(lifetime=86400)
+    setattr(config, f"{domain}_api_secret", f" {token} ")
+    assert getattr(config, f"{domain}_api_secret").get_secret_value() == token

@@ -145,9 +145,9 @@ def test_money_is_conserved_to_the_last_decimal(program: list[Action]) -> None:
 
 
 def wealth(exchange: Exchange) -> Decimal:
-    """Everybody's balance and exact unrealized PnL and funding: accounts, crowd and house."""
+    """Everybody's balance and exact unrealized PnL and funding: accounts, crowds and house."""
     record = exchange.records.whole()
-    total = record.core.house + record.core.insurance
+    total = record.core.house + record.core.insurance + record.core.departed
     for account in record.accounts:
         total += sum(account.info.balances.values())
     for market in record.markets.values():

@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from paradex_sandbox.exchange.default_markets import DEFAULT_MARKETS
-from paradex_sandbox.exchange.errors import MarketsFileError
-from paradex_sandbox.exchange.markets import load_markets
+from paradex_sandbox.exchange.errors import ExchangeError, MarketsFileError
+from paradex_sandbox.exchange.exchange import Exchange
+from paradex_sandbox.exchange.markets import load_markets, parse_markets
 from paradex_sandbox.exchange.model import AssetKind
+from paradex_sandbox.liquidity import SyntheticTraders
+from paradex_sandbox.storage import Storage
+from tests.unit.sandbox.venue import START, plain_market
 
 
 def write(path: Path, data: object) -> Path:
@@ -69,6 +74,15 @@ def test_numbers_may_be_written_as_numbers_and_extra_fields_are_left_out(tmp_pat
         ({"max_open_orders": 1.5}, "max_open_orders must be a whole number"),
         ({"funding_period_hours": 0}, "funding_period_hours must be at least 1"),
         ({"tags": "MEME"}, "tags must be a list of texts"),
+        ({"max_order_size": "1E+99"}, "max_order_size must be between -10000000000 and 10000000000"),
+        ({"min_notional": "1E-99"}, "min_notional must be between"),
+        ({"price_tick_size": "1E-9"}, "price_tick_size must be a multiple of 0.00000001"),
+        ({"interest_rate": "2"}, "interest_rate must be between -1 and 1"),
+        ({"funding_period_hours": 9000}, "funding_period_hours must be at most 8760"),
+        ({"simulation": {"base_price": "1E+9"}}, "base_price must be at least the market's tick and below 1000000000"),
+        ({"simulation": {"base_price": "1E-8"}}, "base_price must be at least the market's tick"),
+        ({"simulation": {"base_price": 1, "volatility": 1}}, "volatility must be 0 to 0.01"),
+        ({"simulation": {"base_price": 1, "takers_per_second": 1001}}, "takers_per_second must be at most 1000"),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path: Path, change: dict[str, object], words: str) -> None:
@@ -99,3 +113,34 @@ def test_what_is_no_list_of_markets_is_refused(tmp_path: Path, content: str, wor
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MarketsFileError, match=r"cannot read .*nowhere\.json"):
         load_markets(tmp_path / "nowhere.json")
+
+
+odd_numbers = st.sampled_from(["0.1", "1", "7", "1E+17", "1E-17", "0.0001", 10**12])
+json_values = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.decimals(), st.text(max_size=5), st.sampled_from(["0.1", "1"])
+    ),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=3,
+)
+fields_of_markets = st.sampled_from(sorted({name for market in DEFAULT_MARKETS for name in market}))
+
+
+@given(like=st.sampled_from(DEFAULT_MARKETS), changes=st.dictionaries(fields_of_markets, json_values, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_listed_is_refused_in_one_sentence_or_trades(like: Any, changes: dict[str, Any]) -> None:
+    exchange = Exchange([plain_market()], seed=1, now_us=START)
+    traders = SyntheticTraders(exchange, seed=1)
+    try:
+        (market,) = parse_markets([deepcopy(like) | changes], "the body")
+        exchange.create_market(market)
+    except (MarketsFileError, ExchangeError):
+        return
+    storage = Storage(":memory:")
+    for second in range(1, 4):
+        exchange.advance(START + second * 1_000_000)
+        traders.step(exchange.now)
+        storage.write(exchange, exchange.drain_events())
+    exchange.delete_market(market.symbol)
+    storage.write(exchange, exchange.drain_events())
+    storage.close()

@@ -108,14 +108,61 @@ def test_an_ioc_order_never_rests(venue: Venue) -> None:
     assert venue.exchange.open_orders(BOB) == []
 
 
-def test_a_market_order_takes_up_to_its_slippage_and_no_further(venue: Venue) -> None:
-    for price in ("101", "103", "103.5"):
+@pytest.mark.parametrize(
+    ("band", "vwap_price", "fills", "average", "reason"),
+    [
+        # The two examples of the documentation (trading/orders/vwap-price-protection), prices divided by 200.
+        ("0.003", "100", ["99.5 10", "100.25 20"], "100", CancelReason.PRICE_BAND_EXCEEDED),
+        ("0.0075", "100", ["99.5 10", "100.25 10", "100.5 5"], "100", CancelReason.MAX_SLIPPAGE_EXCEEDED),
+    ],
+)
+def test_a_market_order_costs_no_more_on_average_than_its_vwap_price(
+    make_venue: Callable[..., Venue],
+    band: str,
+    vwap_price: str,
+    fills: list[str],
+    average: str,
+    reason: CancelReason,
+) -> None:
+    venue = make_venue(price_bands_width=Decimal(band), price_tick_size=Decimal("0.25"))
+    offered = [*fills[:-1], fills[-1].split()[0] + " 20", "100.5 10"]
+    for price, size in map(str.split, offered):
+        venue.exchange.crowd.quote(MARKET, Side.SELL, Decimal(price), Decimal(size))
+    order = venue.buy(BOB, "50", vwap_price=Decimal(vwap_price))
+    assert [f"{fill.price.normalize():f} {fill.size.normalize():f}" for fill in venue.fills(BOB)] == fills
+    assert order.filled_notional / order.filled_size <= Decimal(average)
+    assert order.cancel_reason == reason
+
+
+def test_without_a_vwap_price_the_maximum_slippage_bounds_the_average(venue: Venue) -> None:
+    venue.exchange.set_max_slippage(BOB, MARKET, Decimal("0.01"))
+    for price in ("100", "101", "104.5"):
         venue.sell(ALICE, "1", price)
     order = venue.buy(BOB, "3")
-    # 2% over the best ask of 101 is 103.02.
-    assert [fill.price for fill in venue.fills(BOB)] == [Decimal(101), Decimal(103)]
-    assert (order.remaining_size, order.cancel_reason) == (Decimal(1), CancelReason.MAX_SLIPPAGE_EXCEEDED)
+    # 1% over the best ask is 101: what the first two lie below it pays for 0.28 of the third.
+    assert [(fill.price, fill.size) for fill in venue.fills(BOB)][2:] == [(Decimal("104.5"), Decimal("0.28"))]
+    assert (order.remaining_size, order.cancel_reason) == (Decimal("0.72"), CancelReason.MAX_SLIPPAGE_EXCEEDED)
     assert order.price == 0
+    assert order.flags == (OrderFlag.TARGET_STRATEGY_VWAP,)
+
+
+def test_a_vwap_price_of_any_precision_is_kept_exactly(make_venue: Callable[..., Venue]) -> None:
+    venue = make_venue(order_size_increment=Decimal("1e-8"), position_limit=Decimal(10) ** 6)
+    for price in ("99.5", "100.5"):
+        venue.exchange.crowd.quote(MARKET, Side.SELL, Decimal(price), Decimal(500))
+    order = venue.buy(BOB, "900", vwap_price=Decimal("100.49999999999999999999"))
+    assert order.remaining_size == 0
+    assert venue.buy(BOB, "1", vwap_price=Decimal("100.49999999999999999999")).filled_size == 0
+
+
+def test_a_sale_brings_no_less_on_average(venue: Venue) -> None:
+    for price in ("100", "99"):
+        venue.buy(ALICE, "1", price)
+    order = venue.sell(BOB, "2", vwap_price=Decimal("99.75"))
+    assert [fill.size for fill in venue.fills(BOB)] == [1, Decimal("0.33")]
+    assert order.cancel_reason == CancelReason.MAX_SLIPPAGE_EXCEEDED
+    nothing = venue.sell(BOB, "1", vwap_price=Decimal("99.5"))
+    assert (nothing.filled_size, nothing.cancel_reason) == (0, CancelReason.MAX_SLIPPAGE_EXCEEDED)
 
 
 def test_a_market_order_stays_within_the_price_band(make_venue: Callable[..., Venue]) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from paradex_sandbox.exchange.errors import ExchangeError
+from paradex_sandbox.exchange.events import OrderUpdated
 from paradex_sandbox.exchange.model import (
     ModifyRequest,
     Order,
@@ -200,6 +201,20 @@ def test_a_size_that_was_filled_already_is_refused_at_once(queue: tuple[Venue, O
     venue, order = queue
     venue.sell(CAROL, "1", "99")
     assert refusal(venue, change(order, size="1")) == "INVALID_ORDER_SIZE"
+
+
+def test_each_of_two_changes_at_once_is_told_its_own_outcome(queue: tuple[Venue, Order]) -> None:
+    venue, order = queue
+    first = venue.exchange.modify(ALICE, change(order, size="1"))
+    second = venue.exchange.modify(ALICE, change(order, price="106"))
+    assert first.request_info is not None
+    assert second.request_info is not None
+    venue.process()
+    told = [event.order.request_info for event in venue.of_type(OrderUpdated)]
+    assert [(info.id, info.status) for info in told if info is not None and info.status != "PENDING"] == [
+        (first.request_info.id, "SUCCESS"),
+        (second.request_info.id, "REJECTED"),
+    ]
 
 
 # -- batches ---------------------------------------------------------------------------------------------------------

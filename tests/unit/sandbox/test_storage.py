@@ -21,6 +21,13 @@ from paradex_sandbox.rows import Table
 from paradex_sandbox.storage import Storage, StorageError
 from tests.unit.sandbox.venue import ALICE, BOB, CAROL, MARKET, SECOND, START, Venue, plain_market
 
+#: Columns by table; what they hold by default is what they held then.
+ADDED_SINCE_VERSION_2 = {
+    "core": ["departed"],
+    "orders": ["vwap_price", "parent_id", "linked_size"],
+    "requests": ["request_id"],
+}
+
 
 def fresh() -> Exchange:
     return Exchange([plain_market(), *load_markets()[:2]], seed=1, now_us=START)
@@ -260,6 +267,23 @@ def test_a_file_of_another_version_or_kind_is_refused(path: Path) -> None:
     other.write_text("this is no database, and long enough for SQLite to see that\n" * 100)
     with pytest.raises(StorageError, match="cannot use"):
         Storage(other)
+
+
+def test_a_file_of_an_earlier_version_is_brought_up_to_date(path: Path) -> None:
+    storage = Storage(path)
+    before = live_through(storage).exchange.records.whole()
+    storage.close()
+    db = sqlite3.connect(path)
+    for table, columns in ADDED_SINCE_VERSION_2.items():
+        for column in columns:
+            db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    db.execute("DROP TABLE listings")
+    db.execute("PRAGMA user_version = 2")
+    db.commit()
+    db.close()
+    storage = Storage(path)
+    assert restored(storage).records.whole() == before
+    storage.close()
 
 
 def test_a_second_process_is_kept_out(storage: Storage, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ from decimal import Decimal
 import pytest
 
 from paradex_sandbox.exchange.errors import ExchangeError
+from paradex_sandbox.exchange.exchange import Exchange
 from paradex_sandbox.exchange.model import (
     CancelReason,
+    ModifyRequest,
     Order,
     OrderFlag,
     OrderInstruction,
@@ -17,8 +19,10 @@ from paradex_sandbox.exchange.model import (
     SystemStatus,
 )
 from paradex_sandbox.exchange.triggers import TriggerBook
-from tests.unit.sandbox.venue import ALICE, BOB, CAROL, MARKET, Venue
+from paradex_sandbox.storage import Storage
+from tests.unit.sandbox.venue import ALICE, BOB, CAROL, MARKET, START, Venue, plain_market
 
+D = Decimal
 ABOVE, BELOW = OrderFlag.STOP_CONDITION_ABOVE_TRIGGER, OrderFlag.STOP_CONDITION_BELOW_TRIGGER
 
 
@@ -165,14 +169,16 @@ def test_without_position_or_parent_a_bound_order_is_closed(deep: Venue) -> None
 def test_slippage_does_not_bound_a_stop_loss_but_a_stop(venue: Venue) -> None:
     venue.sell(BOB, "3", "100")
     venue.buy(ALICE, "3", "100")
-    for price in ("99", "96"):
+    for price in ("99", "94.5"):
         venue.buy(BOB, "1", price)
-    stop = trigger(venue, OrderType.STOP_MARKET, Side.SELL, "99.5", size="2")
-    venue.mark("99.5")
-    assert state(venue, stop) == (OrderStatus.CLOSED, CancelReason.MAX_SLIPPAGE_EXCEEDED)
-    venue.buy(BOB, "0.5", "99")
-    loss = trigger(venue, OrderType.STOP_LOSS_MARKET, Side.SELL, "99", size="1")
+    stop = trigger(venue, OrderType.STOP_MARKET, Side.SELL, "99", size="2")
     venue.mark("99")
+    # 2% below the best bid is 97.02, on average.
+    assert state(venue, stop) == (OrderStatus.CLOSED, CancelReason.MAX_SLIPPAGE_EXCEEDED)
+    assert venue.find(ALICE, stop.id).filled_size == Decimal("1.78")
+    venue.buy(BOB, "0.5", "99")
+    loss = trigger(venue, OrderType.STOP_LOSS_MARKET, Side.SELL, "98.5", size="0.7")
+    venue.mark("98.5")
     assert state(venue, loss) == (OrderStatus.CLOSED, "")
 
 
@@ -180,9 +186,11 @@ def test_an_accounts_own_slippage_goes_before_the_markets(venue: Venue) -> None:
     for price in ("100", "101", "103"):
         venue.sell(BOB, "1", price)
     venue.exchange.set_max_slippage(ALICE, MARKET, Decimal("0.005"))
-    assert venue.buy(ALICE, "3", None).filled_size == 1
+    assert venue.buy(ALICE, "3", None).filled_size == 2
+    venue.exchange.set_max_slippage(ALICE, MARKET, Decimal("0.001"))
+    venue.sell(BOB, "1", "102")
+    assert venue.buy(ALICE, "2", None).filled_size == Decimal("1.11")
     venue.exchange.set_max_slippage(ALICE, MARKET, Decimal("0.05"))
-    assert venue.buy(ALICE, "2", None).filled_size == 2
     venue.exchange.set_max_slippage(ALICE, MARKET, None)
     assert venue.exchange.account(ALICE).max_slippage == {}
     with pytest.raises(ExchangeError, match="max slippage"):
@@ -266,3 +274,114 @@ def test_cancelling_takes_an_order_out_of_the_queue(deep: Venue) -> None:
     deep.mark("101")
     assert state(deep, order) == (OrderStatus.CLOSED, CancelReason.USER_CANCELED)
     assert deep.position(ALICE) == deep.position(CAROL) == 0
+
+
+# -- take-profits and stop-losses that are linked to the order that opens their position ------------------------------
+
+
+def linked(venue: Venue, size: str = "5", parent_size: str = "5") -> tuple[Order, Order]:
+    """A bid of ALICE at 98, and a stop-loss for what it is going to buy."""
+    parent = venue.buy(ALICE, parent_size, "98")
+    return parent, trigger(venue, OrderType.STOP_LOSS_MARKET, Side.SELL, "95", size=size)
+
+
+def resize(venue: Venue, order: Order, size: str, price: str = "98") -> None:
+    request = ModifyRequest(order.id, MARKET, order.side, order.type, Decimal(size), Decimal(price))
+    venue.exchange.modify(ALICE, request)
+    venue.process()
+
+
+@pytest.mark.parametrize("size", ["8", "2"])
+def test_a_linked_order_resizes_with_its_parent(venue: Venue, size: str) -> None:
+    parent, loss = linked(venue)
+    resize(venue, parent, size)
+    resized = venue.find(ALICE, loss.id)
+    assert (resized.status, resized.size, resized.remaining_size) == (OrderStatus.UNTRIGGERED, D(size), D(size))
+    venue.sell(BOB, size, "98")
+    assert venue.position(ALICE) == venue.find(ALICE, loss.id).size == D(size)
+
+
+def test_a_parent_that_is_resized_into_the_book_takes_its_linked_orders_along(venue: Venue) -> None:
+    parent, loss = linked(venue)
+    venue.sell(BOB, "8", "99")
+    resize(venue, parent, "8", "99")
+    assert venue.position(ALICE) == venue.find(ALICE, loss.id).size == 8
+
+
+def test_an_order_for_a_part_of_the_parent_stays_unless_it_would_be_more_than_it(venue: Venue) -> None:
+    parent, loss = linked(venue, size="3")
+    resize(venue, parent, "8")
+    assert venue.find(ALICE, loss.id).size == 3
+    resize(venue, parent, "2")
+    assert venue.find(ALICE, loss.id).size == 2
+
+
+def test_a_refused_change_of_the_parent_changes_nothing(venue: Venue) -> None:
+    parent, loss = linked(venue)
+    resize(venue, parent, "5", "106")
+    assert venue.find(ALICE, parent.id).request_info.status == "REJECTED"  # type: ignore[union-attr]
+    assert venue.find(ALICE, loss.id).size == 5
+
+
+def test_a_linked_order_grows_with_the_position_while_its_parent_fills(venue: Venue) -> None:
+    parent, loss = linked(venue)
+    for size, total in (("1", 1), ("2", 3)):
+        venue.sell(BOB, size, "98")
+        assert venue.find(ALICE, loss.id).size == total
+    resize(venue, parent, "6")
+    assert venue.find(ALICE, loss.id).size == 3
+    venue.sell(BOB, "3", "98")
+    assert venue.find(ALICE, parent.id).status is OrderStatus.CLOSED
+    assert venue.find(ALICE, loss.id).size == 6
+    venue.buy(BOB, "6", "95")
+    venue.mark("95")
+    assert state(venue, loss) == (OrderStatus.CLOSED, "")
+    assert venue.position(ALICE) == 0
+
+
+@pytest.mark.parametrize("end", ["filled", "cancelled"])
+def test_after_its_parent_a_linked_order_only_shrinks(venue: Venue, end: str) -> None:
+    parent, loss = linked(venue)
+    venue.sell(BOB, "2" if end == "cancelled" else "5", "98")
+    if end == "cancelled":
+        venue.exchange.cancel(ALICE, order_id=parent.id)
+        venue.process()
+    held = venue.position(ALICE)
+    assert venue.find(ALICE, loss.id).size == held
+    venue.buy(BOB, "1", "98")
+    venue.sell(ALICE, "1", "98")
+    venue.sell(BOB, "4", "98")
+    venue.buy(ALICE, "4", "98")
+    assert venue.position(ALICE) == held + 3
+    assert venue.find(ALICE, loss.id).size == held - 1
+
+
+def test_a_linked_order_that_was_changed_keeps_what_it_was_changed_to(venue: Venue) -> None:
+    parent, loss = linked(venue)
+    change = ModifyRequest(loss.id, MARKET, Side.SELL, loss.type, D(4), None, D(94))
+    venue.exchange.modify(ALICE, change)
+    venue.process()
+    venue.sell(BOB, "1", "98")
+    assert venue.find(ALICE, loss.id).size == 1
+    venue.sell(BOB, "4", "98")
+    changed = venue.find(ALICE, loss.id)
+    assert (changed.size, changed.trigger_price) == (4, 94)
+    assert venue.find(ALICE, parent.id).status is OrderStatus.CLOSED
+
+
+def test_a_link_survives_a_restart(venue: Venue) -> None:
+    storage = Storage(":memory:")
+    storage.write(venue.exchange, venue.events)
+    parent = venue.buy(ALICE, "5", "98")
+    storage.write(venue.exchange, venue.events)
+    loss = trigger(venue, OrderType.STOP_LOSS_MARKET, Side.SELL, "95", size="5")
+    storage.write(venue.exchange, venue.events)
+    venue.sell(BOB, "1", "98")
+    storage.write(venue.exchange, venue.events)
+    again = Exchange([plain_market()], seed=1, now_us=START)
+    assert storage.restore(again)
+    storage.close()
+    assert again.order(ALICE, loss.id).parent_id == parent.id
+    venue.exchange = again
+    venue.sell(BOB, "4", "98")
+    assert venue.find(ALICE, loss.id).size == 5
