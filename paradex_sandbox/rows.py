@@ -57,8 +57,9 @@ class Table[T]:
         self._names = [field.name for field in fields(row_type)]  # type: ignore[arg-type]
         self._decoders = [decoder(hint) for hint in _field_types(row_type)]
         self._owner_count = len(owner)
-        # Quoted, for `index` is a word of SQL.
+        #: Names of the columns, in the order of the rows' values.
         self.columns = (*owner, *self._names)
+        # Quoted, for `index` is a word of SQL.
         columns = [f'"{column}"' for column in self.columns]
         key = [f'"{column}"' for column in key]
         updated = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in key)

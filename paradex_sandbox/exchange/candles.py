@@ -1,17 +1,18 @@
 """Bars of a market, minute by minute (`GET /markets/klines`)."""
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from itertools import chain
 
 from paradex_sandbox.exchange.model import ZERO
+from paradex_sandbox.exchange.packed import PackedHistory
 
 MINUTE = 60_000_000
 #: A week of minutes with trades, a day of the prices that move all the time.
 CANDLE_HISTORY = 10_080
-_PRICE_HISTORY = 1440
+PRICE_HISTORY = 1440
 #: Minutes that one bar may span.
 RESOLUTIONS = (1, 3, 5, 15, 30, 60)
 
@@ -34,17 +35,30 @@ class Bar:
     volume: Decimal
 
 
+def _pack(bar: Bar) -> str:
+    return f"{bar.start} {bar.open} {bar.high} {bar.low} {bar.close} {bar.volume}"
+
+
+def _unpack(text: str) -> Bar:
+    start, *values = text.split()
+    return Bar(int(start), *map(Decimal, values))
+
+
 class Candles:
     """The minutes of one price; a minute in which nothing happened has no bar."""
 
     def __init__(self, length: int = CANDLE_HISTORY) -> None:
-        self.minutes: deque[Bar] = deque(maxlen=length)
+        # The current minute changes, the others never do.
+        self._past = PackedHistory(length - 1, _pack, _unpack)
+        self._current: Bar | None = None
 
     def add(self, now: int, price: Decimal, size: Decimal = ZERO) -> None:
         start = now - now % MINUTE
-        bar = self.minutes[-1] if self.minutes else None
+        bar = self._current
         if bar is None or bar.start != start:
-            self.minutes.append(Bar(start, price, price, price, price, size))
+            if bar is not None:
+                self._past.append(bar)
+            self._current = Bar(start, price, price, price, price, size)
             return
         if price > bar.high:
             bar.high = price
@@ -57,7 +71,7 @@ class Candles:
         """Bars that start within `start_at` and `end_at` (both included), oldest first."""
         width = resolution_minutes * MINUTE
         bars: list[Bar] = []
-        for minute in self.minutes:
+        for minute in self.since(start_at):
             start = minute.start - minute.start % width
             if not start_at <= start <= end_at:
                 continue
@@ -73,21 +87,28 @@ class Candles:
     def since(self, start: int) -> list[Bar]:
         """Copies of the minutes from the one that starts at `start`, oldest first."""
         picked = []
-        for bar in reversed(self.minutes):
+        for bar in self._newest_first():
             if bar.start < start:
                 break
-            picked.append(replace(bar))
+            picked.append(bar)
         return picked[::-1]
 
+    def _newest_first(self) -> Iterator[Bar]:
+        current = () if self._current is None else (replace(self._current),)
+        return chain(current, reversed(self._past))
+
     def restore(self, minutes: Iterable[Bar]) -> None:
-        self.minutes.extend(minutes)
+        """Goes on after these, oldest first."""
+        past = [replace(bar) for bar in minutes]
+        self._current = past.pop() if past else None
+        self._past.extend(past)
 
 
 class MarketCandles:
     """The bars of a market by price kind."""
 
     def __init__(self) -> None:
-        self._last, self._mark, self._underlying = Candles(), Candles(_PRICE_HISTORY), Candles(_PRICE_HISTORY)
+        self._last, self._mark, self._underlying = Candles(), Candles(PRICE_HISTORY), Candles(PRICE_HISTORY)
         self.kinds: dict[PriceKind, Candles] = {
             PriceKind.LAST: self._last,
             PriceKind.MARK: self._mark,

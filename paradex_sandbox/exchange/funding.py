@@ -1,10 +1,10 @@
 """Continuous funding of a perpetual: rate, premium and index (docs: risk-system/funding-mechanism)."""
 
-from collections import deque
 from decimal import Decimal
 
 from paradex_sandbox.exchange.model import FundingData, Market
 from paradex_sandbox.exchange.numbers import EXACT, clip
+from paradex_sandbox.exchange.packed import PackedHistory
 
 SECOND = 1_000_000
 _HISTORY_EVERY = 60 * SECOND
@@ -32,7 +32,7 @@ class FundingState:
         self.rate_8h = market.interest_rate
         self.premium = self._premium(spot_price)
         self.index = Decimal(0)
-        self.history: deque[FundingData] = deque(maxlen=FUNDING_HISTORY)
+        self.history = PackedHistory(FUNDING_HISTORY, _pack, self._unpack)
 
     @property
     def rate(self) -> Decimal:
@@ -66,3 +66,22 @@ class FundingState:
             funding_period_hours=self.market.funding_period_hours,
             created_at=now,
         )
+
+    def _unpack(self, text: str) -> FundingData:
+        rate, rate_8h, index, premium, hours, created_at = text.split()
+        return FundingData(
+            market=self.market.symbol,
+            funding_rate=Decimal(rate),
+            funding_rate_8h=Decimal(rate_8h),
+            funding_index=Decimal(index),
+            funding_premium=Decimal(premium),
+            funding_period_hours=int(hours),
+            created_at=int(created_at),
+        )
+
+
+def _pack(data: FundingData) -> str:
+    return (
+        f"{data.funding_rate} {data.funding_rate_8h} {data.funding_index} {data.funding_premium}"
+        f" {data.funding_period_hours} {data.created_at}"
+    )

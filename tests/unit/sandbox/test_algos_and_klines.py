@@ -194,5 +194,5 @@ def test_a_week_of_minutes_is_kept() -> None:
     candles = Candles()
     for minute in range(CANDLE_HISTORY + 5):
         candles.add(minute * MINUTE, D(1), D(1))
-    assert len(candles.minutes) == CANDLE_HISTORY
+    assert len(candles.since(0)) == CANDLE_HISTORY
     assert candles.bars(1, 0, 10 * MINUTE)[0].start == 5 * MINUTE

@@ -18,7 +18,7 @@ from paradex_sandbox.exchange.model import Order, OrderStatus, RequestInfo, Self
 from paradex_sandbox.exchange.positions import PositionState
 from paradex_sandbox.liquidity import SyntheticTraders
 from paradex_sandbox.rows import Table
-from paradex_sandbox.storage import Storage, StorageError
+from paradex_sandbox.storage import _BOUNDS, Storage, StorageError
 from tests.unit.sandbox.venue import ALICE, BOB, CAROL, MARKET, SECOND, START, Venue, plain_market
 
 #: Columns by table; what they hold by default is what they held then.
@@ -222,27 +222,44 @@ def test_a_transaction_is_all_or_nothing(storage: Storage, monkeypatch: pytest.M
     venue.submit(ALICE, Side.BUY, "1", "99")
     with monkeypatch.context() as patch:
         # The last statement of a transaction fails.
-        patch.setattr(Storage, "_prune_trades", lambda *_: (_ for _ in ()).throw(sqlite3.OperationalError("full")))
+        patch.setattr(Storage, "_prune", lambda *_: (_ for _ in ()).throw(sqlite3.OperationalError("full")))
         with pytest.raises(sqlite3.OperationalError):
             storage.write(exchange, exchange.drain_events())
     assert restored(storage).records.whole() == before
 
 
-def test_old_trades_are_pruned(storage: Storage, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("paradex_sandbox.storage.TRADE_HISTORY", 5)
-    monkeypatch.setattr("paradex_sandbox.storage._PRUNE_EVERY", 10)
+def test_the_file_keeps_the_newest_of_each_owner_and_every_live_order(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paradex_sandbox.storage._BOUNDS", [replace(bound, keep=5) for bound in _BOUNDS])
+    monkeypatch.setattr("paradex_sandbox.storage._PRUNE_EVERY", 3)
     exchange = fresh()
     venue = Venue(exchange)
     storage.write(exchange, venue.events)
-    storage._trades_until_prune = 10
-    for _ in range(12):
-        venue.sell(BOB, "1", "100")
-        sold = venue.events
-        venue.buy(ALICE, "1", "100")
-        storage.write(exchange, [*sold, *venue.events])
-    kept = restored(storage).trades(MARKET, limit=100).items
-    assert 5 <= len(kept) <= 12
-    assert kept == exchange.trades(MARKET, limit=len(kept)).items
+    resting = venue.submit(CAROL, Side.BUY, "1", "90")
+    for minute in range(1, 15):
+        # Funding is paid on every change of a position.
+        exchange.advance(START + minute * 60 * SECOND)
+        venue.submit(BOB, Side.SELL, "1", "100")
+        venue.submit(ALICE, Side.BUY, "1", "100")
+        storage.write(exchange, venue.process())
+
+    def count(what: str) -> int:
+        (rows,) = storage._db.execute(f"SELECT count(*) FROM {what}").fetchone()
+        return rows
+
+    for account in (ALICE, BOB):
+        for table in ("fills", "funding_payments", "orders"):
+            assert 5 <= count(f"{table} WHERE account = '{account}'") <= 5 + 3, table
+    for table in ("trades", "minutes", "funding_history", "candles WHERE kind = 'mark' AND market"):
+        where = "=" if "WHERE" in table else "WHERE market ="
+        assert 5 <= count(f"{table} {where} '{MARKET}'") <= 5 + 3, table
+
+    again = restored(storage)
+    assert [order.id for order in again.open_orders(CAROL)] == [resting]
+    assert again.trades(MARKET).items == exchange.trades(MARKET, limit=5).items
+    assert again.fills(ALICE).items == exchange.fills(ALICE, limit=5).items
+    assert again.funding_payments(BOB).items == exchange.funding_payments(BOB, limit=5).items
 
 
 def test_callers_keep_values_of_their_own(path: Path) -> None:
