@@ -51,6 +51,8 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         self._cancel_on_disconnect = cancel_on_disconnect
         self._cancel_on_disconnect_refused = False
         self._session: web_utils.RpcSession | None = None
+        self._warn_of_interruptions = web_utils.Sparingly(self.logger().warning)
+        self._warn_of_frames = web_utils.Sparingly(self.logger().warning)
 
     @property
     def session(self) -> web_utils.RpcSession | None:
@@ -88,7 +90,9 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                     self.logger().error(f"The private stream of {self._domain} is not authenticated. {error}")
                 refused = True
             except (ConnectionError, web_utils.ParadexError) as error:
-                self.logger().warning(f"The private stream of {self._domain} was interrupted ({error}). Reconnecting.")
+                self._warn_of_interruptions(
+                    f"The private stream of {self._domain} was interrupted ({error}). Reconnecting."
+                )
             except Exception:
                 self.logger().exception("Unexpected error in the private stream. Reconnecting.")
             finally:
@@ -150,7 +154,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                 event = web_utils.decode_frame(message)
             except web_utils.FrameError as error:
                 # An order or a fill may have been in it: REST knows.
-                self.logger().warning(f"A message of the private stream could not be read ({error}); asking REST.")
+                self._warn_of_frames(f"A message of the private stream could not be read ({error}); asking REST.")
                 event = {"channel": CONSTANTS.STREAM_RESUMED, "data": {}}
         else:
             event = message.get("params") if isinstance(message, dict) else None
