@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -816,23 +816,34 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return False
         return True
 
-    def batch_order_create(self, orders_to_create: list[LimitOrder | MarketOrder]) -> list[LimitOrder | MarketOrder]:
+    def batch_order_create(
+        self,
+        orders_to_create: list[LimitOrder | MarketOrder],
+        options: Sequence[Mapping[str, Any]] | None = None,
+    ) -> list[LimitOrder | MarketOrder]:
         """Places orders; they go as one batch, as all do that are placed at the same time. Each has its own events.
 
         :param orders_to_create: their `position` is OPEN or CLOSE; one that says neither opens
+        :param options: for each order keywords of `buy` and `sell`: of :class:`utils.OrderOptions`, and `order_type`,
+            since a LimitOrder cannot say that it is LIMIT_MAKER
         :return: the orders with their client ids
+        :raises ValueError: if there are not as many options as orders; nothing was placed
         """
+        if options is not None and len(options) != len(orders_to_create):
+            raise ValueError(f"There are {len(options)} options for {len(orders_to_create)} orders.")
         created = []
-        for order in orders_to_create:
+        for order, keywords in zip(orders_to_create, options or [{}] * len(orders_to_create), strict=True):
             place = self.buy if order.is_buy else self.sell
-            client_order_id = place(
-                trading_pair=order.trading_pair,
-                amount=Decimal(str(order.quantity)),
-                order_type=order.order_type(),
-                price=s_decimal_NaN if order.price is None else order.price,
-                position_action=PositionAction.CLOSE if order.position is PositionAction.CLOSE else PositionAction.OPEN,
-            )
-            created.append(order.copy_with_id(client_order_id))
+            arguments = {
+                "trading_pair": order.trading_pair,
+                "amount": Decimal(str(order.quantity)),
+                "order_type": order.order_type(),
+                "price": s_decimal_NaN if order.price is None else order.price,
+                "position_action": order.position,
+            }
+            if order.position is not PositionAction.CLOSE:
+                arguments["position_action"] = PositionAction.OPEN
+            created.append(order.copy_with_id(place(**{**arguments, **keywords})))
         return created
 
     async def cancel_all_orders(self, trading_pair: str | None = None) -> list[str]:
@@ -843,6 +854,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if the exchange refuses or does not answer
         """
         market = await self.exchange_symbol_associated_to_pair(trading_pair) if trading_pair else None
+        await asyncio.sleep(0)  # what `buy` and `sell` have begun just before is tracked then
         orders = [
             order
             for order in self._order_tracker.active_orders.values()
@@ -855,7 +867,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         except web_utils.NoAnswerError:
             self._reconcile_soon()  # it may have happened
             raise
-        late = [order for order in orders if order.client_order_id in on_their_way]  # perhaps behind the cancel
+        # Perhaps behind the cancel, unless it was withdrawn.
+        late = [order for order in orders if order.client_order_id in on_their_way and not order.is_done]
         for order in orders:
             if order.client_order_id not in on_their_way:
                 update = OrderUpdate(
@@ -1118,14 +1131,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         ]
 
     async def _fit_position_orders(self, trading_pair: str) -> None:
-        """Modifies or cancels them until they fit; what cannot be done is said, and tried again with the next poll."""
+        """Modifies or cancels them until they fit; what cannot be done is said, and tried again after a pause."""
         tried: set[tuple[str, Decimal]] = set()
-        while True:
+        backoff = web_utils.Backoff()
+        while unfit := self._unfit_position_orders(trading_pair):
             position = self._position_size(trading_pair)
-            unfit = self._unfit_position_orders(trading_pair)
             order = next((order for order in unfit if (order.client_order_id, position) not in tried), None)
             if order is None:
-                return
+                await self._sleep(backoff.next())
+                tried.clear()
+                continue
             tried.add((order.client_order_id, position))
             if abs(position) <= order.amount:
                 # The exchange makes it smaller, or cancels it, by itself, and it only reduces: no hurry.

@@ -301,6 +301,13 @@ class TestPositionOrders:
         await eventually(lambda: {order["size"] for order in book.orders.values()} == {size})
         await eventually(lambda: {o.amount for o in trader.exchange.in_flight_orders.values()} == {Decimal(size)})
 
+    async def test_a_change_of_size_that_fails_is_tried_until_it_succeeds(self, trader: Trader, book: Book) -> None:
+        await self.protect(trader, book)
+        trader.venue.on("PUT", "/orders/*", *6 * [refusal("VALIDATION_ERROR")], book.put)
+        await self.moved(trader, "0.8")
+        await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
+        assert len(book.orders) == 2
+
     async def test_what_the_exchange_has_made_smaller_itself_is_left_alone(self, trader: Trader, book: Book) -> None:
         await self.protect(trader, book)
         for order in list(book.orders.values()):
