@@ -1016,32 +1016,40 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     # === A position's take-profit and stop-loss ===
 
     async def set_take_profit_stop_loss(
-        self, trading_pair: str, take_profit_price: Decimal | None = None, stop_loss_price: Decimal | None = None
+        self,
+        trading_pair: str,
+        take_profit_price: Decimal | None = None,
+        stop_loss_price: Decimal | None = None,
+        take_profit_limit: Decimal | None = None,
+        stop_loss_limit: Decimal | None = None,
     ) -> dict[str, str]:
         """Gives the position in a market a take-profit and a stop-loss, in place of those that it has from here.
 
-        They are reduce-only MARKET orders that wait for the mark price, of the position's size. Paradex cancels the
+        They are reduce-only orders that wait for the mark price, of the position's size. Paradex cancels the
         other one when the position is closed, and makes both smaller with it; the connector makes them larger, and
         does the rest itself where Paradex does not. They are tracked, cancelled and restored like any order.
 
         :param take_profit_price: quote, on the side of the mark price where the position wins; None removes it
         :param stop_loss_price: quote, on the other side; None removes it
+        :param take_profit_limit, stop_loss_limit: quote; makes it a LIMIT order at this price, which may not be filled
+            once it is triggered; None leaves it a MARKET order. One that changes its kind is cancelled and made anew
         :return: their client ids by trigger type (`take_profit`, `stop_loss`)
         :raises ValueError: if there is no position or a price is not possible; nothing was changed
         :raises web_utils.ParadexError: if the exchange refused one; the text says which one, the other may have changed
         """
         prices = {
-            CONSTANTS.TRIGGER_STOP_LOSS: stop_loss_price,  # first: it is the one that is missed more
-            CONSTANTS.TRIGGER_TAKE_PROFIT: take_profit_price,
+            CONSTANTS.TRIGGER_STOP_LOSS: (stop_loss_price, stop_loss_limit),  # first: it is the one that is missed more
+            CONSTANTS.TRIGGER_TAKE_PROFIT: (take_profit_price, take_profit_limit),
         }
         async with self._position_orders_locks[trading_pair]:
             view = self._market_view(trading_pair)
-            wanted = {kind: price for kind, price in prices.items() if price is not None}
-            utils.check_position_orders(wanted, view)
+            utils.check_position_orders(prices, view)
             client_ids = {}
-            for kind in prices:
+            for kind, (trigger_price, limit_price) in prices.items():
                 try:
-                    client_id = await self._set_position_order(trading_pair, kind, wanted.get(kind), view.position)
+                    client_id = await self._set_position_order(
+                        trading_pair, kind, trigger_price, limit_price, view.position
+                    )
                 except (ValueError, web_utils.ParadexError) as error:
                     raise web_utils.ParadexError(f"The {kind} of {trading_pair} was not set: {error}") from error
                 if client_id is not None:
@@ -1062,7 +1070,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         return next(orders, None)
 
     async def _set_position_order(
-        self, trading_pair: str, trigger_type: str, trigger_price: Decimal | None, position: Decimal
+        self,
+        trading_pair: str,
+        trigger_type: str,
+        trigger_price: Decimal | None,
+        limit_price: Decimal | None,
+        position: Decimal,
     ) -> str | None:
         """Makes, modifies or cancels one of a position's orders.
 
@@ -1071,9 +1084,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         order = self.position_order(trading_pair, trigger_type)
         closing_side = TradeType.SELL if position > 0 else TradeType.BUY
-        if order is not None and trigger_price is not None and order.trade_type is closing_side:
+        kind = (closing_side, OrderType.MARKET if limit_price is None else OrderType.LIMIT)
+        if order is not None and trigger_price is not None and (order.trade_type, order.order_type) == kind:
             try:
-                await self.modify_order(order.client_order_id, amount=abs(position), trigger_price=trigger_price)
+                await self.modify_order(order.client_order_id, limit_price, abs(position), trigger_price)
                 return order.client_order_id
             except NotModifiedError:
                 if order.client_order_id in self._records or self._position_size(trading_pair) != position:
@@ -1093,7 +1107,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             client_id,
             trading_pair,
             abs(position),
-            OrderType.MARKET,
+            kind[1],
+            limit_price,
             position_action=PositionAction.CLOSE,
             trigger_price=trigger_price,
             trigger_type=trigger_type,

@@ -157,6 +157,17 @@ def assumptions(request: pytest.FixtureRequest, venue: Venue) -> Assumptions:
 # === The witness and the connector ===
 
 
+@pytest.fixture(scope="session", autouse=True)
+def client_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A place for the settings of Hummingbot's client, which is made as soon as a connector has something to show to
+    the user, and logs an error if it cannot write them; a virtual environment has none."""
+    path = tmp_path_factory.mktemp("client") / "conf_client.yml"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hummingbot.client.settings.CLIENT_CONFIG_PATH", path)
+        patch.setattr("hummingbot.client.config.config_helpers.CLIENT_CONFIG_PATH", path)
+        yield
+
+
 @pytest.fixture
 async def exchange(venue: Venue) -> AsyncIterator[Exchange]:
     """The account without the connector; it has no orders and positions before and after the test."""

@@ -267,7 +267,6 @@ class TestBatches:
         assert second["flags"] == ["REDUCE_ONLY"]
         assert "flags" not in first
 
-
     async def test_each_order_of_batch_order_create_can_have_options_of_its_own(
         self, make_trader: MakeTrader, venue: Venue
     ) -> None:
@@ -543,7 +542,9 @@ class TestSocket:
         venue.on("PUT", "/orders/17", payloads.order("mine", id="17"))
         await trader.exchange._order_entry.modify(change)
         assert len(venue.asked("PUT", "/orders/17")) == (0 if is_known else 1)
-        assert [params["price"] for params in calls(await venue.socket(), "order.modify")] == (["0"] if is_known else [])
+        assert [params["price"] for params in calls(await venue.socket(), "order.modify")] == (
+            ["0"] if is_known else []
+        )
 
     async def test_batches_go_over_the_socket_each_order_with_its_outcome(
         self, on_socket: Callable[..., Any], venue: Venue
