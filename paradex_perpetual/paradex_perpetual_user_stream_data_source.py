@@ -197,6 +197,7 @@ class _Lane:
     :param send: sends what was prepared and returns a result or an exception for each job; requests do not wait for
         each other's answers
     :param size: how many jobs a request may carry now
+    :param way: of a job's body; only jobs of the same way leave together
     :param patience: seconds for which a job is tried again after a rate limit has refused it
     """
 
@@ -206,12 +207,13 @@ class _Lane:
         prepare: Callable[[Sequence[_Job]], Awaitable[Any]],
         send: Callable[[Sequence[_Job], Any], Awaitable[Sequence[Any]]],
         size: Callable[[], int],
+        way: Callable[[Mapping[str, Any]], object],
         patience: float,
         sleep: Callable[[float], Awaitable[None]],
         time: Callable[[], float],
     ):
         self._admit, self._prepare, self._send = admit, prepare, send
-        self._size, self._patience, self._sleep, self._time = size, patience, sleep, time
+        self._size, self._way, self._patience, self._sleep, self._time = size, way, patience, sleep, time
         self._waiting: list[_Job] = []
         self._unsent: dict[str, _Job] = {}
         self._dispatcher: asyncio.Task[None] | None = None
@@ -273,8 +275,11 @@ class _Lane:
 
     def _take(self) -> list[_Job]:
         self._waiting = [job for job in self._waiting if not job.outcome.done()]
-        size = self._size()
-        jobs, self._waiting = self._waiting[:size], self._waiting[size:]
+        if not self._waiting:
+            return []
+        way = self._way(self._waiting[0].body)
+        jobs = [job for job in self._waiting if self._way(job.body) == way][: self._size()]
+        self._waiting = [job for job in self._waiting if job not in jobs]
         return jobs
 
     async def _carry(self, jobs: Sequence[_Job], prepared: Any) -> None:
@@ -373,6 +378,7 @@ class OrderEntry:
             self._sign_jobs,
             self._send_orders,
             lambda: self._batch_size,
+            _is_for_socket,
             self._patience,
             sleep,
             time,
@@ -413,8 +419,11 @@ class OrderEntry:
         await self._admit(CONSTANTS.SUBMIT_LIMIT)
         for attempt in range(2):
             (body,) = await self._signed([request])
+            by_rest = partial(self._modify_by_rest, body)
             try:
-                return await self._either_way("order.modify", body, partial(self._modify_by_rest, body), "order")
+                if not _is_for_socket(body):
+                    return await self._watched(by_rest())
+                return await self._either_way("order.modify", _with_price(body), by_rest, "order")
             except web_utils.ApiError as error:
                 if attempt or error.code not in CONSTANTS.TIMESTAMP_ERRORS:
                     raise
@@ -671,7 +680,10 @@ class OrderEntry:
     async def _create_one(self, body: dict[str, Any]) -> Any:
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_PATH, data=body)
         try:
-            order = await self._either_way("order.create", _with_price(body), by_rest, "order", creates=True)
+            if _is_for_socket(body):
+                order = await self._either_way("order.create", _with_price(body), by_rest, "order", creates=True)
+            else:
+                order = await self._watched(by_rest(), creates=True)
         except web_utils.RateLimitedError:
             raise
         except web_utils.ApiError as error:
@@ -681,7 +693,10 @@ class OrderEntry:
     async def _create_batch(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:
         params = {"orders": [_with_price(body) for body in bodies]}
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_BATCH_PATH, data=list(bodies))
-        answer = await self._either_way("order.create_batch", params, by_rest, creates=True)
+        if _is_for_socket(bodies[0]):
+            answer = await self._either_way("order.create_batch", params, by_rest, creates=True)
+        else:
+            answer = await self._watched(by_rest(), creates=True)
         return batch_outcomes([body["client_id"] for body in bodies], answer)
 
     # === Cancels ===
@@ -749,6 +764,12 @@ def _part(answer: Any, name: str, method: str) -> Any:
 def _with_price(body: Mapping[str, Any]) -> dict[str, Any]:
     """An order for the socket, whose description wants a price of every order: "0" for MARKET, as it is signed."""
     return {"price": "0", **body}
+
+
+def _is_for_socket(body: Mapping[str, Any]) -> bool:
+    """Whether the socket's description knows the type of an order. The others, take-profits and stop-losses, only
+    reduce a position: that cancel on disconnect does not cover what goes over REST is to the good there."""
+    return body["type"] in CONSTANTS.SOCKET_ORDER_TYPES
 
 
 def _is_order(payload: Any) -> bool:
