@@ -250,6 +250,21 @@ class TestBatches:
             assert after["signature_timestamp"] - before["signature_timestamp"] == pytest.approx(9000, abs=100)
             assert signatures.is_order_signed(after)
 
+    async def test_and_for_those_of_a_batch_that_alone_had_a_wrong_time(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        def first_taken(request: Request) -> Payload:
+            late = [payloads.error("INVALID_TIMESTAMP") for _ in request.body[1:]]
+            return {"orders": [taken(request.body[0])], "errors": late}
+
+        trader = make_trader()
+        venue.on("GET", "/system/time", {"server_time": str(payloads.NOW_MS + 9000)})
+        venue.on("POST", "/orders/batch", first_taken, batch_taken)
+        ids = submit_many(trader, 3)
+        await eventually(lambda: len(trader.created()) == 3)
+        assert batches(venue) == [ids, ids[1:]]
+        assert trader.failed() == []
+
     async def test_batch_order_create_is_the_same_path_and_tells_the_client_ids(
         self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -691,6 +706,13 @@ class TestCancelOnDisconnect:
         trader.exchange.cancel(PAIR, "mine")
         await eventually(lambda: order.is_pending_cancel_confirmation)
 
+    async def test_what_only_reduces_needs_no_cover(self, make_trader: MakeTrader, venue: Venue) -> None:
+        trader = make_trader(cancel_on_disconnect=True)
+        opening, closing = trader.submit(), trader.submit(action=PositionAction.CLOSE)
+        await eventually(lambda: trader.created() and trader.failed())
+        assert [event.order_id for event in trader.failed()] == [opening]
+        assert [request.body["client_id"] for request in venue.asked("POST", "/orders")] == [closing]
+
     async def test_a_refusal_is_said_once_and_no_order_is_placed(
         self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture
     ) -> None:
@@ -817,6 +839,27 @@ class TestCircuitBreaker:
         with pytest.raises(web_utils.NotSentError):
             await failing.exchange._order_entry.modify(change)
         await failing.exchange._order_entry.modify(change, reduces=True)
+
+    async def test_an_order_that_only_reduces_passes(self, failing: Trader, venue: Venue) -> None:
+        for _ in range(3):
+            failing.exchange.circuit_breaker.record_failure("HTTP 503")
+        venue.on("POST", "/orders", lambda request: taken(request.body))
+        failing.submit(action=PositionAction.CLOSE)
+        await eventually(lambda: failing.created())
+        failing.submit()
+        await eventually(lambda: failing.failed())
+        (request,) = venue.asked("POST", "/orders")
+        assert request.body["flags"] == ["REDUCE_ONLY"]
+
+    async def test_a_clock_that_is_set_back_keeps_no_order_waiting(
+        self, make_trader: MakeTrader, venue: Venue, clock: Clock
+    ) -> None:
+        trader = make_trader(breaker_failures=1)
+        trader.exchange._order_entry._sleep = lambda _: asyncio.Event().wait()
+        trader.exchange.circuit_breaker.record_failure("HTTP 503")
+        trader.exchange._time_synchronizer.clear_time_offset_ms_samples()
+        trader.exchange._time_synchronizer.add_time_offset_ms_sample(-86_400_000)
+        assert trader.exchange.circuit_breaker.time_to_probe <= CONSTANTS.BREAKER_MAXIMUM_PAUSE
 
     async def test_orders_that_wait_when_it_opens_are_not_sent(self, failing: Trader, venue: Venue) -> None:
         release = asyncio.Event()
