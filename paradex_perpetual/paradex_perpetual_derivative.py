@@ -728,8 +728,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             update = OrderUpdate(trading_pair, self.current_timestamp, OrderState.CANCELED, client_order_id=order_id)
             self._order_tracker.process_order_update(update)
             return
-        if isinstance(exception, ValueError):  # without the base class's advice to check the keys
-            self.logger().warning(f"{order_id} was not sent: {exception}")
+        if isinstance(exception, ValueError | web_utils.NotSentError):
+            # In one line, without the base class's advice to check the keys: a strategy may try each second.
+            self.logger().warning(f"{order_id} was not sent: {str(exception).removeprefix('not sent: ')}")
             self._update_order_after_failure(order_id, trading_pair, exception)
             return
         super()._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, exception, **kwargs)
