@@ -52,6 +52,8 @@ _LAST = "last"
 _MEBIBYTE = 1024 * 1024
 #: MiB an hour that count as flat.
 MEMORY_AIM = 1.0
+#: Percent an hour that do, of the number of Python's memory blocks.
+BLOCKS_AIM = 1.0
 #: How often memory is looked at, in minutes of the sandbox's time, and the rounds of trading before each look.
 SAMPLE_MINUTES = 10
 ROUNDS = 20
@@ -500,6 +502,8 @@ async def measure_memory(exchange: Exchange, warm_up_hours: int, rounds: int, mi
             "growth of the number of Python's memory blocks (slope)",
             "%/h",
             (slope(blocks) * per_hour / blocks[0] * 100,),
+            BLOCKS_AIM,
+            lower_is_better=True,
         ),
         Figure("hour_speed", "sandbox time of these minutes, of real time", "x", (minutes * 60 / elapsed,)),
     ]
