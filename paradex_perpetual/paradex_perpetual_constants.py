@@ -141,8 +141,8 @@ TRIGGER_STOP = "stop"
 TRIGGER_TAKE_PROFIT = "take_profit"
 TRIGGER_STOP_LOSS = "stop_loss"
 TRIGGER_TYPES = {TRIGGER_STOP: "STOP", TRIGGER_TAKE_PROFIT: "TAKE_PROFIT", TRIGGER_STOP_LOSS: "STOP_LOSS"}
-# What follows the bot's mark in the client ids of a position's own take-profit and stop-loss: they are known again after
-# a restart.
+# What follows the bot's mark in the client ids of a position's own take-profit and stop-loss, by which they are known
+# again after a restart.
 POSITION_CLIENT_ID_MARKS = {TRIGGER_TAKE_PROFIT: "TP-", TRIGGER_STOP_LOSS: "SL-"}
 RPI_CROSS_LIMIT = Decimal("0.0005")  # how far an RPI order may reach into the other side of the book
 PRICE_BAND_SHARE = Decimal("0.9")  # of the distance from the mark price that the band allows, for bounds of our own

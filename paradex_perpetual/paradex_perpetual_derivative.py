@@ -1389,15 +1389,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         now = self._time_synchronizer.time()
         for order in missing:
             record = self._records[order.client_order_id]
-            if (payload := closed.get(order.client_order_id)) is not None:
-                self._process_order(payload)
+            if order.client_order_id in closed:
+                self._process_order(closed[order.client_order_id])
             elif not self._is_on_its_way(order) and now - record.missed_at >= CONSTANTS.NOT_FOUND_SPACING:
                 record.missed_at = now
                 await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
 
     async def _closed_orders(self, orders: list[InFlightOrder]) -> dict[str, Mapping[str, Any]]:
-        """Those of the given orders that are in the history, by client id; a few are asked for by theirs, so that an old
-        one does not have everything since read."""
+        """Those of the given orders that are in the history, by client id.
+
+        A few are asked for by theirs: one old order must not have everything since read.
+        """
         if len(orders) <= CONSTANTS.FEW_ORDERS:
             client_ids = [order.client_order_id for order in orders]
             found = await safe_gather(*map(self._closed_order, client_ids))
@@ -1612,8 +1614,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         elif self._is_lost_fill(payload):
             self._remember_fill(utils.fill_key(payload))
             self.logger().warning(
-                f"A fill of {payload['size']} {payload['market']} at {payload['price']} is of {payload['client_id']}, an "
-                "order of this bot that it does not track any more: it is in the position, and not in the bot's history."
+                f"A fill of {payload['size']} {payload['market']} at {payload['price']} is of {payload['client_id']}, "
+                "an order of this bot that it does not track: it is in the position, but not in the bot's history."
             )
 
     def _watch_order_class(self, payload: Mapping[str, Any]) -> None:
