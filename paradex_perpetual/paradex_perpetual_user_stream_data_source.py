@@ -53,6 +53,8 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         self._cancel_on_disconnect = cancel_on_disconnect
         self._cancel_on_disconnect_refused = False
         self._session: web_utils.RpcSession | None = None
+        self._warn_of_interruptions = web_utils.Sparingly(self.logger().warning)
+        self._warn_of_frames = web_utils.Sparingly(self.logger().warning)
 
     @property
     def session(self) -> web_utils.RpcSession | None:
@@ -90,7 +92,9 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                     self.logger().error(f"The private stream of {self._domain} is not authenticated. {error}")
                 refused = True
             except (ConnectionError, web_utils.ParadexError) as error:
-                self.logger().warning(f"The private stream of {self._domain} was interrupted ({error}). Reconnecting.")
+                self._warn_of_interruptions(
+                    f"The private stream of {self._domain} was interrupted ({error}). Reconnecting."
+                )
             except Exception:
                 self.logger().exception("Unexpected error in the private stream. Reconnecting.")
             finally:
@@ -152,7 +156,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                 event = web_utils.decode_frame(message)
             except web_utils.FrameError as error:
                 # An order or a fill may have been in it: REST knows.
-                self.logger().warning(f"A message of the private stream could not be read ({error}); asking REST.")
+                self._warn_of_frames(f"A message of the private stream could not be read ({error}); asking REST.")
                 event = {"channel": CONSTANTS.STREAM_RESUMED, "data": {}}
         else:
             event = message.get("params") if isinstance(message, dict) else None
@@ -197,6 +201,7 @@ class _Lane:
     :param send: sends what was prepared and returns a result or an exception for each job; requests do not wait for
         each other's answers
     :param size: how many jobs a request may carry now
+    :param way: of a job's body; only jobs of the same way leave together
     :param patience: seconds for which a job is tried again after a rate limit has refused it
     """
 
@@ -206,12 +211,13 @@ class _Lane:
         prepare: Callable[[Sequence[_Job]], Awaitable[Any]],
         send: Callable[[Sequence[_Job], Any], Awaitable[Sequence[Any]]],
         size: Callable[[], int],
+        way: Callable[[Mapping[str, Any]], object],
         patience: float,
         sleep: Callable[[float], Awaitable[None]],
         time: Callable[[], float],
     ):
         self._admit, self._prepare, self._send = admit, prepare, send
-        self._size, self._patience, self._sleep, self._time = size, patience, sleep, time
+        self._size, self._way, self._patience, self._sleep, self._time = size, way, patience, sleep, time
         self._waiting: list[_Job] = []
         self._unsent: dict[str, _Job] = {}
         self._dispatcher: asyncio.Task[None] | None = None
@@ -273,8 +279,11 @@ class _Lane:
 
     def _take(self) -> list[_Job]:
         self._waiting = [job for job in self._waiting if not job.outcome.done()]
-        size = self._size()
-        jobs, self._waiting = self._waiting[:size], self._waiting[size:]
+        if not self._waiting:
+            return []
+        way = self._way(self._waiting[0].body)
+        jobs = [job for job in self._waiting if self._way(job.body) == way][: self._size()]
+        self._waiting = [job for job in self._waiting if job not in jobs]
         return jobs
 
     async def _carry(self, jobs: Sequence[_Job], prepared: Any) -> None:
@@ -375,6 +384,7 @@ class OrderEntry:
             self._sign_jobs,
             self._send_orders,
             lambda: self._batch_size,
+            _is_for_socket,
             self._patience,
             sleep,
             lambda: self._monotonic(),
@@ -417,8 +427,11 @@ class OrderEntry:
         await self._admit(CONSTANTS.SUBMIT_LIMIT)
         for attempt in range(2):
             (body,) = await self._signed([request])
+            by_rest = partial(self._modify_by_rest, body)
             try:
-                return await self._either_way("order.modify", body, partial(self._modify_by_rest, body), "order")
+                if not _is_for_socket(body):
+                    return await self._watched(by_rest())
+                return await self._either_way("order.modify", _with_price(body), by_rest, "order")
             except web_utils.ApiError as error:
                 if attempt or error.code not in CONSTANTS.TIMESTAMP_ERRORS:
                     raise
@@ -709,9 +722,13 @@ class OrderEntry:
     async def _create_one(self, body: dict[str, Any]) -> Any:
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_PATH, data=body)
         try:
-            order = await self._either_way(
-                "order.create", _with_price(body), by_rest, "order", creates=True, needs_cover=self._needs_cover([body])
-            )
+            if _is_for_socket(body):
+                cover, params = self._needs_cover([body]), _with_price(body)
+                order = await self._either_way(
+                    "order.create", params, by_rest, "order", creates=True, needs_cover=cover
+                )
+            else:
+                order = await self._watched(by_rest(), creates=True)
         except web_utils.RateLimitedError:
             raise
         except web_utils.ApiError as error:
@@ -721,8 +738,11 @@ class OrderEntry:
     async def _create_batch(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:
         params = {"orders": [_with_price(body) for body in bodies]}
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_BATCH_PATH, data=list(bodies))
-        cover = self._needs_cover(bodies)
-        answer = await self._either_way("order.create_batch", params, by_rest, creates=True, needs_cover=cover)
+        if _is_for_socket(bodies[0]):
+            cover = self._needs_cover(bodies)
+            answer = await self._either_way("order.create_batch", params, by_rest, creates=True, needs_cover=cover)
+        else:
+            answer = await self._watched(by_rest(), creates=True)
         return batch_outcomes([body["client_id"] for body in bodies], answer)
 
     # === Cancels ===
@@ -794,6 +814,12 @@ def _part(answer: Any, name: str, method: str) -> Any:
 def _with_price(body: Mapping[str, Any]) -> dict[str, Any]:
     """An order for the socket, whose description wants a price of every order: "0" for MARKET, as it is signed."""
     return {"price": "0", **body}
+
+
+def _is_for_socket(body: Mapping[str, Any]) -> bool:
+    """Whether the socket's description knows the type of an order. The others, take-profits and stop-losses, only
+    reduce a position: that cancel on disconnect does not cover what goes over REST is to the good there."""
+    return body["type"] in CONSTANTS.SOCKET_ORDER_TYPES
 
 
 def _is_order(payload: Any) -> bool:

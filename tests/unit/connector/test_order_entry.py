@@ -15,7 +15,7 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_st
     batch_outcomes,
     cancel_outcomes,
 )
-from hummingbot.core.data_type.common import OrderType, PositionAction
+from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
 from hummingbot.core.data_type.limit_order import LimitOrder
 from hummingbot.core.data_type.market_order import MarketOrder
 from hummingbot.core.network_iterator import NetworkStatus
@@ -282,6 +282,26 @@ class TestBatches:
         assert second["flags"] == ["REDUCE_ONLY"]
         assert "flags" not in first
 
+    async def test_each_order_of_batch_order_create_can_have_options_of_its_own(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        order = LimitOrder("", PAIR, True, "BTC", "USDC", Decimal(50000), Decimal("0.5"), position=PositionAction.OPEN)
+        trader.exchange.batch_order_create(
+            [order, order, order],
+            [{}, {"self_trade_mode": "EXPIRE_BOTH", "recv_window": 4000}, {"order_type": OrderType.LIMIT_MAKER}],
+        )
+        await eventually(lambda: len(trader.created()) == 3)
+        (request,) = venue.asked("POST", "/orders/batch")
+        assert [(body.get("stp"), body["recv_window"], body["instruction"]) for body in request.body] == [
+            (None, 10_000, "GTC"),
+            ("EXPIRE_BOTH", 4000, "GTC"),
+            (None, 10_000, "POST_ONLY"),
+        ]
+        with pytest.raises(ValueError, match="2 options for 1 orders"):
+            trader.exchange.batch_order_create([order], [{}, {}])
+        assert len(venue.asked("POST", "/orders/batch")) == 1
+
 
 class TestRateLimits:
     """Paradex blocks what is over a limit: it has not been done, and may be sent again."""
@@ -464,6 +484,17 @@ class TestCancels:
         assert await trader.exchange.cancel_all_orders(ETH_PAIR) == []
         assert not order.is_pending_cancel_confirmation
 
+    async def test_an_order_that_was_placed_just_before_does_not_escape(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        ids = submit_many(trader, 3)
+        assert sorted(await trader.exchange.cancel_all_orders()) == sorted(ids)
+        await eventually(lambda: len(trader.cancelled()) == 3)
+        assert venue.asked("POST", "/orders/batch") == venue.asked("POST", "/orders") == []
+        assert venue.asked("DELETE", BY_CLIENT_ID) == []
+        assert len(venue.asked("DELETE", "/orders")) == 1
+
     async def test_an_order_that_is_on_its_way_does_not_escape(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader()
         release = asyncio.Event()
@@ -503,6 +534,36 @@ class TestSocket:
         await eventually(lambda: trader.created())
         (params,) = calls(await venue.socket(), "order.create")
         assert params["price"] == "0"
+
+    @pytest.mark.parametrize("settings", [{}, {"cancel_on_disconnect": True}])
+    async def test_take_profits_and_stop_losses_which_the_socket_does_not_know_go_over_rest(
+        self, on_socket: Callable[..., Any], venue: Venue, settings: dict[str, Any]
+    ) -> None:
+        trader = await on_socket(**settings)
+        ids = submit_many(trader, 2)
+        protection = trader.exchange.place_trigger_order(
+            PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000), trigger_type="stop_loss"
+        )
+        stop = trader.exchange.place_trigger_order(PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000))
+        await eventually(lambda: len(trader.created()) == 4)
+        (request,) = venue.asked("POST", "/orders")
+        assert (request.body["client_id"], request.body["type"]) == (protection, "STOP_LOSS_MARKET")
+        (params,) = calls(await venue.socket(), "order.create_batch")
+        assert [body["client_id"] for body in params["orders"]] == [*ids, stop]
+
+    @pytest.mark.parametrize(("kind", "is_known"), [("STOP_MARKET", True), ("STOP_LOSS_MARKET", False)])
+    async def test_so_do_their_modifications_and_others_have_a_price(
+        self, on_socket: Callable[..., Any], venue: Venue, kind: str, is_known: bool
+    ) -> None:
+        trader = await on_socket()
+        change = {"id": "17", "market": MARKET, "side": "SELL", "type": kind, "size": "0.4", "trigger_price": "59000"}
+        venue.rpc["order.modify"] = lambda *_: {"result": {"order": payloads.order("mine", id="17")}}
+        venue.on("PUT", "/orders/17", payloads.order("mine", id="17"))
+        await trader.exchange._order_entry.modify(change)
+        assert len(venue.asked("PUT", "/orders/17")) == (0 if is_known else 1)
+        assert [params["price"] for params in calls(await venue.socket(), "order.modify")] == (
+            ["0"] if is_known else []
+        )
 
     async def test_batches_go_over_the_socket_each_order_with_its_outcome(
         self, on_socket: Callable[..., Any], venue: Venue
