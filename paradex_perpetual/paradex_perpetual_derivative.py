@@ -1,6 +1,7 @@
 """Paradex perpetuals as a Hummingbot connector."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -99,6 +100,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     :raises ValueError: if a credential or a setting is malformed, or a trading pair is not quoted in USDC
     """
 
+    # Seconds between two comparisons with REST while the private stream is on: six requests, a twentieth of the limit.
+    # What the stream loses without a sign is known after that time, and not after the framework's two minutes.
+    LONG_POLL_INTERVAL = 10.0
+
     web_utils = web_utils  # type: ignore[assignment]
     _auth: ParadexPerpetualAuth
     _orderbook_ds: ParadexPerpetualAPIOrderBookDataSource
@@ -131,6 +136,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._trading_pairs_by_market: Mapping[str, str] = {}  # the base class keeps its own out of Python's sight
         self._account_fees: tuple[Decimal | None, Decimal | None] = (None, None)
         self._retail_lost = False
+        self._monotonic = time.monotonic
         self._submitting: set[str] = set()  # client ids of orders whose submission has not been answered yet
         self._fills_owed: dict[str, tuple[InFlightOrder, Decimal]] = {}  # closed orders whose fills are not all known
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
@@ -750,10 +756,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if the order does not exist
         """
         self.logger().warning(f"It is not known yet whether {client_order_id} was placed ({cause}); asking Paradex.")
-        certain_at = self._time_synchronizer.time() + recv_window_ms * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        # Not by the exchange's clock: that one may be found to be wrong, and be set, while this waits.
+        certain_at = self._monotonic() + recv_window_ms * 1e-3 + CONSTANTS.OUTCOME_MARGIN
         backoff = web_utils.Backoff(initial=0.25, maximum=5.0)
         while True:
-            asked_at = self._time_synchronizer.time()
+            asked_at = self._monotonic()
             try:
                 order = await self._find_order(client_order_id)
             except web_utils.ParadexError as error:
@@ -814,6 +821,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 raise  # the base class counts these
             return False
         return True
+
+    async def _execute_order_cancel_and_process_update(self, order: InFlightOrder) -> bool:
+        try:
+            return await super()._execute_order_cancel_and_process_update(order)
+        except web_utils.ParadexError as error:
+            if self._is_order_not_found_during_cancelation_error(error):
+                raise
+            # In one line, where the base class would print a traceback; the first words are its own.
+            self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")
+            return False
 
     def batch_order_create(self, orders_to_create: list[LimitOrder | MarketOrder]) -> list[LimitOrder | MarketOrder]:
         """Places orders; they go as one batch, as all do that are placed at the same time. Each has its own events.
@@ -957,7 +974,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :return: None if that has not come about when whatever was sent must have been worked on
         """
-        certain_at = self._time_synchronizer.time() + CONSTANTS.OUTCOME_MARGIN
+        certain_at = self._monotonic() + CONSTANTS.OUTCOME_MARGIN
         pause = CONSTANTS.MODIFY_SILENCE if record.terms is not None else 0.0
         while True:
             if record.terms is not None and condition(record.terms):
@@ -977,10 +994,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _ask_for_terms(self, order: InFlightOrder, record: _OrderRecord, pause: float) -> float:
         """Asks REST about an order after a pause, and takes over what it says.
 
-        :return: when it was asked, by the exchange's clock in seconds; 0 if that did not succeed
+        :return: when it was asked, in seconds of the monotonic clock; 0 if that did not succeed
         """
         await self._sleep(pause)
-        asked_at = self._time_synchronizer.time()
+        asked_at = self._monotonic()
         try:
             payload = await self._find_order(order.client_order_id)
         except web_utils.ParadexError as error:

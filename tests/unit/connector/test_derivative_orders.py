@@ -222,6 +222,24 @@ class TestUnknownOutcome:
         assert len(trader.venue.asked("POST", "/orders")) == 1
         assert len(unknown) < 25  # asked with patience
 
+    @pytest.mark.parametrize("shift", [-600, 600])
+    async def test_an_exchanges_clock_that_is_set_meanwhile_changes_nothing_about_that(
+        self, trader: Trader, clock: Clock, shift: int
+    ) -> None:
+        trader.venue.on("POST", "/orders", NO_ANSWER)
+        synchronizer = trader.exchange._time_synchronizer
+
+        def not_found(_: Request) -> Answer:
+            synchronizer.clear_time_offset_ms_samples()
+            synchronizer.add_time_offset_ms_sample(shift * 1e3)
+            return refusal("CLIENT_ORDER_ID_NOT_FOUND")
+
+        trader.venue.on("GET", BY_CLIENT_ID, not_found)
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        trader.submit()
+        await eventually(lambda: trader.failed())
+        assert NOW + WINDOW < clock.now < NOW + WINDOW + 10
+
     async def test_an_exchange_that_cannot_be_asked_proves_nothing_however_long_it_takes(
         self, trader: Trader, clock: Clock
     ) -> None:
@@ -373,6 +391,16 @@ class TestCancelling:
         trader.exchange.cancel(PAIR, "a/b c?d")
         await trader.venue.until(lambda: trader.venue.asked("DELETE", BY_CLIENT_ID))
         assert trader.venue.asked("DELETE", "/orders/by_client_id/a/b c?d")
+
+    async def test_a_cancel_that_could_not_be_sent_is_said_in_one_line(
+        self, trader: Trader, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        trader.track()
+        trader.venue.on("POST", "/auth/*", refusal("SERVICE_UNAVAILABLE", 503))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") is None
+        (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert record.getMessage().startswith("Failed to cancel order mine: ")
+        assert record.exc_info is None
 
     async def test_a_cancel_waits_for_the_submission_in_the_air(self, trader: Trader) -> None:
         release = asyncio.Event()
