@@ -21,6 +21,7 @@ help:
 	@echo 'make demo     trade on a local Paradex for about a minute, and print what happened'
 	@echo 'make test     run all tests'
 	@echo 'make chaos    trade through every fault, 200 times, and compare the bot with the exchange'
+	@echo 'make bench    measure ours and the peers, and write docs/performance.md'
 	@echo 'make lint     check style and types'
 	@echo 'make format   put the style right'
 	@echo 'make install  set up $(VENV), as every target above does by itself'
@@ -40,6 +41,11 @@ test: install
 .PHONY: chaos
 chaos: install
 	@$(PYTHON) -m tests.chaos $(ARGS)
+
+# ARGS names programs or options: make bench ARGS='signing'. Without the index: .venv/bin/python -m benchmarks --without-peers
+.PHONY: bench
+bench: install peers
+	@$(PYTHON) -W ignore -m benchmarks $(ARGS)
 
 .PHONY: lint
 lint: install
@@ -117,4 +123,15 @@ $(VENV)/.installed: pyproject.toml paradex_perpetual/__init__.py $(VENV)/.drop-i
 	@$(REMOVE_BUILDS)
 	@ln -sfn "$(CURDIR)/paradex_perpetual" "$(SITE_PACKAGES)/hummingbot/connector/derivative/paradex_perpetual"
 	@mkdir -p $(VENV)/mypy && ln -sfn "$(SITE_PACKAGES)/hummingbot" $(VENV)/mypy/hummingbot
+	@touch $@
+
+# ---- The benchmarks' peers that cannot live with what we need, in an environment of their own.
+
+.PHONY: peers
+peers: $(VENV)/peers/.installed
+
+$(VENV)/peers/.installed: requirements-peers.lock | $(VENV)/.created
+	@echo "Installing the benchmarks' peers"
+	@$(PYTHON) -m venv --clear $(VENV)/peers
+	@$(VENV)/peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r requirements-peers.lock
 	@touch $@

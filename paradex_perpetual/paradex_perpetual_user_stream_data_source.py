@@ -51,6 +51,8 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         self._cancel_on_disconnect = cancel_on_disconnect
         self._cancel_on_disconnect_refused = False
         self._session: web_utils.RpcSession | None = None
+        self._warn_of_interruptions = web_utils.Sparingly(self.logger().warning)
+        self._warn_of_frames = web_utils.Sparingly(self.logger().warning)
 
     @property
     def session(self) -> web_utils.RpcSession | None:
@@ -88,7 +90,9 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                     self.logger().error(f"The private stream of {self._domain} is not authenticated. {error}")
                 refused = True
             except (ConnectionError, web_utils.ParadexError) as error:
-                self.logger().warning(f"The private stream of {self._domain} was interrupted ({error}). Reconnecting.")
+                self._warn_of_interruptions(
+                    f"The private stream of {self._domain} was interrupted ({error}). Reconnecting."
+                )
             except Exception:
                 self.logger().exception("Unexpected error in the private stream. Reconnecting.")
             finally:
@@ -150,7 +154,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                 event = web_utils.decode_frame(message)
             except web_utils.FrameError as error:
                 # An order or a fill may have been in it: REST knows.
-                self.logger().warning(f"A message of the private stream could not be read ({error}); asking REST.")
+                self._warn_of_frames(f"A message of the private stream could not be read ({error}); asking REST.")
                 event = {"channel": CONSTANTS.STREAM_RESUMED, "data": {}}
         else:
             event = message.get("params") if isinstance(message, dict) else None
@@ -349,9 +353,10 @@ class OrderEntry:
         self._api_factory, self._domain, self._session, self._settings = api_factory, domain, session, settings
         self._throttler, self._auth, self._time, self._sleep = throttler, auth, time, sleep
         self._resynchronize, self._probe, self._log = resynchronize, probe, log
-        self._batch_size = settings.batch_size
+        self._batch_size = self._cancel_batch_size = settings.batch_size
         if settings.order_class == CONSTANTS.ORDER_CLASS_RETAIL:
             self._batch_size = 1  # the limits of Retail count orders, not requests
+        self._patience = min(settings.recv_window, CONSTANTS.RECV_WINDOW_MS) * 1e-3  # with rate limits, in seconds
         self._probing: asyncio.Task[None] | None = None
         self._failed_session: web_utils.RpcSession | None = None
         self._clock_set: asyncio.Task[None] | None = None
@@ -368,7 +373,7 @@ class OrderEntry:
             self._sign_jobs,
             self._send_orders,
             lambda: self._batch_size,
-            settings.recv_window * 1e-3,
+            self._patience,
             sleep,
             time,
         )
@@ -424,12 +429,17 @@ class OrderEntry:
         cancel = {"client_id": client_id, "market": market, "id": exchange_order_id}
         job = _Job(client_id, cancel, asyncio.get_running_loop().create_future())
         self._cancels.append(job)
-        await asyncio.sleep(0)  # what is asked for at the same time joins it
-        if job not in self._cancels:  # one that came before has taken it along
+        try:
+            await asyncio.sleep(0)  # what is asked for at the same time joins it
+        finally:
+            is_first = job in self._cancels
+            if is_first:
+                self._cancels.remove(job)
+        if not is_first:  # one that came before has taken it along
             await job.outcome
             return
-        size = self._settings.batch_size
-        jobs, self._cancels = self._cancels[:size], self._cancels[size:]
+        others = self._cancel_batch_size - 1
+        jobs, self._cancels = [job, *self._cancels[:others]], self._cancels[others:]
         outcomes: Sequence[Any] = [web_utils.NoAnswerError("a cancel was given up before it was answered")] * len(jobs)
         try:
             outcomes = await self._cancel_together(jobs)
@@ -492,19 +502,21 @@ class OrderEntry:
             await self._sleep(self.breaker.time_to_probe)
             try:
                 await self._probe()
-            except web_utils.ParadexError:
+            except Exception:  # whatever it is, all is not well; nobody else asks
                 self.breaker.probe_failed()
             else:
                 self.breaker.probe_succeeded()
 
-    async def _watched(self, answer: Awaitable[Any], session: web_utils.RpcSession | None = None) -> Any:
-        """Waits for an answer and tells the circuit breaker of it."""
+    async def _watched(
+        self, answer: Awaitable[Any], session: web_utils.RpcSession | None = None, creates: bool = False
+    ) -> Any:
+        """Waits for an answer and tells the circuit breaker of it; only new orders prove that new orders work."""
         try:
             result = await answer
         except web_utils.ApiError as error:
             if error.code in CONSTANTS.EXCHANGE_FAILURE_ERRORS:
                 self._record_failure(str(error))
-            else:
+            elif creates:
                 self.breaker.record_success()
             raise
         except web_utils.NotSentError as error:
@@ -518,7 +530,8 @@ class OrderEntry:
             if session is not None and not session.is_open:
                 self._failed_session = session
             raise
-        self.breaker.record_success()
+        if creates:
+            self.breaker.record_success()
         return result
 
     # === How ===
@@ -550,7 +563,7 @@ class OrderEntry:
             )
         if session is not None:
             try:
-                answer = await self._watched(session.request(method, params), session)
+                answer = await self._watched(session.request(method, params), session, creates)
                 return answer if result is None else _part(answer, result, method)
             except web_utils.NotSentError:
                 if creates and not covered:
@@ -562,7 +575,7 @@ class OrderEntry:
             except web_utils.NoAnswerError:
                 if not repeatable:
                     raise
-        return await self._watched(by_rest())
+        return await self._watched(by_rest(), creates=creates)
 
     async def _rest(self, method: RESTMethod, path: str, **arguments: Any) -> Any:
         """A request that the rate limiter has admitted already."""
@@ -676,7 +689,7 @@ class OrderEntry:
     async def _cancel_together(self, jobs: Sequence[_Job]) -> list[Any]:
         """None for each cancel that is queued, or an exception."""
         cancels = {job.client_id: job.body for job in jobs}  # one order may be cancelled twice at the same time
-        give_up_at = self._time() + self._settings.recv_window * 1e-3
+        give_up_at = self._time() + self._patience
         while True:
             await self._admit(CONSTANTS.CANCEL_LIMIT)
             try:
@@ -700,6 +713,8 @@ class OrderEntry:
         except web_utils.ApiError as error:
             if error.status in (401, 403):
                 raise
+            if error.code == CONSTANTS.ERROR_BATCH_SIZE:
+                self._cancel_batch_size = min(self._cancel_batch_size, CONSTANTS.BATCH_SIZE)
             return await asyncio.gather(*map(self._cancel_apart, cancels), return_exceptions=True)
 
     async def _cancel_apart(self, cancel: Mapping[str, Any]) -> None:

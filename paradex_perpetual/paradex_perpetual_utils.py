@@ -495,6 +495,41 @@ def trading_rule_from_market(market: Mapping[str, Any]) -> TradingRule:
     )
 
 
+def market_event(message: Any) -> tuple[str, str, Mapping[str, Any]] | None:
+    """A message of the `markets` channel.
+
+    :return: the exchange's name of the market, what has happened to it (CREATED, UPDATED, SETTLED, DELETED, or what may
+        come), and the changed fields; None if it is another message
+    """
+    params = message.get("params") if isinstance(message, dict) else None
+    if not isinstance(params, dict) or str(params.get("channel")).split(".")[0] != "markets":
+        return None
+    data = params.get("data")
+    if not isinstance(data, dict) or not data.get("symbol"):
+        return None
+    changed = data.get("changed_fields")
+    return str(data["symbol"]), str(data.get("event_type")), changed if isinstance(changed, dict) else {}
+
+
+def not_traded_text(trading_pair: str, market: Mapping[str, Any] | None, now: float) -> str | None:
+    """Why no orders are taken in a market, in a sentence; None if they are.
+
+    :param market: as `GET /markets` lists it; None if it does not
+    :param now: seconds, by the exchange's clock
+    """
+    if market is None:
+        return f"{trading_pair} is not listed on Paradex any more."
+    if not is_exchange_information_valid(market):
+        mode = market.get("trading_mode") or market.get("asset_kind")
+        return f"{trading_pair} is not traded on Paradex's order book any more: its market is {mode}."
+    opens, expires = (decimal_or_none(market, key) or 0 for key in ("open_at", "expiry_at"))
+    if opens > now * 1000:
+        return f"{trading_pair} is not open for trading on Paradex yet."
+    if 0 < expires <= now * 1000:
+        return f"{trading_pair} has expired on Paradex."
+    return None
+
+
 def funding_period_seconds(market: Mapping[str, Any]) -> int:
     """:return: for how long the market's funding rate is meant"""
     hours = decimal_or_none(market, "funding_period_hours") or Decimal(CONSTANTS.DEFAULT_FUNDING_PERIOD_HOURS)

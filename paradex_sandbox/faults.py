@@ -24,16 +24,17 @@ kept. `GET /sandbox/faults/kinds` tells the same as this table, for programs.
 | book_gap | market | loses an update of the book's deltas, so that a sequence number is missing |
 | frame_cut | channel, bytes | sends only the first bytes of a message |
 | frame_unknown | channel | sends a binary frame of an unknown template before the message |
-| unknown_enum | channel, path, field, value | puts a value that no list knows into messages and answers |
+| unknown_enum | channel, path, field, value | puts a value that no list knows into a field of messages and answers |
 | expire_tokens *now* | account | all tokens issued so far are expired |
 | revoke_tokens *now* | account | all tokens issued so far are void |
 | revoke_subkey *now* | account, public_key | revokes a subkey, or all of the account |
 | clock_shift | ms | the server's idea of the time is off |
 | bust_trade *now* | account, fill_id | undoes a fill (the last one, if none is named) |
 
-`path` and `channel` match by their beginning, "" is everything; `method` is "" or an HTTP method; `account` "" is every
-account. Times are milliseconds of real time, except `duration_ms`. Nothing here does I/O: whoever asks carries the
-fault out.
+In binary frames `unknown_enum` writes 200 into the enumeration that `field` names, or into the first one of frames that
+have no such field. `path` and `channel` match by their beginning, "" is everything; `method` is "" or an HTTP method;
+`account` "" is every account. Times are milliseconds of real time, except `duration_ms`. Nothing here does I/O: whoever
+asks carries the fault out.
 """
 
 import itertools
@@ -148,7 +149,8 @@ KINDS: dict[FaultKind, KindInfo] = {
     ),
     FaultKind.FRAME_UNKNOWN: KindInfo("Sends a binary frame of an unknown template before the message.", _CHANNEL),
     FaultKind.UNKNOWN_ENUM: KindInfo(
-        "Puts a value that no list knows into JSON messages and answers (field), and into binary frames (the side).",
+        "Puts a value that no list knows into a field of JSON messages and answers, and into the same field of binary "
+        "frames, or their first enumeration where they have no such field.",
         {**_CHANNEL, "path": _TEXT, "field": Parameter("status"), "value": Parameter("SANDBOX_UNKNOWN")},
     ),
     FaultKind.EXPIRE_TOKENS: KindInfo(

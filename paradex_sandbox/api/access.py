@@ -37,10 +37,10 @@ class Access:
         return credentials
 
     def authorize_main(self, request: web.Request) -> Credentials:
-        """Likewise, for what only the main key may do; raises ApiError REQUEST_NOT_ALLOWED otherwise."""
+        """Likewise, for what only the main key may do; raises ApiError UNAUTHORIZED_ERROR otherwise."""
         credentials = self.authorize(request)
         if int(self._exchange.account(credentials.account).public_key, 16) != credentials.public_key:
-            raise ApiError("REQUEST_NOT_ALLOWED", "only the main account's own key may do this", status=403)
+            raise ApiError("UNAUTHORIZED_ERROR", "only the main account's own key may do this")
         return credentials
 
     def check_ip(self, ip: str, account: str, public_key: int) -> None:

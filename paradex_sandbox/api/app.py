@@ -1,9 +1,10 @@
 """Assembly of the server: one port, REST and WebSocket under /v1, the control surface under /sandbox."""
 
+import re
 import secrets
 from dataclasses import dataclass, field
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from paradex_sandbox.api import page, rest_unsupported
 from paradex_sandbox.api.access import Access
@@ -118,8 +119,8 @@ class Server:
             middlewares=[faults.middleware, limits.middleware, error_middleware, local_only_middleware],
             client_max_size=_MAX_BODY_BYTES,
         )
-        app.router.add_get(API_PREFIX, sockets.handle)
-        app.router.add_get("/jwks.json", public.jwks)
+        app.router.add_get(API_PREFIX, sockets.handle, expect_handler=_expect)
+        app.router.add_get("/jwks.json", public.jwks, expect_handler=_expect)
         _add_routes(app, API_PREFIX, [*public.routes(), *SystemApi(runtime, cursors).routes(), *private_routes])
         evm_routes = EvmApi(runtime, access).routes()
         _add_routes(app, "", evm_routes)
@@ -139,4 +140,13 @@ class Server:
 
 def _add_routes(app: web.Application, prefix: str, routes: list[web.RouteDef]) -> None:
     for route in routes:
-        app.router.add_route(route.method, prefix + route.path, route.handler)
+        # Of itself, aiohttp takes no braces for a part of a path: a client id may have some.
+        path = re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", route.path)
+        app.router.add_route(route.method, prefix + path, route.handler, expect_handler=_expect)
+
+
+async def _expect(request: web.Request) -> None:
+    """The header Expect. Of itself, aiohttp answers what it does not know with 417 and plain text."""
+    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # that was no part of the answer: should there be an error, it can still be sent

@@ -149,7 +149,7 @@ class TokenService:
                 issuer=_ISSUER,
                 options={"verify_exp": False, "verify_iat": False, "require": ["sub", "exp", "pubkey"]},
             )
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, UnicodeEncodeError):  # the latter where a header is no UTF-8
             raise ApiError("INVALID_TOKEN", "token is malformed or not signed by this exchange") from None
         interactive = claims.get("token_usage") == "interactive"
         return Credentials(

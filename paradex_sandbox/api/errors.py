@@ -6,10 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import DecompressSizeError
 
 from paradex_sandbox.exchange.errors import ExchangeError
 
 _log = logging.getLogger(__name__)
+
+#: What answers say that a fault (paradex_sandbox.faults) has made.
+FAULT_MESSAGE = "request was refused by a fault of the sandbox"
 
 #: Codes that are not answered with 400.
 _STATUS = {
@@ -21,6 +25,7 @@ _STATUS = {
     "EVM_SIGNATURE_VERIFICATION_FAILED": 401,
     "INVALID_SUBKEY": 401,
     "NOT_FOUND": 404,
+    "ALGO_ID_NOT_FOUND": 404,
     "SERVICE_UNAVAILABLE": 503,
     "INTERNAL_ERROR": 500,
 }
@@ -70,6 +75,11 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         return answer
     except web.HTTPRequestEntityTooLarge as error:
         return ApiError("VALIDATION_ERROR", "the request body is too large", status=error.status).response()
+    except web.RequestPayloadError as error:
+        # What came is not encoded as its headers say; or it is, and grows too large when it is unpacked.
+        if isinstance(error.__cause__, DecompressSizeError):
+            return ApiError("VALIDATION_ERROR", "the request body is too large", status=413).response()
+        return ApiError("BINDING_ERROR", "the request body is not encoded as its headers say").response()
     except web.HTTPException as error:
         return ApiError("VALIDATION_ERROR", error.reason, status=error.status).response()
     except Exception:  # the last line of defence: a bug of the sandbox must not look like a bug of the client

@@ -7,6 +7,7 @@ uncompressed secp256k1 key. That is no field element, so nothing that asks for a
 import asyncio
 import base64
 import binascii
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,24 +24,29 @@ from paradex_sandbox.api.rest_public import EVM_ACCOUNT_CLASS_HASH, L1_CHAIN_ID
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.exchange.errors import ExchangeError
 from paradex_sandbox.exchange.model import DEFAULT_DEPOSITS, Account
+from paradex_sandbox.storage import Storage
 
 #: What the SDK's messages say they are for, so that one kind cannot be passed off as the other.
 ONBOARDING_STATEMENT = "Paradex Onboarding"
 AUTH_STATEMENT = "Paradex Auth"
 
+#: Whom messages are for: the testnet's web app, as the SDK writes it, since the chain ids are the testnet's too.
+DOMAIN = "app.testnet.paradex.trade"
+
 _DEFAULT_LIFETIME_S = 30 * 60
+_META_KEY = "siwe_nonces"
 _MAX_MESSAGE_LENGTH = 4096
 _ETH_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _ETH_PUBLIC_KEY = re.compile(r"0x04[0-9a-fA-F]{128}")
 _ETH_SIGNATURE = re.compile(r"0x[0-9a-fA-F]{130}")
 _SIWE = re.compile(
-    r"(?P<domain>[^\s/]+) wants you to sign in with your Ethereum account:\n"
+    r"(?P<domain>\S+) wants you to sign in with your Ethereum account:\n"
     r"(?P<address>0x[0-9a-fA-F]{40})\n\n"
     r"(?P<statement>[^\n]+)\n\n"
-    r"URI: https://(?P=domain)(?:/\S*)?\n"
+    r"URI: (?P<uri>\S+)\n"
     r"Version: 1\n"
     r"Chain ID: (?P<chain>[0-9]{1,20})\n"
-    r"Nonce: [0-9a-zA-Z]{8,128}\n"
+    r"Nonce: (?P<nonce>[0-9a-zA-Z]{8,128})\n"
     r"Issued At: (?P<issued>\S+)"
     r"(?:\nExpiration Time: (?P<expires>\S+))?"
 )
@@ -53,8 +59,28 @@ class SignedMessage:
     text: str
     signature: str
     eth_address: str
+    nonce: str
     issued_at: int
     expires_at: int
+
+
+class UsedMessages:
+    """Messages that were used and are still valid, so that none is taken twice; kept in `storage` if there is one."""
+
+    def __init__(self, storage: Storage | None):
+        self._storage = storage
+        stored = None if storage is None else storage.get_meta(_META_KEY)
+        self._expiries: dict[str, int] = json.loads(stored) if stored else {}
+
+    def add(self, message: SignedMessage, now_s: int) -> None:
+        """Remembers a message whose signature is right; raises ApiError INVALID_REQUEST_PARAMETER if it was used."""
+        key = f"{message.eth_address.lower()} {message.nonce}"
+        if key in self._expiries:
+            raise ApiError("INVALID_REQUEST_PARAMETER", "the message was used before: sign one with another nonce")
+        self._expiries = {used: expiry for used, expiry in self._expiries.items() if expiry > now_s}
+        self._expiries[key] = message.expires_at
+        if self._storage is not None:
+            self._storage.set_meta(_META_KEY, json.dumps(self._expiries))
 
 
 class EvmApi:
@@ -64,6 +90,7 @@ class EvmApi:
         self._runtime = runtime
         self._exchange = runtime.exchange
         self._access = access
+        self._used = UsedMessages(runtime.storage)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes, relative to the server's root (as the SDK calls them) or to /v1 (as the OpenAPI file reads)."""
@@ -109,6 +136,8 @@ class EvmApi:
             raise ApiError("EVM_SIGNATURE_VERIFICATION_FAILED", "the message is not signed by the address it names")
         if claimed != account_address(signed.eth_address):
             raise ApiError("INVALID_STARKNET_ADDRESS", "PARADEX-STARKNET-ACCOUNT is not the account of this signer")
+        # Not before the signature is known to be right, or anybody could use up the nonces of others.
+        self._used.add(signed, self._runtime.clock.now_us() // 1_000_000)
         return claimed, signed
 
     def _find(self, address: int) -> Account | None:
@@ -142,11 +171,17 @@ def parse_message(headers: Mapping[str, str], statement: str) -> SignedMessage:
     if message is None or message["statement"] != statement:
         reason = f'PARADEX-SIWE-MESSAGE must be a base64 ERC-4361 message that states "{statement}"'
         raise ApiError("INVALID_REQUEST_PARAMETER", reason)
+    if message["domain"] != DOMAIN:
+        raise ApiError("INVALID_REQUEST_PARAMETER", f"the message is for another domain: here it is {DOMAIN}")
+    if not re.fullmatch(rf"https://{re.escape(DOMAIN)}(/.*)?", message["uri"]):
+        raise ApiError("INVALID_REQUEST_PARAMETER", f"the message's URI must be https://{DOMAIN}")
     if message["chain"] != L1_CHAIN_ID:
         raise ApiError("INVALID_CHAIN", f"the message must name chain {L1_CHAIN_ID}, see /system/config")
     issued = _seconds(message["issued"])
     expires = issued + _DEFAULT_LIFETIME_S if message["expires"] is None else _seconds(message["expires"])
-    return SignedMessage(text, signature, message["address"], issued, expires)
+    if expires <= issued:
+        raise ApiError("INVALID_TIMESTAMP", "the message expires before it is issued")
+    return SignedMessage(text, signature, message["address"], message["nonce"], issued, expires)
 
 
 def _seconds(text: str) -> int:

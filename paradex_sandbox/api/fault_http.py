@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from paradex_sandbox.api.errors import ApiError, Handler
+from paradex_sandbox.api.errors import FAULT_MESSAGE, ApiError, Handler
 from paradex_sandbox.api.limits import V2_PREFIX
 from paradex_sandbox.faults import Fault, FaultKind, FaultRegistry
 
@@ -86,7 +86,7 @@ def _names_answers(fault: Fault, request: web.Request, prefix: str) -> bool:
 def _error(fault: Fault) -> web.Response:
     status = fault["status"]
     code = _CODES.get(status, "SERVICE_UNAVAILABLE" if status >= 500 else "VALIDATION_ERROR")
-    response = ApiError(code, "request was refused by a fault of the sandbox", status=status).response()
+    response = ApiError(code, FAULT_MESSAGE, status=status).response()
     if fault["retry_after"]:
         response.headers["Retry-After"] = str(fault["retry_after"])
     return response

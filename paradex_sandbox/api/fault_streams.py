@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from paradex_sandbox.api.fault_http import replace_field
+from paradex_sandbox.api.sbe import ENUM_OFFSETS
 from paradex_sandbox.faults import Fault, FaultKind, FaultRegistry
 
 Message = bytes | str
@@ -15,8 +16,6 @@ _HEADER = struct.Struct("<HHHH")
 _UNKNOWN_TEMPLATE = 9999
 #: A value that no enumeration of the schema has.
 _UNKNOWN_VALUE = 200
-#: Where in a frame the enumeration is that `unknown_enum` spoils, by template: side, package type, order status.
-_ENUM_OFFSETS = {1: 8 + 24, 3: 8 + 16, 20: 8 + 16}
 
 
 class Receiver(Protocol):
@@ -117,9 +116,14 @@ def _of_market(channel: str) -> Callable[[Fault], bool]:
 def _with_unknown_enum(message: Message, fault: Fault) -> Message:
     if isinstance(message, str):
         return json.dumps(replace_field(json.loads(message), fault["field"], fault["value"]), separators=(",", ":"))
-    offset = _ENUM_OFFSETS.get(_HEADER.unpack_from(message)[1])
-    if offset is None:
+    block_length, template, _, _ = _HEADER.unpack_from(message)
+    offsets = ENUM_OFFSETS.get(template)
+    if offsets is None:
         return message
+    offset = offsets.get(fault["field"], next(iter(offsets.values())))
+    if offset >= block_length:
+        return message  # the client's version does not have the field yet
+    offset += _HEADER.size
     return message[:offset] + bytes([_UNKNOWN_VALUE]) + message[offset + 1 :]
 
 

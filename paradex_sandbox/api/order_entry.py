@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from paradex_sandbox.api.auth import Credentials
-from paradex_sandbox.api.errors import ApiError
+from paradex_sandbox.api.errors import FAULT_MESSAGE, ApiError
 from paradex_sandbox.api.order_requests import (
     Signed,
     parse_algo,
@@ -143,7 +143,7 @@ class OrderEntry:
         if fault is not None:
             status = fault["status"]
             code = "SERVICE_UNAVAILABLE" if status == 503 else "INTERNAL_ERROR"
-            raise ApiError(code, "request was refused by a fault of the sandbox", status=status)
+            raise ApiError(code, FAULT_MESSAGE, status=status)
         delay = runtime.faults.strike(FaultKind.ORDER_DELAY)
         if delay is not None:
             await asyncio.sleep(delay["delay_ms"] / 1000)

@@ -20,12 +20,33 @@ _MAX_TIME_MS = 2**53
 _MAX_TRAIL = 50
 
 
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON")
+
+
+#: Of itself, Python takes NaN and Infinity.
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def parse_json(text: str) -> object:
+    """JSON as RFC 8259 has it: without NaN and Infinity, and without halves of characters, which could not be stored.
+
+    Raises ValueError.
+    """
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if "\\ud" in text or "\\uD" in text:
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
 async def read_json(request: web.Request) -> object:
     """The request's body as JSON; raises ApiError BINDING_ERROR if it is none."""
-    body = await request.read()
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return parse_json((await request.read()).decode())
+    except ValueError:
         raise ApiError("BINDING_ERROR", "the request body is not valid JSON") from None
 
 
@@ -60,6 +81,14 @@ def member[E: StrEnum](query: Mapping[str, str], name: str, members: type[E]) ->
         raise ApiError("INVALID_REQUEST_PARAMETER", f"{name} must be one of {', '.join(members)}") from None
 
 
+def boolean(query: Mapping[str, str], name: str) -> bool:
+    """A parameter that is true or false, false where it is absent or empty."""
+    value = query.get(name, "")
+    if value not in ("", "true", "false"):
+        raise ApiError("INVALID_REQUEST_PARAMETER", f"{name} must be true or false")
+    return value == "true"
+
+
 def required(query: Mapping[str, str], name: str) -> str:
     """A parameter that must be there."""
     value = query.get(name, "")
@@ -89,7 +118,8 @@ class Cursors:
         if cursor:
             query, trail = self._open(request.path, cursor)
         else:
-            query, trail = {name: value for name, value in request.query.items() if name != "cursor"}, []
+            # Of a parameter that is given twice the first counts, here as everywhere.
+            query, trail = {name: request.query[name] for name in request.query if name != "cursor"}, []
         size = integer(query, "page_size", minimum=1, maximum=max_page_size) or DEFAULT_PAGE_SIZE
         page = fetch(query, trail[-1] if trail else None, size)
         following = None if page.next is None else self._seal(request.path, query, [*trail, page.next])

@@ -57,7 +57,7 @@ class KeysApi:
     async def subkeys(self, request: web.Request) -> web.Response:
         """GET /account/keys/subkeys, with `?with_revoked=true` also the revoked ones."""
         account = self._exchange.account(self._access.authorize(request).account)
-        with_revoked = request.query.get("with_revoked") == "true"
+        with_revoked = params.boolean(request.query, "with_revoked")
         keys = [key for key in account.subkeys.values() if with_revoked or key.is_active]
         return web.json_response({"results": [self._render(account, key) for key in keys]})
 
@@ -158,7 +158,7 @@ class KeysApi:
         """GET /account/tokens: those made with POST; `?kind=`, `?with_invalid=true`."""
         settings = self._store.of(self._access.authorize(request).account)
         kind, now = request.query.get("kind", ""), self._runtime.wall_us()
-        with_invalid = request.query.get("with_invalid") == "true"
+        with_invalid = request.query.get("with_invalid") == "true"  # the file lists no 400 here
         wanted = [
             token
             for token in settings.tokens.values()
@@ -244,7 +244,9 @@ def _public_key(body: dict[str, Any]) -> str:
 
 
 def _cidrs(body: dict[str, Any]) -> list[str]:
-    cidrs = body.get("allowed_cidrs") or []
+    cidrs = body.get("allowed_cidrs")
+    if cidrs is None:
+        return []
     if not isinstance(cidrs, list) or len(cidrs) > _MAX_CIDRS or not all(isinstance(cidr, str) for cidr in cidrs):
         raise ApiError("VALIDATION_ERROR", f"allowed_cidrs must be an array of at most {_MAX_CIDRS} networks")
     try:

@@ -1,6 +1,7 @@
 """Private REST: account, orders, fills, history. Every handler wants `Authorization: Bearer JWT`."""
 
 from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,13 @@ from paradex_sandbox.exchange.model import (
     Side,
     TradeBust,
 )
+
+
+class _TransferStatus(StrEnum):
+    PENDING = "PENDING"
+    AVAILABLE = "AVAILABLE"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
 
 
 class PrivateApi:
@@ -172,9 +180,9 @@ class PrivateApi:
         account = self._access.authorize(request).account
 
         def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[Transfer]:
-            if query.get("status", "COMPLETED") not in ("", "COMPLETED"):
-                return Page(())
-            return self._runtime.transfers.page(account, before=before, limit=limit, **params.time_range(query))
+            page = self._runtime.transfers.page(account, before=before, limit=limit, **params.time_range(query))
+            wanted = params.member(query, "status", _TransferStatus)
+            return page if wanted in (None, _TransferStatus.COMPLETED) else Page(())
 
         return web.json_response(self._cursors.paginate(request, fetch, render.transfer))
 
@@ -289,12 +297,11 @@ class PrivateApi:
         account = self._access.authorize(request).account
 
         def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[Fill]:
-            kind = params.member(query, "asset_kind", AssetKind)
-            if kind not in (None, AssetKind.PERP):
-                return Page(())  # only perpetuals are traded here
-            return self._exchange.fills(
+            page = self._exchange.fills(
                 account, market=self._market(query), before=before, limit=limit, **params.time_range(query)
             )
+            # Only perpetuals are traded here.
+            return page if params.member(query, "asset_kind", AssetKind) in (None, AssetKind.PERP) else Page(())
 
         return fetch
 

@@ -24,6 +24,8 @@ _MAX_TEXT = 200
 _MAX_COMPLIANCE = 1000
 #: Fields of PUT /account/profile that are kept as they come.
 _TEXTS = ("ai_agent_url", "tap_share_rate", "xp_share_rate")
+#: Those that do nothing here.
+_IGNORED_TEXTS = ("max_slippage", "referral_code", "referred_by")
 _HOUR_US = 3_600_000_000
 _PAGE = 5000
 
@@ -62,12 +64,15 @@ class ProfileApi:
     async def update_profile(self, request: web.Request) -> web.Response:
         """PUT /account/profile and the POSTs below it: what is given is changed, the rest stays."""
         account = self._access.authorize(request).account
-        body = await params.read_object(request, optional=True)
+        body = await params.read_object(request)
         settings = self._store.of(account)
         changes: dict[str, Any] = {}
         for name in _TEXTS:
             if body.get(name) is not None:
                 changes[name] = _text(body, name)
+        for name in _IGNORED_TEXTS:
+            if not isinstance(body.get(name, ""), str | None):
+                raise ApiError("BINDING_ERROR", f"{name} must be a string")
         if body.get("username") is not None:
             changes["username"] = self._username(account, body["username"])
         if body.get("is_username_private") is not None:

@@ -137,9 +137,12 @@ class PublicApi:
         return web.json_response({"jwt_token": self._access.tokens.issue(account, key, order_class)})
 
     async def markets(self, request: web.Request) -> web.Response:
-        """GET /markets, all or `?market=`"""
+        """GET /markets, all or `?market=`; 404 if there is no such market."""
         symbol = request.query.get("market", "")
-        markets = [self._exchange.market(symbol)] if symbol else self._exchange.markets.values()
+        try:
+            markets = [self._exchange.market(symbol)] if symbol else self._exchange.markets.values()
+        except ExchangeError as error:
+            raise ApiError(error.code, error.message, status=404, data=dict(error.data or {})) from None
         return web.json_response({"results": [render.market(market) for market in markets]})
 
     async def markets_summary(self, request: web.Request) -> web.Response:
@@ -158,9 +161,9 @@ class PublicApi:
         return web.json_response({"results": results})
 
     async def settlement_price(self, request: web.Request) -> web.Response:
-        """GET /markets/settlement-price?market=: how an expired market was settled; 404 before."""
+        """GET /markets/settlement-price?market=: how an expired market was settled; 404 before, and without one."""
         try:
-            settlement = self._exchange.settlement(params.required(request.query, "market"))
+            settlement = self._exchange.settlement(request.query.get("market", ""))
         except ExchangeError as error:
             raise ApiError(error.code, error.message, status=404) from None
         return web.json_response(
@@ -202,10 +205,11 @@ class PublicApi:
         """GET /trades?market=, newest first"""
 
         def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[Trade]:
+            times = params.time_range(query)
             if query.get("baseAsset") and not query.get("market"):
                 return Page(())  # all options of a base asset: none are traded here
             market = params.required(query, "market")
-            return self._exchange.trades(market, before=before, limit=limit, **params.time_range(query))
+            return self._exchange.trades(market, before=before, limit=limit, **times)
 
         return web.json_response(self._cursors.paginate(request, fetch, render.trade, _MAX_TRADES_PAGE))
 

@@ -61,10 +61,7 @@ class TradingApi:
         account = self._access.authorize(request).account
 
         def fetch(query: Mapping[str, str], before: str | None, limit: int) -> Page[AlgoOrder]:
-            # They are all MARKET orders without client ids.
-            if params.member(query, "type", OrderType) not in (None, OrderType.MARKET) or query.get("client_id"):
-                return Page(())
-            return self._exchange.algos_history(
+            page = self._exchange.algos_history(
                 account,
                 market=self._market(query),
                 side=params.member(query, "side", Side),
@@ -73,6 +70,9 @@ class TradingApi:
                 limit=limit,
                 **params.time_range(query),
             )
+            # They are all MARKET orders without client ids.
+            is_other = params.member(query, "type", OrderType) not in (None, OrderType.MARKET)
+            return Page(()) if is_other or query.get("client_id") else page
 
         return web.json_response(self._cursors.paginate(request, fetch, render.algo))
 

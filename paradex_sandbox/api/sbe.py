@@ -88,6 +88,25 @@ _ACCOUNT_V0 = struct.Struct("<9q32sqB")
 _ACCOUNT = struct.Struct("<9q32sqBq")
 _HEARTBEAT = struct.Struct("<qq")
 
+#: Where enumerations are in the fixed blocks, by template and the name of the field in the JSON API.
+ENUM_OFFSETS = {
+    TRADE: {"side": 24, "trade_type": 49},
+    BOOK: {"update_type": 16},
+    FUNDING_RATE_COMPARISON: {"asset_kind": 24, "source": 25},
+    ORDER: {
+        "status": 16,
+        "side": 17,
+        "type": 18,
+        "instruction": 19,
+        "stp": 124,
+        "request_status": 126,
+        "request_type": 127,
+    },
+    FILL: {"fill_type": 16, "side": 17, "liquidity": 18},
+    POSITION: {"side": 16, "status": 153},
+    ACCOUNT: {"status": 112},
+}
+
 Level = tuple[Decimal, Decimal]
 
 

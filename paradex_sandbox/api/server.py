@@ -16,10 +16,14 @@ class _Protocol(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to what could not be read as a request."""
+        """The answer to what could not be read as a request, or failed outside of the middleware for errors."""
         if status >= 500:
-            return super().handle_error(request, status, exc, message)
-        response = ApiError("BINDING_ERROR", "the request is not valid HTTP", status=status).response()
+            super().handle_error(request, status, exc, message)  # writes to the log
+            response = ApiError(
+                "INTERNAL_ERROR", "internal error of the sandbox, see its log", status=status
+            ).response()
+        else:
+            response = ApiError("BINDING_ERROR", "the request is not valid HTTP", status=status).response()
         response.force_close()
         return response
 

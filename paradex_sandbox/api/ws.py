@@ -20,6 +20,7 @@ from paradex_sandbox.api.channels import Channel, Topic, parse_base_asset_channe
 from paradex_sandbox.api.errors import ApiError
 from paradex_sandbox.api.limits import CONNECTIONS, ORDERS, RATE_LIMIT_CODE, Limiter, peer_ip
 from paradex_sandbox.api.order_entry import AnswerLostError, OrderEntry
+from paradex_sandbox.api.params import parse_json
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.exchange.errors import ExchangeError
 from paradex_sandbox.exchange.model import Order
@@ -482,8 +483,8 @@ def _negotiate(request: web.Request) -> int:
 
 def _parse_request(text: str) -> dict[str, Any]:
     try:
-        request = json.loads(text)
-    except (ValueError, RecursionError):
+        request = parse_json(text)
+    except ValueError:
         raise RpcError(PARSE_ERROR, "Parse error") from None
     if not isinstance(request, dict):
         raise RpcError(INVALID_REQUEST, "Invalid request", "a request is a JSON object")

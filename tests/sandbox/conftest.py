@@ -6,14 +6,17 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from paradex_sandbox.api.app import Secrets, Server
 from paradex_sandbox.api.clock import SandboxClock
+from paradex_sandbox.api.errors import Handler
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.exchange.exchange import Exchange
 from paradex_sandbox.exchange.markets import load_markets
 from paradex_sandbox.liquidity import SyntheticTraders
 from paradex_sandbox.storage import Storage
+from tests.sandbox import spec
 from tests.sandbox.client import MARKET, Answer, Rest, Socket, Trader, system_config
 
 
@@ -64,11 +67,40 @@ class Sandbox:
         await self.server.stop()
 
 
+class JudgedServer(Server):
+    """A server whose answers to clients that do not check them, as the official SDK and the page, are checked too."""
+
+    def __init__(self, *args: Any, wrong: list[str], **options: Any):
+        super().__init__(*args, **options)
+        self._wrong = wrong
+
+    def _app(self) -> web.Application:
+        app = super()._app()
+        # Within the faults, which answer as Paradex would not, and outside of everything else.
+        app.middlewares.insert(1, self._judge)
+        return app
+
+    @web.middleware
+    async def _judge(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        # Tests with a session of aiohttp's have their own judge, or want what is wrong.
+        if isinstance(response, web.Response) and "aiohttp" not in request.headers.get("User-Agent", ""):
+            path = request.rel_url.raw_path
+            if path.startswith(("/v1/", "/v2/")):
+                try:
+                    spec.check_answer(request.method, path.removeprefix("/v1"), response.status, response.text or "")
+                except AssertionError as error:
+                    self._wrong.append(f"{request.method} {path}: {error}")
+        return response
+
+
 class Starter:
     """Starts sandboxes, and stops them after the test."""
 
     def __init__(self) -> None:
         self.running: list[Sandbox] = []
+        #: What the servers said that Paradex could not have said.
+        self.wrong: list[str] = []
 
     async def __call__(
         self,
@@ -91,7 +123,7 @@ class Starter:
             keys = Secrets.stored(storage)
         others = SyntheticTraders(exchange, 7) if traders else None
         runtime = Runtime(exchange, others, clock, storage=storage, private_binary=private_binary)
-        server = Server(runtime, keys=keys, limits=limits, **options)
+        server = JudgedServer(runtime, keys=keys, limits=limits, wrong=self.wrong, **options)
         await server.start()
         sandbox = Sandbox(server, aiohttp.ClientSession())
         self.running.append(sandbox)
@@ -105,6 +137,7 @@ async def start() -> AsyncIterator[Starter]:
     yield starter
     for sandbox in starter.running:
         await sandbox.close()
+    assert starter.wrong == []
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ Undeclared fields are forbidden everywhere. What the descriptions are known to l
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ import jsonschema
 import yaml
 from paradex_py.api.generated import responses as sdk_models
 from pydantic import BaseModel
+
+from paradex_sandbox.api.errors import FAULT_MESSAGE
+from paradex_sandbox.api.rest_unsupported import FAMILIES
 
 SPECS = Path(__file__).parents[3] / "shared" / "specs"
 
@@ -109,8 +114,15 @@ UNCHECKED = {
 }
 #: Error codes of the routes that the OpenAPI file lacks, as the official SDK documents them.
 UNDOCUMENTED_ERRORS = {"MMP_MIN_FREEZE_NOT_ELAPSED"}
-#: Real, but not in the OpenAPI file (see SOURCE.md beside it).
-UNDOCUMENTED = {"POST /auth/{public_key}"}
+#: Real, but not in the OpenAPI file (see SOURCE.md beside it): which operation of the file each is like, …
+UNDOCUMENTED = {"POST /auth/{public_key}": "POST /auth"}
+#: … and the statuses of those that are like none, as the official SDK documents them.
+UNDOCUMENTED_STATUSES = {
+    "GET /account/mmp": {200, 401},
+    "POST /account/mmp/reset": {200, 400, 401},
+    "POST /account/mmp/{base_asset}": {200, 400, 401},
+    "DELETE /account/mmp/{base_asset}": {204, 401},
+}
 #: In the OpenAPI file, but not yet in the SDK's models, which are of an older release.
 NEWER_THAN_SDK = {"SystemConfigResponse": {"assets_limit_per_account"}, "MarketResp": {"trading_mode"}}
 #: Schemas of the JSON channels by the first part of their name.
@@ -135,19 +147,89 @@ UNDOCUMENTED_CHANNELS = {
 }
 #: Values that the OpenAPI file lacks: the SBE schema 1:2 and the official SDK have them.
 MISSING_VALUES = {"responses.OrderFlag": ["MMP"]}
+
+Operation = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Unlisted:
+    """A status that the OpenAPI file does not list for operations that all the same answer with it, and why."""
+
+    status: int
+    error: str
+    reason: str
+    #: Of which operations: gets their name, as in ANSWERS, and their description in the file.
+    applies: Callable[[str, Operation], bool]
+
+
+def _any(_: str, __: Operation) -> bool:
+    return True
+
+
+def _wants_token(_: str, operation: Operation) -> bool:
+    return "security" in operation
+
+
+UNLISTED = [
+    Unlisted(
+        401,
+        "INVALID_TOKEN",
+        "Whatever wants a token can be sent none, or one that has expired; the file says so of some operations only.",
+        _wants_token,
+    ),
+    Unlisted(
+        403,
+        "IP_NOT_ALLOWED",
+        "Keys and tokens have allow lists (…/allowed-cidrs), which hold wherever they are used.",
+        lambda name, operation: _wants_token(name, operation) or name.startswith("POST /auth"),
+    ),
+    Unlisted(429, "REQUEST_NOT_ALLOWED", "The rate limits of the documentation; the file leaves them out.", _any),
+    Unlisted(
+        503,
+        "SERVICE_UNAVAILABLE",
+        "Maintenance: PROTOCOL knows the status, the file does not.",
+        lambda name, _: re.match("(POST|PUT|DELETE) /(orders|algo/orders)", name) is not None,
+    ),
+    Unlisted(
+        413,
+        "VALIDATION_ERROR",
+        "A body of more than a megabyte; the file names no bound.",
+        lambda _, operation: "requestBody" in operation,
+    ),
+    Unlisted(
+        400,
+        "MARKET_NOT_FOUND",
+        "The file lists nothing but 200, and a market that does not exist has no history.",
+        lambda name, _: name == "GET /markets/history",
+    ),
+    Unlisted(
+        400,
+        "REQUEST_NOT_ALLOWED",
+        "What the sandbox does not have it refuses with this, before it asks for a token.",
+        lambda name, _: name.split()[1].startswith(tuple(FAMILIES)),
+    ),
+    Unlisted(
+        200,
+        "",
+        "The file lists the error alone.",
+        lambda name, _: name == "GET /markets/klines",
+    ),
+]
 #: The descriptions call these strings, and say that they are null at the ends of a list.
 _NULLABLE = {"next", "prev"}
 
 
-def check_answer(method: str, path: str, status: int, body: Any) -> None:
-    """Raises AssertionError if Paradex would not have answered so. `path` is relative to /v1, without query."""
-    operation = template_of(method, path)
+def check_answer(method: str, path: str, status: int, text: str) -> None:
+    """Raises AssertionError if Paradex would not have answered so. `path` is relative to /v1, as sent, no query."""
+    name = template_of(method, path)
+    body = json.loads(text) if text else None
+    _check_status(name, status, body)
     if status >= 400:
         assert set(body) <= {"error", "message", "data"}, body
         if body["error"] not in UNDOCUMENTED_ERRORS:
             _check("ApiError", body)
-    elif operation is not None and operation not in UNCHECKED:
-        answer = ANSWERS[operation]
+    elif name is not None and name not in UNCHECKED:
+        answer = ANSWERS[name]
         if isinstance(answer, str):
             _check(answer, body)
             return
@@ -155,6 +237,30 @@ def check_answer(method: str, path: str, status: int, body: Any) -> None:
         assert all(body[name] is None or isinstance(body[name], str) for name in _NULLABLE & set(body))
         for item in body["results"]:
             _check(answer[0], item)
+
+
+def _check_status(name: str | None, status: int, body: Any) -> None:
+    """The status must be one that the OpenAPI file lists for the operation, and have a body where the file has one."""
+    if openapi() is None:
+        return
+    if name is None:
+        # Only here are a path, or the method on it, unknown.
+        assert status in (400, 404, 405), f"{status} for what the OpenAPI file does not have: {body}"
+        return
+    operation = operations().get(UNDOCUMENTED.get(name, name))
+    if operation is None:
+        assert status in UNDOCUMENTED_STATUSES[name], f"{name}: {status} {body}"
+        return
+    listed = operation["responses"].get(str(status))
+    if listed is not None:
+        assert ("content" in listed) == (body is not None), f"{name}: {status} {body}"
+        return
+    if status >= 400 and body["message"] == FAULT_MESSAGE:
+        return  # the test has asked for it
+    error = body["error"] if status >= 400 else ""
+    assert any(
+        (known.status, known.error) == (status, error) and known.applies(name, operation) for known in UNLISTED
+    ), f"{name}: the OpenAPI file lists {sorted(operation['responses'])}, not {status}: {body}"
 
 
 def check_message(channel: str, data: Any) -> None:
@@ -168,7 +274,7 @@ def check_message(channel: str, data: Any) -> None:
 
 def template_of(method: str, path: str) -> str | None:
     """The documented operation that a request calls, None if there is none."""
-    known = [*ANSWERS, *UNCHECKED]
+    known = {*ANSWERS, *UNCHECKED, *operations()}
     exact = f"{method} {path}"
     if exact in known:
         return exact
@@ -181,6 +287,13 @@ def openapi() -> dict[str, Any] | None:
     """The OpenAPI file, None where it is not at hand."""
     file = SPECS / "openapi-prod.json"
     return json.loads(file.read_text()) if file.exists() else None
+
+
+@cache
+def operations() -> dict[str, Operation]:
+    """The operations of the OpenAPI file by method and path."""
+    paths = (openapi() or {"paths": {}})["paths"]
+    return {f"{method.upper()} {path}": operation for path in paths for method, operation in paths[path].items()}
 
 
 @cache

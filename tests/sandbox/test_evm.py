@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from paradex_py.account.subkey_account import SubkeyAccount
 from paradex_py.api.api_client import ParadexApiClient
 from paradex_py.environment import TESTNET
 
-from paradex_sandbox.api import stark
+from paradex_sandbox.api import evm, stark
 from paradex_sandbox.api.app import API_PREFIX
 from tests.sandbox.client import MARKET, Answer, Trader, system_config
 from tests.sandbox.conftest import Sandbox, Starter
@@ -49,13 +50,20 @@ class Owner:
         """Headers for auth with another text in the message, which is then signed by `key`."""
         headers = self.account.auth_headers()
         text = base64.b64decode(headers["PARADEX-SIWE-MESSAGE"]).decode()
-        assert old in text
+        assert old in text, (old, text)
         signer = EvmAccount(self.account.config, TESTNET, "0x0", key)
         text = text.replace(old, new)
         return headers | {
             "PARADEX-SIWE-MESSAGE": base64.b64encode(text.encode()).decode(),
             "PARADEX-EVM-SIGNATURE": signer._sign_eip191(text),
         }
+
+    def altered_times(self, now_ms: int) -> dict[str, str]:
+        """Headers for auth as of the sandbox's time, in milliseconds; the SDK goes by the computer's."""
+        text = base64.b64decode(self.account.auth_headers()["PARADEX-SIWE-MESSAGE"]).decode()
+        issued = datetime.fromtimestamp(now_ms / 1000, UTC)
+        times = f"Issued At: {issued.isoformat()}\nExpiration Time: {(issued + timedelta(minutes=5)).isoformat()}"
+        return self.altered(text[text.index("Issued At") :], times)
 
 
 @pytest.fixture
@@ -142,7 +150,17 @@ async def test_messages_for_something_else_are_refused(owner: Owner) -> None:
     assert (await owner.auth(account.onboarding_headers())).error == "INVALID_REQUEST_PARAMETER"
     assert (await owner.onboard(account.auth_headers())).error == "INVALID_REQUEST_PARAMETER"
     assert (await owner.auth(owner.altered("Chain ID: ", "Chain ID: 9"))).error == "INVALID_CHAIN"
-    assert (await owner.auth(owner.altered("URI: https://", "URI: https://x"))).error == "INVALID_REQUEST_PARAMETER"
+    for old, new, reason in (
+        ("app.testnet.paradex.trade wants", "app.paradex.trade wants", "another domain"),
+        ("app.testnet.paradex.trade", "evil.example", "another domain"),
+        ("URI: https://", "URI: http://", "URI"),
+        ("URI: https://app.testnet.paradex.trade", "URI: https://app.testnet.paradex.trade.evil.example", "URI"),
+        ("Version: 1", "Version: 2", "ERC-4361"),
+        ("Nonce: ", "Nonce: !", "ERC-4361"),
+    ):
+        answer = await owner.auth(owner.altered(old, new))
+        assert (answer.status, answer.error) == (400, "INVALID_REQUEST_PARAMETER")
+        assert reason in answer.json["message"]
     for message in ("", "?", "A" * 5000, base64.b64encode(b"\xff\xfe").decode()):
         answer = await owner.auth(account.auth_headers() | {"PARADEX-SIWE-MESSAGE": message})
         assert (answer.status, answer.error) == (400, "INVALID_REQUEST_PARAMETER")
@@ -152,15 +170,47 @@ async def test_messages_for_something_else_are_refused(owner: Owner) -> None:
 
 
 async def test_messages_live_as_long_as_they_say(owner: Owner) -> None:
-    headers = owner.account.auth_headers()
-    onboarding = owner.account.onboarding_headers()
+    headers = [owner.account.auth_headers() for _ in range(2)]
+    onboarding = [owner.account.onboarding_headers() for _ in range(2)]
     await owner.sandbox.advance(290_000)
-    assert (await owner.auth(headers)).status == 200
+    assert (await owner.auth(headers[0])).status == 200
     await owner.sandbox.advance(20_000)
-    assert (await owner.auth(headers)).error == "INVALID_TIMESTAMP"
-    assert (await owner.onboard(onboarding)).status == 200  # it names no end
+    assert (await owner.auth(headers[1])).error == "INVALID_TIMESTAMP"
+    assert (await owner.onboard(onboarding[0])).status == 200  # it names no end
     await owner.sandbox.advance(30 * 60_000)
-    assert (await owner.onboard(onboarding)).error == "INVALID_TIMESTAMP"
+    assert (await owner.onboard(onboarding[1])).error == "INVALID_TIMESTAMP"
+
+
+async def test_a_message_opens_one_session_only(owner: Owner) -> None:
+    headers = owner.account.auth_headers()
+    stolen = await asyncio.gather(*(owner.auth(headers) for _ in range(5)))
+    assert sorted(answer.status for answer in stolen) == [200, 400, 400, 400, 400]
+    refusal = next(answer for answer in stolen if answer.status == 400)
+    assert (refusal.error, "used before" in refusal.json["message"]) == ("INVALID_REQUEST_PARAMETER", True)
+    onboarding = owner.account.onboarding_headers()
+    assert [(await owner.onboard(onboarding)).status for _ in range(2)] == [200, 400]
+    assert (await owner.auth()).status == 200
+
+
+async def test_nobody_uses_up_the_messages_of_another(owner: Owner) -> None:
+    headers = owner.account.auth_headers()
+    wrong = (await Owner.at(owner.sandbox, OTHER_KEY)).account.auth_headers()["PARADEX-EVM-SIGNATURE"]
+    assert (await owner.auth(headers | {"PARADEX-EVM-SIGNATURE": wrong})).status == 401
+    assert (await owner.auth(headers)).status == 200
+
+
+async def test_used_messages_are_forgotten_when_they_have_expired(start: Starter, tmp_path: Any) -> None:
+    sandbox = await start(data=tmp_path)
+    owner = await Owner.at(sandbox)
+    await owner.onboard()
+    await owner.auth()
+    storage = sandbox.runtime.storage
+    assert storage is not None
+    assert len(json.loads(storage.get_meta(evm._META_KEY) or "")) == 2
+    await sandbox.advance(31 * 60_000)
+    late = owner.altered_times(await sandbox.rest.now())
+    assert (await owner.auth(late)).status == 200
+    assert len(json.loads(storage.get_meta(evm._META_KEY) or "")) == 1
 
 
 @pytest.mark.parametrize("name", ["Issued At", "Expiration Time"])
@@ -171,6 +221,15 @@ async def test_times_that_no_message_can_have_are_refused(owner: Owner, name: st
         text = base64.b64decode(headers["PARADEX-SIWE-MESSAGE"]).decode()
         line = next(line for line in text.split("\n") if line.startswith(name))
         assert (await owner.auth(owner.altered(line, f"{name}: {time}"))).error == "INVALID_TIMESTAMP", time
+
+
+async def test_no_message_ends_before_it_begins(owner: Owner) -> None:
+    now = datetime.fromtimestamp(await owner.sandbox.rest.now() / 1000, UTC)
+    headers = owner.account.auth_headers()
+    text = base64.b64decode(headers["PARADEX-SIWE-MESSAGE"]).decode()
+    times = [(now + timedelta(seconds=seconds)).isoformat() for seconds in (50, 20)]  # within the clocks' tolerance
+    altered = owner.altered(text[text.index("Issued At") :], "Issued At: {}\nExpiration Time: {}".format(*times))
+    assert (await owner.auth(altered)).error == "INVALID_TIMESTAMP"
 
 
 async def test_the_key_itself_signs_no_orders(owner: Owner) -> None:
@@ -190,10 +249,15 @@ async def test_the_key_itself_signs_no_orders(owner: Owner) -> None:
 
 async def test_the_account_survives_a_restart(start: Starter, tmp_path: Any) -> None:
     first = await start(data=tmp_path)
-    assert (await (await Owner.at(first)).onboard()).status == 200
+    owner = await Owner.at(first)
+    assert (await owner.onboard()).status == 200
+    used = owner.account.auth_headers()
+    assert (await owner.auth(used)).status == 200
     await first.close()
     start.running.remove(first)
-    assert (await (await Owner.at(await start(data=tmp_path))).auth()).status == 200
+    again = await Owner.at(await start(data=tmp_path))
+    assert (await again.auth(used)).error == "INVALID_REQUEST_PARAMETER"
+    assert (await again.auth()).status == 200
 
 
 async def test_limits_and_faults_reach_below_v2_too(start: Starter) -> None:

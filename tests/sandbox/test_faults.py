@@ -2,19 +2,24 @@
 
 import asyncio
 import json
+import re
 import struct
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import aiohttp
 import pytest
-from paradex_py.api.sbe import SbeDecodeError
+from paradex_py.api.sbe import SbeDecodeError, codec as sbe_codec
 from paradex_py.api.sbe.codec import decode_frame
 
 from paradex_sandbox import faults
+from paradex_sandbox.api.sbe import ENUM_OFFSETS
 from paradex_sandbox.faults import KINDS, FaultKind
 from tests.sandbox.client import MARKET, TIMEOUT, Trader
-from tests.sandbox.conftest import Sandbox
+from tests.sandbox.conftest import Sandbox, Starter
 
+COMPARISON = "funding_rate_comparison.ALL@500ms"
 DELTAS = f"order_book.{MARKET}.deltas@15@50ms"
 
 
@@ -303,6 +308,72 @@ async def test_unknown_enum_in_messages(sandbox: Sandbox) -> None:
     orders = [json.loads(message)["params"]["data"]["status"] for message in messages if isinstance(message, str)]
     assert orders == ["SANDBOX_UNKNOWN", "OPEN"]
     assert [frame[24] for frame in messages if isinstance(frame, bytes)] == [200]
+
+
+#: Names of the JSON API by those of the SBE schema, where they differ by more than the way to write them.
+NAMES = {"order_type": "type", "time_in_force": "instruction", "pkg_type": "update_type"}
+
+
+def enumerations() -> dict[int, dict[str, int]]:
+    """Where the SDK's copy of the SBE schema has enumerations in the fixed blocks of the templates that are served."""
+    root = ElementTree.parse(Path(sbe_codec.__file__).with_name("paradex_1_0.xml")).getroot()
+    sizes = {
+        "int8": 1,
+        "uint8": 1,
+        "char": 1,
+        "int16": 2,
+        "uint16": 2,
+        "int32": 4,
+        "uint32": 4,
+        "int64": 8,
+        "uint64": 8,
+    }
+    enums = set()
+    for element in root.iter():
+        name = element.get("name", "")
+        if element.tag == "type" and element.get("presence") != "constant":
+            sizes[name] = sizes[element.get("primitiveType", "")] * int(element.get("length", "1"))
+        elif element.tag == "composite":
+            fixed = [part for part in element if part.get("presence") != "constant" and part.tag == "type"]
+            sizes[name] = sum(sizes[part.get("primitiveType", "")] for part in fixed)
+        elif element.tag in ("enum", "set"):
+            sizes[name] = sizes[element.get("encodingType", "")]
+            enums |= {name} if element.tag == "enum" else set()
+    found: dict[int, dict[str, int]] = {}
+    for message in root.iter("{http://fixprotocol.io/2016/sbe}message"):
+        offset = 0
+        for field in message.findall("field"):
+            kind = field.get("type", "")
+            if kind in enums:
+                name = re.sub("[A-Z]", lambda match: "_" + match[0].lower(), field.get("name", ""))
+                found.setdefault(int(message.get("id", "")), {})[NAMES.get(name, name)] = offset
+            offset += sizes[kind]
+    return found
+
+
+def test_every_enumeration_of_the_schema_can_be_unknown() -> None:
+    assert enumerations() == ENUM_OFFSETS
+
+
+async def test_unknown_enum_in_every_template(start: Starter) -> None:
+    sandbox = await start(private_binary=True)
+    await sandbox.mark("60000")
+    maker, taker = await sandbox.trader(), await sandbox.trader()
+    channels = [f"trades.{MARKET}", DELTAS, COMPARISON, "orders.ALL", "fills.ALL", "positions", "account"]
+    socket = await RawSocket.open(sandbox, *channels, trader=taker)
+    fields = {1: "trade_type", 3: "", 6: "source", 20: "instruction", 21: "liquidity", 22: "status", 23: "status"}
+    for channel, field in zip(channels, fields.values(), strict=True):
+        await arm(sandbox, "unknown_enum", channel=channel, field=field)
+    await maker.place("SELL", "0.1", "60000")
+    await taker.place("BUY", "0.1", "60000")
+    await sandbox.advance(1000)
+    sandbox.runtime.hub.flush_books()
+    sandbox.runtime.hub.publish_comparison()
+    frames = [message for message in await socket.messages() if isinstance(message, bytes)]
+    for template, field in fields.items():
+        offset = 8 + (ENUM_OFFSETS[template][field] if field else 16)
+        spoiled = {frame[offset] for frame in frames if struct.unpack_from("<H", frame, 2) == (template,)}
+        assert spoiled == {200}, (template, field)
 
 
 # -- tokens, clock, trades --------------------------------------------------------------------------------------------

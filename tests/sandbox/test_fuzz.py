@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -25,7 +26,7 @@ EXAMPLES = 2500
 SOCKET_EXAMPLES = 400
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=10,
 )
@@ -58,18 +59,22 @@ GOOD = {
 }
 
 
+async def use_main_key(trader: Trader) -> None:
+    """Logs in with the main key: it may do more than a subkey."""
+    trader.signer = SubkeyAccount(trader.signer.config, trader.keys["private_key"], trader.address)
+    await trader.login()
+
+
 class Service:
     """A sandbox with a session in an event loop of its own: hypothesis calls functions, not coroutines."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: Path) -> None:
         self.loop = asyncio.new_event_loop()
         self._starter = Starter()
-        self.sandbox = self.run(self._starter(traders=True))
+        # With a database: what is accepted must be of a kind that can be kept.
+        self.sandbox = self.run(self._starter(traders=True, data=data))
         self.trader: Trader = self.run(self.sandbox.trader())
-        # The main key may do more than a subkey.
-        key = self.trader.keys["private_key"]
-        self.trader.signer = SubkeyAccount(self.trader.signer.config, key, self.trader.address)
-        self.run(self.trader.login())
+        self.run(use_main_key(self.trader))
 
     def run(self, coroutine: Any) -> Any:
         return self.loop.run_until_complete(asyncio.wait_for(coroutine, TIMEOUT))
@@ -80,8 +85,8 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    service = Service()
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("fuzz"))
     yield service
     service.close()
 
@@ -104,7 +109,7 @@ def schema_values(schema: dict[str, Any], depth: int = 3) -> st.SearchStrategy[A
     elif kind == "integer":
         wanted = st.integers(-10, 2**64) | st.sampled_from([1, 30, 60, 5000, 1_795_000_000_000])
     elif kind == "number":
-        wanted = st.floats(allow_nan=False)
+        wanted = st.floats(allow_nan=False, allow_infinity=False)
     elif kind == "boolean":
         wanted = st.booleans()
     elif kind == "array":
@@ -168,6 +173,56 @@ def test_any_request_gets_an_answer_of_the_spec(service: Service, request: dict[
         trader.token = token
     assert answer.status < 500, (request, answer.text)
     assert answer.status < 400 or set(answer.json) == {"error", "message", "data"}
+
+
+#: Those that somebody here reads, and any other.
+header_names = st.sampled_from(
+    [
+        *("Authorization", "PARADEX-STARKNET-ACCOUNT", "PARADEX-STARKNET-SIGNATURE", "PARADEX-TIMESTAMP"),
+        *("PARADEX-SIGNATURE-EXPIRATION", "PARADEX-EVM-SIGNATURE", "PARADEX-SIWE-MESSAGE", "Content-Type", "Expect"),
+        *("Content-Encoding", "Content-Length", "Transfer-Encoding", "Cookie", "Origin", "Host", "Upgrade", "Range"),
+    ]
+).map(str.encode) | st.from_regex(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,30}", fullmatch=True)
+header_values = st.one_of(
+    st.binary(max_size=60).map(lambda value: value.replace(b"\r", b"").replace(b"\n", b"")),
+    words.map(lambda word: ("Bearer " + word).encode()),
+    words.map(str.encode),
+    st.integers(0, 9000).map(lambda length: b"x" * length),
+)
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(
+    line=st.sampled_from(["GET /v1/account", "GET /v1/markets", "POST /v1/auth", "POST /v2/auth", "DELETE /v1/orders"]),
+    headers=st.lists(st.tuples(header_names, header_values), max_size=4),
+    body=st.binary(max_size=20),
+)
+def test_any_headers_get_an_answer_of_the_spec(
+    service: Service, line: str, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    async def send() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.sandbox.server.port)
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        writer.write(line.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + head + b"\r\n" + body)
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    answer = service.run(send()).removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if answer:  # none where the headers promise a body that does not come
+        head, _, text = answer.partition(b"\r\n\r\n")
+        status = int(head.split()[1])
+        assert status < 500, answer
+        if status != 400:  # which may be said of the request as a whole, before it is known what it is for
+            method, path = line.split()
+            length = re.search(rb"content-length: (\d+)", head.lower())
+            spec.check_answer(
+                method, path.removeprefix("/v1"), status, text[: int(length[1]) if length else 0].decode()
+            )
+        else:
+            assert b"application/json" in head
+            assert json.loads(text.splitlines()[0])["error"]
 
 
 @settings(max_examples=SOCKET_EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

@@ -1,5 +1,6 @@
 """The judges themselves."""
 
+import json
 import os
 
 import pytest
@@ -37,7 +38,37 @@ def test_every_answer_is_of_the_schema_that_the_openapi_file_names() -> None:
 )
 def test_an_undeclared_field_or_a_wrong_type_is_noticed(body: dict[str, object]) -> None:
     with pytest.raises((AssertionError, ValueError)):
-        spec.check_answer("GET", "/system/time", 200, body)
+        spec.check_answer("GET", "/system/time", 200, json.dumps(body))
+
+
+@pytest.mark.skipif(not spec.SPECS.is_dir(), reason="without the OpenAPI file")
+@pytest.mark.parametrize(
+    ("method", "path", "status", "body"),
+    [
+        ("GET", "/orders", 404, {"error": "MARKET_NOT_FOUND", "message": "", "data": {}}),
+        ("GET", "/markets", 401, {"error": "INVALID_TOKEN", "message": "", "data": {}}),  # it wants none
+        ("GET", "/positions", 401, {"error": "NOT_ONBOARDED", "message": "", "data": {}}),
+        ("GET", "/markets", 500, {"error": "INTERNAL_ERROR", "message": "", "data": {}}),
+        ("DELETE", "/orders/1", 200, None),
+        ("DELETE", "/orders", 200, {}),
+        ("POST", "/orders", 201, None),
+        ("GET", "/nothing", 200, {}),
+    ],
+)
+def test_a_status_that_is_not_listed_or_a_body_where_none_is_described_is_noticed(
+    method: str, path: str, status: int, body: object
+) -> None:
+    with pytest.raises(AssertionError):
+        spec.check_answer(method, path, status, "" if body is None else json.dumps(body))
+
+
+@pytest.mark.skipif(not spec.SPECS.is_dir(), reason="without the OpenAPI file")
+def test_what_is_said_to_be_missing_in_the_openapi_file_is_missing() -> None:
+    for known in spec.UNLISTED:
+        operations = [item for name, item in spec.operations().items() if known.applies(name, item)]
+        assert any(str(known.status) not in item["responses"] for item in operations), known
+    for name in spec.UNDOCUMENTED | spec.UNDOCUMENTED_STATUSES:
+        assert name not in spec.operations()
 
 
 def _name(answer: str | list[str] | tuple[str]) -> str:

@@ -199,7 +199,7 @@ async def test_only_the_main_key_manages_subkeys(sandbox: Sandbox) -> None:
     for method, where in (("POST", ""), ("DELETE", "/0x1"), ("PUT", "/0x1")):
         body = {"name": "x", "public_key": key}
         answer = await subkey_session.call(method, f"/account/keys/subkeys{where}", json=body)
-        assert (answer.status, answer.error) == (403, "REQUEST_NOT_ALLOWED")
+        assert (answer.status, answer.error) == (401, "UNAUTHORIZED_ERROR")
 
 
 async def test_a_pending_subkey_is_activated_by_the_main_key(sandbox: Sandbox) -> None:

@@ -9,6 +9,7 @@ from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.event.events import BuyOrderCompletedEvent
 
 from tests.venue.bot import COMPLETED, ENDED, Bot
+from tests.venue.conftest import MakeBot
 from tests.venue.exchange import Exchange, Market
 from tests.venue.waiting import until
 
@@ -23,7 +24,11 @@ async def resting(bot: Bot, exchange: Exchange, market: Market, order_type: Orde
     return order_id
 
 
-async def test_price_and_size_change_and_the_order_stays_the_same(bot: Bot, exchange: Exchange, market: Market) -> None:
+@pytest.mark.parametrize("order_entry", ["rest", "websocket"])
+async def test_price_and_size_change_and_the_order_stays_the_same(
+    make_bot: MakeBot, exchange: Exchange, market: Market, order_entry: str
+) -> None:
+    bot = await make_bot(settings={"order_entry": order_entry})
     order_id = await resting(bot, exchange, market)
     order = bot.connector.in_flight_orders[order_id]
     exchange_order_id = order.exchange_order_id

@@ -400,6 +400,20 @@ class TestCancels:
         assert len(venue.asked("DELETE", BY_CLIENT_ID)) == 3
         assert all(order.is_pending_cancel_confirmation for order in orders)
 
+    async def test_a_cancel_that_is_given_up_before_it_left_takes_no_other_with_it(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        orders = [trader.track(f"order-{number}", f"id-{number}") for number in range(3)]
+        given_up, *others = [
+            asyncio.create_task(trader.exchange._execute_cancel(PAIR, order.client_order_id)) for order in orders
+        ]
+        await asyncio.sleep(0)
+        given_up.cancel()
+        assert await asyncio.gather(*others) == ["order-1", "order-2"]
+        (request,) = venue.asked("DELETE", "/orders/batch")
+        assert request.body == {"order_ids": ["id-1", "id-2"]}
+
     async def test_after_a_cancel_without_an_answer_the_exchange_is_asked(
         self, make_trader: MakeTrader, venue: Venue
     ) -> None:
@@ -713,7 +727,7 @@ class TestCircuitBreaker:
         return trader
 
     async def test_after_repeated_failures_new_orders_fail_at_once_and_cancels_go_on(
-        self, failing: Trader, venue: Venue
+        self, failing: Trader, venue: Venue, log: pytest.LogCaptureFixture
     ) -> None:
         for number in range(3):
             failing.submit(price=str(50000 + number))
@@ -726,6 +740,8 @@ class TestCircuitBreaker:
         assert "new orders pause until Paradex answers again (3 failures within 30 s" in text
         assert "SERVICE_UNAVAILABLE" in text
         assert len(venue.asked("POST", "/orders")) == 3
+        (record,) = [record for record in log.records if "was not sent" in record.getMessage()]
+        assert record.exc_info is None  # a line, not a traceback for each order
         order = failing.track()
         failing.exchange.cancel(PAIR, "mine")
         await eventually(lambda: order.is_pending_cancel_confirmation)
@@ -780,6 +796,28 @@ class TestCircuitBreaker:
         assert [text.split(":")[0] for text in said] == [
             f"The circuit breaker is {state}" for state in ("open", "half open", "closed")
         ]
+
+    async def test_a_cancel_that_succeeds_does_not_end_the_probation(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        breaker = trader.exchange.circuit_breaker
+        breaker.state = breaker.HALF_OPEN
+        order = trader.track()
+        trader.exchange.cancel(PAIR, "mine")
+        await eventually(lambda: order.is_pending_cancel_confirmation)
+        assert breaker.state == "half_open"
+        trader.submit()
+        await eventually(lambda: trader.created())
+        assert breaker.state == "closed"
+
+    async def test_a_probe_with_a_senseless_answer_is_one_that_failed(
+        self, make_trader: MakeTrader, venue: Venue, clock: Clock
+    ) -> None:
+        trader = make_trader(breaker_failures=1)
+        venue.on("GET", "/system/state", Answer(200, ["what?"]), Answer(200, {"status": "ok"}))
+        trader.exchange._order_entry._record_failure("HTTP 503")
+        await eventually(lambda: trader.exchange.circuit_breaker.state == "half_open")
 
     async def test_refusals_for_reasons_of_the_order_do_not_open_it(
         self, make_trader: MakeTrader, venue: Venue

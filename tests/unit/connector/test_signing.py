@@ -307,7 +307,7 @@ class TestAuthenticator:
         assert await auth.sign_orders([]) == []
 
     @pytest.mark.parametrize("together", [True, False])
-    async def test_signing_leaves_the_loop_to_others_after_each_order(
+    async def test_signing_leaves_the_loop_to_others_after_a_few_orders(
         self, auth: ParadexPerpetualAuth, venue: Venue, together: bool
     ) -> None:
         await auth.prepare()
@@ -320,13 +320,13 @@ class TestAuthenticator:
                 await asyncio.sleep(0)
 
         counting = asyncio.create_task(count())
-        batch = [{**ORDER, "client_id": str(number)} for number in range(10)]
+        batch = [{**ORDER, "client_id": str(number)} for number in range(40)]
         if together:
             await auth.sign_orders(batch)
         else:
             await asyncio.gather(*map(auth.sign_order, batch))
         counting.cancel()
-        assert passes > 10, time.perf_counter() - started
+        assert passes >= 40 / 4, time.perf_counter() - started
 
     async def test_one_who_gives_up_or_cannot_be_signed_does_not_keep_the_next_from_signing(
         self, auth: ParadexPerpetualAuth, venue: Venue
