@@ -152,6 +152,8 @@ TRIGGER_STOP = "stop"
 TRIGGER_TAKE_PROFIT = "take_profit"
 TRIGGER_STOP_LOSS = "stop_loss"
 TRIGGER_TYPES = {TRIGGER_STOP: "STOP", TRIGGER_TAKE_PROFIT: "TAKE_PROFIT", TRIGGER_STOP_LOSS: "STOP_LOSS"}
+# `order.create` and `order.modify` are described for these types only; the others go over REST.
+SOCKET_ORDER_TYPES = frozenset({"LIMIT", "MARKET", "STOP_LIMIT", "STOP_MARKET"})
 # The beginning of the client ids of a position's own take-profit and stop-loss: they are known again after a restart.
 POSITION_CLIENT_ID_PREFIXES = {
     TRIGGER_TAKE_PROFIT: f"{CLIENT_ID_PREFIX}TP-",

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -933,33 +933,34 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return False
         return True
 
-    async def _execute_order_cancel_and_process_update(self, order: InFlightOrder) -> bool:
-        try:
-            return await super()._execute_order_cancel_and_process_update(order)
-        except web_utils.ParadexError as error:
-            if self._is_order_not_found_during_cancelation_error(error):
-                raise
-            # In one line, where the base class would print a traceback; the first words are its own.
-            self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")
-            return False
-
-    def batch_order_create(self, orders_to_create: list[LimitOrder | MarketOrder]) -> list[LimitOrder | MarketOrder]:
+    def batch_order_create(
+        self,
+        orders_to_create: list[LimitOrder | MarketOrder],
+        options: Sequence[Mapping[str, Any]] | None = None,
+    ) -> list[LimitOrder | MarketOrder]:
         """Places orders; they go as one batch, as all do that are placed at the same time. Each has its own events.
 
         :param orders_to_create: their `position` is OPEN or CLOSE; one that says neither opens
+        :param options: for each order keywords of `buy` and `sell`: of :class:`utils.OrderOptions`, and `order_type`,
+            since a LimitOrder cannot say that it is LIMIT_MAKER
         :return: the orders with their client ids
+        :raises ValueError: if there are not as many options as orders; nothing was placed
         """
+        if options is not None and len(options) != len(orders_to_create):
+            raise ValueError(f"There are {len(options)} options for {len(orders_to_create)} orders.")
         created = []
-        for order in orders_to_create:
+        for order, keywords in zip(orders_to_create, options or [{}] * len(orders_to_create), strict=True):
             place = self.buy if order.is_buy else self.sell
-            client_order_id = place(
-                trading_pair=order.trading_pair,
-                amount=Decimal(str(order.quantity)),
-                order_type=order.order_type(),
-                price=s_decimal_NaN if order.price is None else order.price,
-                position_action=PositionAction.CLOSE if order.position is PositionAction.CLOSE else PositionAction.OPEN,
-            )
-            created.append(order.copy_with_id(client_order_id))
+            arguments = {
+                "trading_pair": order.trading_pair,
+                "amount": Decimal(str(order.quantity)),
+                "order_type": order.order_type(),
+                "price": s_decimal_NaN if order.price is None else order.price,
+                "position_action": order.position,
+            }
+            if order.position is not PositionAction.CLOSE:
+                arguments["position_action"] = PositionAction.OPEN
+            created.append(order.copy_with_id(place(**{**arguments, **keywords})))
         return created
 
     async def cancel_all_orders(self, trading_pair: str | None = None) -> list[str]:
@@ -970,6 +971,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if the exchange refuses or does not answer
         """
         market = await self.exchange_symbol_associated_to_pair(trading_pair) if trading_pair else None
+        await asyncio.sleep(0)  # what `buy` and `sell` have begun just before is tracked then
         orders = [
             order
             for order in self._order_tracker.active_orders.values()
@@ -982,7 +984,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         except web_utils.NoAnswerError:
             self._reconcile_soon()  # it may have happened
             raise
-        late = [order for order in orders if order.client_order_id in on_their_way]  # perhaps behind the cancel
+        # Perhaps behind the cancel, unless it was withdrawn.
+        late = [order for order in orders if order.client_order_id in on_their_way and not order.is_done]
         for order in orders:
             if order.client_order_id not in on_their_way:
                 update = OrderUpdate(
@@ -1130,32 +1133,40 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     # === A position's take-profit and stop-loss ===
 
     async def set_take_profit_stop_loss(
-        self, trading_pair: str, take_profit_price: Decimal | None = None, stop_loss_price: Decimal | None = None
+        self,
+        trading_pair: str,
+        take_profit_price: Decimal | None = None,
+        stop_loss_price: Decimal | None = None,
+        take_profit_limit: Decimal | None = None,
+        stop_loss_limit: Decimal | None = None,
     ) -> dict[str, str]:
         """Gives the position in a market a take-profit and a stop-loss, in place of those that it has from here.
 
-        They are reduce-only MARKET orders that wait for the mark price, of the position's size. Paradex cancels the
+        They are reduce-only orders that wait for the mark price, of the position's size. Paradex cancels the
         other one when the position is closed, and makes both smaller with it; the connector makes them larger, and
         does the rest itself where Paradex does not. They are tracked, cancelled and restored like any order.
 
         :param take_profit_price: quote, on the side of the mark price where the position wins; None removes it
         :param stop_loss_price: quote, on the other side; None removes it
+        :param take_profit_limit, stop_loss_limit: quote; makes it a LIMIT order at this price, which may not be filled
+            once it is triggered; None leaves it a MARKET order. One that changes its kind is cancelled and made anew
         :return: their client ids by trigger type (`take_profit`, `stop_loss`)
         :raises ValueError: if there is no position or a price is not possible; nothing was changed
         :raises web_utils.ParadexError: if the exchange refused one; the text says which one, the other may have changed
         """
         prices = {
-            CONSTANTS.TRIGGER_STOP_LOSS: stop_loss_price,  # first: it is the one that is missed more
-            CONSTANTS.TRIGGER_TAKE_PROFIT: take_profit_price,
+            CONSTANTS.TRIGGER_STOP_LOSS: (stop_loss_price, stop_loss_limit),  # first: it is the one that is missed more
+            CONSTANTS.TRIGGER_TAKE_PROFIT: (take_profit_price, take_profit_limit),
         }
         async with self._position_orders_locks[trading_pair]:
             view = self._market_view(trading_pair)
-            wanted = {kind: price for kind, price in prices.items() if price is not None}
-            utils.check_position_orders(wanted, view)
+            utils.check_position_orders(prices, view)
             client_ids = {}
-            for kind in prices:
+            for kind, (trigger_price, limit_price) in prices.items():
                 try:
-                    client_id = await self._set_position_order(trading_pair, kind, wanted.get(kind), view.position)
+                    client_id = await self._set_position_order(
+                        trading_pair, kind, trigger_price, limit_price, view.position
+                    )
                 except (ValueError, web_utils.ParadexError) as error:
                     raise web_utils.ParadexError(f"The {kind} of {trading_pair} was not set: {error}") from error
                 if client_id is not None:
@@ -1176,7 +1187,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         return next(orders, None)
 
     async def _set_position_order(
-        self, trading_pair: str, trigger_type: str, trigger_price: Decimal | None, position: Decimal
+        self,
+        trading_pair: str,
+        trigger_type: str,
+        trigger_price: Decimal | None,
+        limit_price: Decimal | None,
+        position: Decimal,
     ) -> str | None:
         """Makes, modifies or cancels one of a position's orders.
 
@@ -1185,9 +1201,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         order = self.position_order(trading_pair, trigger_type)
         closing_side = TradeType.SELL if position > 0 else TradeType.BUY
-        if order is not None and trigger_price is not None and order.trade_type is closing_side:
+        kind = (closing_side, OrderType.MARKET if limit_price is None else OrderType.LIMIT)
+        if order is not None and trigger_price is not None and (order.trade_type, order.order_type) == kind:
             try:
-                await self.modify_order(order.client_order_id, amount=abs(position), trigger_price=trigger_price)
+                await self.modify_order(order.client_order_id, limit_price, abs(position), trigger_price)
                 return order.client_order_id
             except NotModifiedError:
                 if order.client_order_id in self._records or self._position_size(trading_pair) != position:
@@ -1207,7 +1224,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             client_id,
             trading_pair,
             abs(position),
-            OrderType.MARKET,
+            kind[1],
+            limit_price,
             position_action=PositionAction.CLOSE,
             trigger_price=trigger_price,
             trigger_type=trigger_type,
@@ -1245,14 +1263,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         ]
 
     async def _fit_position_orders(self, trading_pair: str) -> None:
-        """Modifies or cancels them until they fit; what cannot be done is said, and tried again with the next poll."""
+        """Modifies or cancels them until they fit; what cannot be done is said, and tried again after a pause."""
         tried: set[tuple[str, Decimal]] = set()
-        while True:
+        backoff = web_utils.Backoff()
+        while unfit := self._unfit_position_orders(trading_pair):
             position = self._position_size(trading_pair)
-            unfit = self._unfit_position_orders(trading_pair)
             order = next((order for order in unfit if (order.client_order_id, position) not in tried), None)
             if order is None:
-                return
+                await self._sleep(backoff.next())
+                tried.clear()
+                continue
             tried.add((order.client_order_id, position))
             if abs(position) <= order.amount:
                 # The exchange makes it smaller, or cancels it, by itself, and it only reduces: no hurry.

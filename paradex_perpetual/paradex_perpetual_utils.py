@@ -200,7 +200,8 @@ class Settings(BaseModel):
     cancel_on_disconnect: Annotated[bool, _flag("cancel on disconnect")] = Field(
         default=False,
         description="Whether the exchange is to cancel open orders as soon as the bot's private socket drops. Orders "
-        "then go over that socket, for it covers no others, and none are placed while it is gone.",
+        "then go over that socket, for it covers no others, and none are placed while it is gone; take-profits and "
+        "stop-losses stay.",
     )
     rpi: Annotated[bool, _flag("RPI default")] = Field(
         default=False,
@@ -1191,17 +1192,24 @@ def system_state_consequence(state: str) -> str:
     }.get(state, "which this connector does not know, so orders are sent as ever")
 
 
-def check_position_orders(prices: Mapping[str, Decimal], view: MarketView) -> None:
-    """Checks the trigger prices, by trigger type, that a position's take-profit and stop-loss are to have.
+def check_position_orders(prices: Mapping[str, tuple[Decimal | None, Decimal | None]], view: MarketView) -> None:
+    """Checks what a position's take-profit and stop-loss are to have.
 
+    :param prices: by trigger type, trigger price and limit price; None for none
     :raises ValueError: if there is no position, or a price is off the tick or on the wrong side of the mark price
     """
-    if prices and not view.position:
-        raise ValueError("There is no position that a take-profit or stop-loss could close.")
     closing_side = TradeType.SELL if view.position > 0 else TradeType.BUY
-    for trigger_type, price in prices.items():
-        _check_price("trigger price", price, view.rule)
-        _check_trigger_side(closing_side, trigger_type, price, view.mark_price)
+    for trigger_type, (trigger_price, limit_price) in prices.items():
+        if trigger_price is None and limit_price is not None:
+            raise ValueError(f"A {trigger_type} needs a trigger price beside its limit price {limit_price}.")
+        if trigger_price is None:
+            continue
+        if not view.position:
+            raise ValueError("There is no position that a take-profit or stop-loss could close.")
+        _check_price("trigger price", trigger_price, view.rule)
+        if limit_price is not None:
+            _check_price("limit price", limit_price, view.rule)
+        _check_trigger_side(closing_side, trigger_type, trigger_price, view.mark_price)
         _check_size(closing_side, abs(view.position), True, None, view)
 
 

@@ -392,16 +392,6 @@ class TestCancelling:
         await trader.venue.until(lambda: trader.venue.asked("DELETE", BY_CLIENT_ID))
         assert trader.venue.asked("DELETE", "/orders/by_client_id/a/b c?d")
 
-    async def test_a_cancel_that_could_not_be_sent_is_said_in_one_line(
-        self, trader: Trader, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        trader.track()
-        trader.venue.on("POST", "/auth/*", refusal("SERVICE_UNAVAILABLE", 503))
-        assert await trader.exchange._execute_cancel(PAIR, "mine") is None
-        (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
-        assert record.getMessage().startswith("Failed to cancel order mine: ")
-        assert record.exc_info is None
-
     async def test_a_cancel_waits_for_the_submission_in_the_air(self, trader: Trader) -> None:
         release = asyncio.Event()
 
