@@ -47,6 +47,13 @@ from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFa
 _FINAL_STATES = frozenset({OrderState.CANCELED, OrderState.FILLED, OrderState.FAILED})
 
 
+# Of a trading rule, all that a market decides.
+_CHANGING_RULES = (
+    *("min_order_size", "max_order_size", "min_base_amount_increment"),
+    *("min_price_increment", "min_notional_size", "min_order_value"),
+)
+
+
 class _OrderNotFoundError(web_utils.ParadexError):
     """Neither the open orders nor the history know an order."""
 
@@ -499,7 +506,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         for trading_pair in self._trading_rules.keys() - rules.keys() - self._followed_pairs():
             del self._trading_rules[trading_pair]
         for trading_pair, rule in rules.items():
-            vars(self._trading_rules.setdefault(trading_pair, rule)).update(vars(rule))
+            held = self._trading_rules.setdefault(trading_pair, rule)
+            for name in _CHANGING_RULES:
+                setattr(held, name, getattr(rule, name))
         self._initialize_trading_pair_symbols_from_exchange_info(exchange_info)
 
     def market_changed(self, symbol: str, kind: str, changed: Mapping[str, Any]) -> None:

@@ -135,7 +135,7 @@ class TestRefusals:
         )
         trader.submit()
         await eventually(lambda: trader.failed())
-        assert "There is no perpetual BTC-USDC on Paradex" in trader.failed()[0].error_message
+        assert "BTC-USDC is not listed on Paradex any more" in trader.failed()[0].error_message
 
 
 UNCERTAIN = [
