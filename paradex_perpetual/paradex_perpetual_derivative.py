@@ -934,10 +934,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if the order does not exist
         """
         self.logger().warning(f"It is not known yet whether {client_order_id} was placed ({cause}); asking Paradex.")
-        certain_at = self._time_synchronizer.time() + recv_window_ms * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        # Not by the exchange's clock: that one may be found to be wrong, and be set, while this waits.
+        certain_at = self._monotonic() + recv_window_ms * 1e-3 + CONSTANTS.OUTCOME_MARGIN
         backoff = web_utils.Backoff(initial=0.25, maximum=5.0)
         while True:
-            asked_at = self._time_synchronizer.time()
+            asked_at = self._monotonic()
             try:
                 order = await self._find_order(client_order_id)
             except web_utils.ParadexError as error:
@@ -1288,7 +1289,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :return: None if that has not come about when whatever was sent must have been worked on
         """
-        certain_at = self._time_synchronizer.time() + CONSTANTS.OUTCOME_MARGIN
+        certain_at = self._monotonic() + CONSTANTS.OUTCOME_MARGIN
         pause = CONSTANTS.MODIFY_SILENCE if record.terms is not None else 0.0
         while True:
             if record.terms is not None and condition(record.terms):
@@ -1308,10 +1309,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _ask_for_terms(self, order: InFlightOrder, record: _OrderRecord, pause: float) -> float:
         """Asks REST about an order after a pause, and takes over what it says.
 
-        :return: when it was asked, by the exchange's clock in seconds; 0 if that did not succeed
+        :return: when it was asked, in seconds of the monotonic clock; 0 if that did not succeed
         """
         await self._sleep(pause)
-        asked_at = self._time_synchronizer.time()
+        asked_at = self._monotonic()
         try:
             payload = await self._find_order(order.client_order_id)
         except web_utils.ParadexError as error:
