@@ -15,10 +15,14 @@ ROOT = Path(__file__).parents[2]
 FEW = {
     "signing": ("--repeats", "1", "--orders", "2", "--stall-seconds", "0.2"),
     "limiter": ("--repeats", "1"),
+    "book_stream": ("--repeats", "1", "--count", "100", "--markets", "20"),
 }
 RATIOS = {
     "signing": {"ratio_paradex_py", "ratio_paradex_py_batch"},
     "limiter": {f"ratio_hummingbot{suffix}" for suffix in ("", "_100", "_1000", "_10000")},
+    "book_stream": {
+        f"ratio_{peer}" for peer in ("hyperliquid", "binance", "binance_delta", "paradex_py", "paradex_py_delta")
+    },
 }
 
 
