@@ -78,17 +78,8 @@ def hyperliquid(market: int, seq: int, book: Book, kind: str) -> bytes:
 def binance(market: int, seq: int, book: Book, kind: str) -> bytes:
     bids, asks = ([[str(price), str(size)] for price, size in side] for side in book)
     symbol = f"M{market:03}USDC"
-    data = {
-        "e": "depthUpdate",
-        "E": seq,
-        "T": seq,
-        "s": symbol,
-        "U": seq,
-        "u": seq,
-        "pu": seq - 1,
-        "b": bids,
-        "a": asks,
-    }
+    numbers = {"E": seq, "T": seq, "U": seq, "u": seq, "pu": seq - 1}
+    data = {"e": "depthUpdate", "s": symbol, **numbers, "b": bids, "a": asks}
     return _json({"stream": f"{symbol.lower()}@depth", "data": data})
 
 
@@ -189,7 +180,7 @@ class Feed:
         opcode, encode = ENCODERS[exchange]
         return framed(opcode, encode(market, market * MARKET_SPAN + n, book, kind))
 
-    async def _go(self, request: web.Request) -> web.Response:
+    async def _go(self, request: web.Request) -> web.StreamResponse:
         exchange, kind = request.query["exchange"], request.query["kind"]
         markets, count, rate = (int(request.query[name]) for name in ("markets", "count", "rate"))
         variants, messages, seqs = books(kind), [], []
@@ -212,7 +203,7 @@ class Feed:
         assert self._transport is not None
         sent: list[int] = []
         for start in range(0, len(messages), BLOCK):
-            while self._transport.get_write_buffer_size() > 65536:
+            while self._transport.get_write_buffer_size() > 65536:  # noqa: ASYNC110
                 await asyncio.sleep(0.0005)
             block = messages[start : start + BLOCK]
             sent += [time.monotonic_ns()] * len(block)

@@ -1,4 +1,4 @@
-"""What clients of `benchmarks._feed` have in common. Runs in the peers' environment too: standard library and aiohttp."""
+"""What clients of `benchmarks._feed` have in common. Runs in the peers' environment: no packages but aiohttp."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""What it takes to keep order books, by clients that live in our environment: ours, Hummingbot's connectors, paradex-py.
+"""What it takes to keep order books, by clients of our environment: ours, Hummingbot's connectors, paradex-py.
 
 Hummingbot's connectors, ours among them, are run by their own order book trackers; counted is what arrives in
 `OrderBook`. paradex-py keeps no books: counted is what its callback gets, so it has less to do.
