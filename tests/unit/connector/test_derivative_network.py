@@ -328,6 +328,7 @@ class TestPolling:
             trader.track(f"order-{number}", str(number))
         open_orders = [payloads.order(f"order-{number}", id=str(number)) for number in range(100)]
         venue.on("GET", "/orders", payloads.page(*open_orders))
+        trader.exchange._looked_for_lost_fills = True  # once after the start
         await trader.exchange._status_polling_loop_fetch_updates()
         asked = sorted(request.path for request in venue.requests if "Authorization" in request.headers)
         assert asked == ["/account", "/account/margin", "/balance", "/fills", "/orders", "/positions"]
@@ -405,8 +406,8 @@ class TestListener:
 async def test_the_name_is_the_domain_and_ids_have_hummingbots_prefix(make_exchange: Make) -> None:
     exchange = make_exchange()
     assert exchange.name == exchange.domain == CONSTANTS.SANDBOX_DOMAIN
-    assert exchange.client_order_id_prefix == "HBOT"
-    assert exchange.client_order_id_max_length == 32
+    assert exchange.client_order_id_prefix.startswith("HBOT")
+    assert exchange.client_order_id_max_length == 40
     assert exchange.funding_fee_poll_interval == 120
     assert exchange.is_cancel_request_in_exchange_synchronous is False
     assert make_exchange(domain=CONSTANTS.DEFAULT_DOMAIN).name == "paradex_perpetual"
