@@ -1001,8 +1001,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 return False
         try:
             await self._send_cancel(tracked_order)
-        except web_utils.NoAnswerError as error:
-            self.logger().warning(f"It is not known yet whether {order_id} is cancelled ({error}); asking Paradex.")
+        except (web_utils.NoAnswerError, web_utils.RateLimitedError) as error:
+            self.logger().warning(
+                f"{order_id} is perhaps not cancelled yet ({error}): asking Paradex, and for it again."
+            )
             return await self._until_decided(self._follow_cancel(tracked_order), str(error))
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
