@@ -222,6 +222,24 @@ class TestUnknownOutcome:
         assert len(trader.venue.asked("POST", "/orders")) == 1
         assert len(unknown) < 25  # asked with patience
 
+    @pytest.mark.parametrize("shift", [-600, 600])
+    async def test_an_exchanges_clock_that_is_set_meanwhile_changes_nothing_about_that(
+        self, trader: Trader, clock: Clock, shift: int
+    ) -> None:
+        trader.venue.on("POST", "/orders", NO_ANSWER)
+        synchronizer = trader.exchange._time_synchronizer
+
+        def not_found(_: Request) -> Answer:
+            synchronizer.clear_time_offset_ms_samples()
+            synchronizer.add_time_offset_ms_sample(shift * 1e3)
+            return refusal("CLIENT_ORDER_ID_NOT_FOUND")
+
+        trader.venue.on("GET", BY_CLIENT_ID, not_found)
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        trader.submit()
+        await eventually(lambda: trader.failed())
+        assert NOW + WINDOW < clock.now < NOW + WINDOW + 10
+
     async def test_an_exchange_that_cannot_be_asked_proves_nothing_however_long_it_takes(
         self, trader: Trader, clock: Clock
     ) -> None:
