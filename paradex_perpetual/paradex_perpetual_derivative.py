@@ -124,6 +124,20 @@ class ParadexOrderTracker(ClientOrderTracker):
             order = self._in_flight_orders.get(client_order_id) or self._cached_orders.get(client_order_id)
         return order or super().fetch_order(client_order_id, exchange_order_id)
 
+    def process_trade_update(self, trade_update: TradeUpdate) -> None:
+        order = self._in_flight_orders.get(trade_update.client_order_id)
+        if order is not None and order.is_pending_create:  # a fill is the first that is heard of it
+            opened = OrderUpdate(
+                order.trading_pair,
+                trade_update.fill_timestamp,
+                OrderState.OPEN,
+                order.client_order_id,
+                trade_update.exchange_order_id,
+            )
+            order.update_with_order_update(opened)
+            self._trigger_order_creation(order, OrderState.PENDING_CREATE, OrderState.OPEN)
+        super().process_trade_update(trade_update)
+
     async def _process_order_update(self, order_update: OrderUpdate) -> None:
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
         if order is not None and order.current_state in _FINAL_STATES:
@@ -202,6 +216,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._monotonic = time.monotonic
         self._submitting: set[str] = set()  # client ids of orders whose submission has not been answered yet
         self._fills_owed: dict[str, tuple[InFlightOrder, Decimal]] = {}  # closed orders whose fills are not all known
+        self._held_ends: dict[str, OrderUpdate] = {}  # of orders that are told to be cancelled after their fills are
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
         self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
@@ -1002,8 +1017,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 return False
         try:
             await self._send_cancel(tracked_order)
-        except web_utils.NoAnswerError as error:
-            self.logger().warning(f"It is not known yet whether {order_id} is cancelled ({error}); asking Paradex.")
+        except (web_utils.NoAnswerError, web_utils.RateLimitedError) as error:
+            self.logger().warning(
+                f"{order_id} is perhaps not cancelled yet ({error}): asking Paradex, and for it again."
+            )
             return await self._until_decided(self._follow_cancel(tracked_order), str(error))
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
@@ -1679,6 +1696,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _take_trade_update(self, update: TradeUpdate) -> None:
         self._remember_fill(update.trade_id)
         self._order_tracker.process_trade_update(update)
+        owed = self._fills_owed.get(update.client_order_id)
+        if owed is not None and owed[0].executed_amount_base >= owed[1]:
+            self._release_end(update.client_order_id)
 
     # === What the stream and the lists tell of orders ===
 
@@ -1748,7 +1768,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if update.new_state is OrderState.FAILED:
             self._order_entry.observe_rejection(str(payload["cancel_reason"]))
             self.logger().info(f"Paradex refused {client_order_id} after taking it: {payload['cancel_reason']}.")
-        self._order_tracker.process_order_update(update)
+        if update.new_state is OrderState.CANCELED and client_order_id in self._fills_owed:
+            self._held_ends[client_order_id] = update  # for those who count its fills when it ends
+        elif client_order_id not in self._held_ends:
+            self._order_tracker.process_order_update(update)
+
+    def _release_end(self, client_order_id: str) -> None:
+        """Tells of an order's end that it was held back until its fills are told, or are too late."""
+        if (update := self._held_ends.pop(client_order_id, None)) is not None:
+            self._order_tracker.process_order_update(update)
 
     def _complete_fills_soon(self, client_order_id: str) -> None:
         if client_order_id not in self._fills_tasks:
@@ -1758,7 +1786,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _complete_fills(self, client_order_id: str) -> None:
         """Asks REST for fills that the stream should have told by now: the closing message can come before them."""
         order, executed = self._fills_owed[client_order_id]
-        for pause in CONSTANTS.FILLS_PATIENCE:
+        for attempt, pause in enumerate(CONSTANTS.FILLS_PATIENCE):
+            if attempt == CONSTANTS.FILLS_ATTEMPTS_BEFORE_THE_END:
+                self._release_end(client_order_id)
             await self._sleep(pause)
             if order.executed_amount_base >= executed:
                 break
@@ -1779,6 +1809,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 f"only {order.executed_amount_base} are in the bot's history."
             )
         del self._fills_owed[client_order_id], self._fills_tasks[client_order_id]
+        self._release_end(client_order_id)
 
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""
