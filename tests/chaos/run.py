@@ -118,8 +118,16 @@ class BotProcess:
 class Run:
     """See the module."""
 
-    def __init__(self, plan: Plan, folder: Path, sandbox: Sandbox, credentials: Credentials, public_key: str):
-        self.report = Report(plan.seed, plan.describe(), folder=str(folder))
+    def __init__(
+        self,
+        plan: Plan,
+        report: Report,
+        folder: Path,
+        sandbox: Sandbox,
+        credentials: Credentials,
+        public_key: str,
+    ):
+        self.report = report
         self._plan = plan
         self._folder = folder
         self._sandbox = sandbox
@@ -305,15 +313,16 @@ async def run_seed(seed: int, keep: Path | None = None) -> Report:
     :param keep: where the folder of the run, with its logs, is left; else it is removed
     """
     started = time.monotonic()
-    with _folder_of(seed, keep) as folder:
-        async with Sandbox(folder, seed, "json") as sandbox:
-            plan = plan_of(seed, (await sandbox.control("GET", "/faults/kinds"))["results"])
-            await sandbox.control("POST", "/settings", {"private_encoding": plan.private_encoding})
-            credentials, public_key = await sandbox.make_account()
-            run = Run(plan, folder, sandbox, credentials, public_key)
-            try:
-                await run.play()
-            except Exception as error:  # whatever it is, it is what this seed has brought to light
-                run.report.differences.append(f"the run ended: {error!r}")
-            run.report.seconds = round(time.monotonic() - started, 1)
-            return run.report
+    report = Report(seed, "not begun")
+    try:
+        with _folder_of(seed, keep) as folder:
+            async with Sandbox(folder, seed) as sandbox:
+                plan = plan_of(seed, (await sandbox.control("GET", "/faults/kinds"))["results"])
+                await sandbox.control("POST", "/settings", {"private_encoding": plan.private_encoding})
+                report = Report(seed, plan.describe(), folder=str(folder))
+                credentials, public_key = await sandbox.make_account()
+                await Run(plan, report, folder, sandbox, credentials, public_key).play()
+    except Exception as error:  # whatever it is, it is what this seed has brought to light
+        report.differences.append(f"the run ended: {error!r}")
+    report.seconds = round(time.monotonic() - started, 1)
+    return report
