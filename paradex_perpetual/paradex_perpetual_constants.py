@@ -165,6 +165,7 @@ MODIFY_PENDING = "PENDING"
 MODIFY_SUCCEEDED = "SUCCESS"
 MODIFY_REJECTED = "REJECTED"
 MODIFY_SILENCE = 2.0  # without a word of the stream about a modification, REST is asked
+POSITION_ORDERS_REPEAT = 3.0  # without news of a change of their size, which can be sent twice, it is sent again
 POSITION_ORDERS_PATIENCE = 2.0  # for the exchange to make them smaller, or to cancel them, with their position
 
 ORDER_ENTRY_REST = "rest"

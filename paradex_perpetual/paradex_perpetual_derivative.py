@@ -1240,6 +1240,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if nothing was sent, or the exchange has not decided in half a minute; whatever
             it decides, the tracked order will follow
         """
+        return await self._modify_order(client_order_id, price, amount, trigger_price, CONSTANTS.OUTCOME_MARGIN)
+
+    async def _modify_order(
+        self,
+        client_order_id: str,
+        price: Decimal | None,
+        amount: Decimal | None,
+        trigger_price: Decimal | None,
+        patience: float,
+    ) -> InFlightOrder:
+        """:meth:`modify_order`, which waits for the outcome so many seconds."""
         order = self._order_tracker.fetch_tracked_order(client_order_id)
         if order is None:
             raise ValueError(f"There is no open order {client_order_id}.")
@@ -1255,11 +1266,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             view = self._market_view(order.trading_pair)
             wanted = utils.modified_terms(order, terms, view, price, amount, trigger_price)
             if not wanted.asks_the_same(terms):
-                await self._modify(order, record, terms, wanted)
+                await self._modify(order, record, terms, wanted, patience)
         return order
 
     async def _modify(
-        self, order: InFlightOrder, record: _OrderRecord, before: utils.OrderTerms, wanted: utils.OrderTerms
+        self,
+        order: InFlightOrder,
+        record: _OrderRecord,
+        before: utils.OrderTerms,
+        wanted: utils.OrderTerms,
+        patience: float,
     ) -> None:
         """Asks for a modification and follows it until it has happened.
 
@@ -1280,9 +1296,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 self._reconcile_soon()  # it has probably just been filled
             raise NotModifiedError(f"{client_order_id} was not modified: {error}") from error
         terms = await self._terms_when(
-            order, record, lambda terms: utils.is_modification_decided(terms, before, wanted, request_id)
+            order, record, lambda terms: utils.is_modification_decided(terms, before, wanted, request_id), patience
         )
-        if terms is None and request_id is None:
+        if terms is None and request_id is None and patience >= CONSTANTS.OUTCOME_MARGIN:
             # It would have been received and worked on by now.
             raise NotModifiedError(f"{client_order_id} was not modified: {cause}")
         if terms is None:
@@ -1295,13 +1311,18 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         raise NotModifiedError(f"{client_order_id} was not modified: Paradex refused, {terms.request_message}")
 
     async def _terms_when(
-        self, order: InFlightOrder, record: _OrderRecord, condition: Callable[[utils.OrderTerms], bool]
+        self,
+        order: InFlightOrder,
+        record: _OrderRecord,
+        condition: Callable[[utils.OrderTerms], bool],
+        patience: float = CONSTANTS.OUTCOME_MARGIN,
     ) -> utils.OrderTerms | None:
         """What an order is for as soon as that fulfils a condition: told by the stream, or by REST if it is silent.
 
-        :return: None if that has not come about when whatever was sent must have been worked on
+        :param patience: seconds; by default, whatever was sent must have been worked on then
+        :return: None if that has not come about in this time
         """
-        certain_at = self._monotonic() + CONSTANTS.OUTCOME_MARGIN
+        certain_at = self._monotonic() + patience
         pause = CONSTANTS.MODIFY_SILENCE if record.terms is not None else 0.0
         while True:
             if record.terms is not None and condition(record.terms):
@@ -1468,7 +1489,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _unfit_position_orders(self, trading_pair: str) -> list[InFlightOrder]:
         """Those that wait for another size, or against another side, than the position has."""
         position = self._position_size(trading_pair)
-        orders = (self.position_order(trading_pair, kind) for kind in CONSTANTS.POSITION_CLIENT_ID_MARKS)
+        kinds = (CONSTANTS.TRIGGER_STOP_LOSS, CONSTANTS.TRIGGER_TAKE_PROFIT)  # the one that is missed more comes first
+        orders = (self.position_order(trading_pair, kind) for kind in kinds)
         return [
             order
             for order in orders
@@ -1501,7 +1523,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             if position == 0 or (position > 0) == (order.trade_type is TradeType.BUY):
                 await self._remove_position_order(order)
             else:
-                await self.modify_order(order.client_order_id, amount=abs(position))
+                repeat = CONSTANTS.POSITION_ORDERS_REPEAT
+                await self._modify_order(order.client_order_id, None, abs(position), None, repeat)
         except (ValueError, web_utils.ParadexError) as error:
             if order.client_order_id in self._records:  # else it is closed
                 self.logger().warning(
