@@ -22,8 +22,8 @@ from tests.chaos.exchange import Sandbox, Witness
 from tests.chaos.schedule import KILL_BOT, RESTART_SANDBOX, Plan, Step, plan_of
 from tests.venue.exchange import Credentials, Refusal
 
-#: Seconds after the faults are gone, within which the pictures must be equal; those in which the bot was ready to run and
-#: other processes had the processor do not count.
+#: Seconds after the faults are gone, within which the pictures must be equal; those in which the bot was ready to run
+#: and other processes had the processor do not count.
 HEALING_TIME = 15.0
 STALL = 1.0  # seconds for which the bot's loop may stand still at most
 
