@@ -97,6 +97,12 @@ class _Cancel:
     decided: asyncio.Event = field(default_factory=asyncio.Event)
     refusal: web_utils.ParadexError | None = None
 
+    def send_waiting_away(self) -> None:
+        """Ends the waiting for an outcome that nobody will see; the cancel itself goes on."""
+        if not self.decided.is_set():
+            self.decided.set()
+            self.decided = asyncio.Event()
+
 
 class ParadexOrderTracker(ClientOrderTracker):
     """A tracker in which an order goes forward only, whatever arrives late or out of order: a closed one stays closed.
@@ -412,7 +418,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         )
 
     def _create_order_tracker(self) -> ClientOrderTracker:
-        tracker = ParadexOrderTracker(connector=self)
+        # That an order is not known is read from three answers each time: twice is enough.
+        tracker = ParadexOrderTracker(connector=self, lost_order_count_limit=1)
         tracker.is_cancelling = lambda client_order_id: client_order_id in self._cancels
         return tracker
 
@@ -497,6 +504,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if self._cancel_watch is not None:
             self._cancel_watch.cancel()  # what is to be cancelled is remembered for the next start
             self._cancel_watch = None
+        for cancel in self._cancels.values():
+            cancel.send_waiting_away()
         for task in self._fitting.values():
             task.cancel()
         self._fitting.clear()
@@ -1075,9 +1084,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :raises web_utils.ParadexError: if it was refused, or is not decided for long; it is followed on
         """
+        decided = cancel.decided
         try:
             async with asyncio.timeout(CONSTANTS.CANCEL_PATIENCE):
-                await cancel.decided.wait()
+                await decided.wait()
+            if decided is not cancel.decided:
+                raise TimeoutError
         except TimeoutError:
             raise web_utils.NoAnswerError(
                 f"it is not known yet whether {cancel.order.client_order_id} is cancelled: {cause}"
