@@ -21,6 +21,7 @@ help:
 	@echo 'make demo     trade on a local Paradex for about a minute, and print what happened'
 	@echo 'make test     run all tests'
 	@echo 'make bench    measure ours and the peers, and write docs/performance.md'
+	@echo 'make soak     keep 50 orders open on 10 pairs for two hours, and see that nothing grows'
 	@echo 'make lint     check style and types'
 	@echo 'make format   put the style right'
 	@echo 'make install  set up $(VENV), as every target above does by itself'
@@ -35,6 +36,11 @@ demo: install
 .PHONY: test
 test: install
 	@$(PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+# Two hours; ARGS='--minutes 20' for less, see docs/reliability.md.
+.PHONY: soak
+soak: install
+	@$(PYTHON) -W ignore -m tests.soak $(ARGS)
 
 # ARGS names programs or options: make bench ARGS='signing'. Without the index: .venv/bin/python -m benchmarks --without-peers
 .PHONY: bench

@@ -73,6 +73,7 @@ WS_CALL_TIMEOUT = 10.0
 # The server sends a heartbeat after 20 s without anything else: a socket that is silent for longer than two is dead.
 WS_SILENCE = 45.0
 WS_CLOSE_TIMEOUT = 2.0  # for the closing handshake with a server that may be frozen
+LOG_PAUSE = 60.0  # what repeats itself is said again after this time, with how often it happened
 WS_BACKOFF_INITIAL = 0.5
 WS_BACKOFF_MAXIMUM = 30.0
 
@@ -91,6 +92,8 @@ ORDER_BOOK_CHANNEL = "order_book.{market}.{feed}@15@{interval}"
 BBO_CHANNEL = "bbo.{market}"
 TRADES_CHANNEL = "trades.{market}"
 MARKET_SUMMARY_CHANNEL = "markets_summary.{market}"
+MARKETS_CHANNEL = "markets.{market}"
+MARKET_ENDS = ("SETTLED", "DELETED")  # the events of that channel after which a market is not traded any more
 
 ORDERS_CHANNEL = "orders.ALL"
 FILLS_CHANNEL = "fills.ALL"
@@ -115,6 +118,14 @@ STREAM_RESUMED = "stream_resumed"
 # Gaps in one market's deltas within this time after which the snapshot feed takes over: every message is a whole book.
 MAX_BOOK_GAPS = 5
 BOOK_GAP_WINDOW = 60.0
+BOOK_DEPTH = 15  # levels of a side in the feeds
+BOOK_CARE_INTERVAL = 0.25  # between two looks at all books
+BOOK_SNAPSHOT_TIMEOUT = 4.0  # for the first message after a subscription; the next attempts wait longer
+# Strategies look at `ready` once and then quote on the book as it is. So one that has not been kept up for this long is
+# emptied; shorter interruptions leave it, so that prices do not come and go with each gap.
+BOOK_GRACE = 5.0
+BOOK_SILENCE = 15.0  # a book of which nothing is heard is compared with REST after this time
+BOOK_SUSPICION = 1.0  # and after this one if it looks strange
 
 # === Orders ===
 
@@ -141,6 +152,8 @@ TRIGGER_STOP = "stop"
 TRIGGER_TAKE_PROFIT = "take_profit"
 TRIGGER_STOP_LOSS = "stop_loss"
 TRIGGER_TYPES = {TRIGGER_STOP: "STOP", TRIGGER_TAKE_PROFIT: "TAKE_PROFIT", TRIGGER_STOP_LOSS: "STOP_LOSS"}
+# `order.create` and `order.modify` are described for these types only; the others go over REST.
+SOCKET_ORDER_TYPES = frozenset({"LIMIT", "MARKET", "STOP_LIMIT", "STOP_MARKET"})
 # The beginning of the client ids of a position's own take-profit and stop-loss: they are known again after a restart.
 POSITION_CLIENT_ID_PREFIXES = {
     TRIGGER_TAKE_PROFIT: f"{CLIENT_ID_PREFIX}TP-",
@@ -231,6 +244,7 @@ TOKEN_USAGE_INTERACTIVE = "interactive"
 TOKEN_RENEWAL_SHARE = 0.6  # of a token's life: 3 of 5 minutes, as Paradex recommends
 TOKEN_RETRY_INITIAL = 1.0
 TOKEN_RETRY_MAXIMUM = 30.0
+USELESS_TOKENS = 3  # so many tokens, refused soon after they were given, are replaced at once; then there are pauses
 SIGNATURE_LIFETIME = 30 * 60
 
 # === Funding ===

@@ -1,8 +1,8 @@
 """Paradex perpetuals as a Hummingbot connector."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,11 @@ from hummingbot.connector.derivative.paradex_perpetual import (
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_api_order_book_data_source import (
     ParadexPerpetualAPIOrderBookDataSource,
 )
-from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import READ_ONLY, ParadexPerpetualAuth
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import (
+    READ_ONLY,
+    ParadexAuthenticationError,
+    ParadexPerpetualAuth,
+)
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_stream_data_source import (
     OrderEntry,
     ParadexPerpetualUserStreamDataSource,
@@ -99,6 +103,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     :raises ValueError: if a credential or a setting is malformed, or a trading pair is not quoted in USDC
     """
 
+    # Seconds between two comparisons with REST while the private stream is on: six requests, a twentieth of the limit.
+    # What the stream loses without a sign is known after that time, and not after the framework's two minutes.
+    LONG_POLL_INTERVAL = 10.0
+
     web_utils = web_utils  # type: ignore[assignment]
     _auth: ParadexPerpetualAuth
     _orderbook_ds: ParadexPerpetualAPIOrderBookDataSource
@@ -140,6 +148,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._position_orders_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._fitting: dict[str, asyncio.Task[None]] = {}  # by trading pair: takes position orders to its new size
         self._positions_updated_at: dict[str, int] = {}
+        self._told: Counter[str] = Counter()  # how often the stream has told a position, a token's balance, the account
+        self._balances_updated_at: dict[str, int] = {}  # by token, ms
+        self._account_updated_at = 0  # ms
+        self._untradable: dict[str, str] = {}  # why, by trading pair
+        self._markets_are_old = False
+        self._market_update: asyncio.Task[None] | None = None
         self._leverage_known: set[str] = set()
         self._mmp_freezes = utils.MmpFreezes(self.logger())
         self._mmp_used = True  # until the exchange says that the account does not
@@ -151,6 +165,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._fills_watermark: int | None = None  # ms: every fill before it has been seen
         self._reconciliation: asyncio.Task[None] | None = None
         self._reconcile_again = False
+        self._warn_of_polls = web_utils.Sparingly(lambda text: self.logger().network(text, app_warning_msg=text))
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         #: Equity, fills, orders, funding and trades of the past, for strategies and analysis.
         self.history = web_utils.History(
@@ -243,8 +258,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         return self._order_entry.breaker
 
     @property
+    def book_resyncs(self) -> Mapping[str, int]:
+        """How often a pair's book had to be taken anew, because the stream had a gap, made no sense or was silent."""
+        return self._orderbook_ds.resyncs
+
+    @property
     def order_restriction(self) -> str | None:
         """What keeps new orders back now, in a sentence; None if nothing does."""
+        if self._auth.refusal is not None:
+            return str(self._auth.refusal)
         state = self.system_state
         if state != CONSTANTS.SYSTEM_OK:
             return f"Paradex is in the state {state}: {utils.system_state_consequence(state)}"
@@ -410,6 +432,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         for task in self._fitting.values():
             task.cancel()
         self._fitting.clear()
+        if self._market_update is not None:
+            self._market_update.cancel()
+            self._market_update = None
         await super().stop_network()
 
     async def _prepare_auth(self) -> None:
@@ -419,6 +444,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self.logger().debug(f"Orders cannot be signed yet: {error}")  # whoever needs it next tries again
 
     async def _make_network_check_request(self) -> None:
+        if self._auth.refusal is not None:
+            await self._auth.token()  # asks the exchange again, after pauses; raises while it refuses
         answer = await self._api_get(path_url=self.check_network_request_path)
         self._order_entry.observe_system_state(str(answer.get("status") or CONSTANTS.SYSTEM_OK))
         if self.system_state == CONSTANTS.SYSTEM_MAINTENANCE:
@@ -448,11 +475,93 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 trading_pair = utils.trading_pair_of_market(market)
                 if trading_pair in symbols.inverse:
                     raise ValueError(f"{trading_pair} is {symbols.inverse[trading_pair]} already")
+                utils.check_market(market)
                 symbols[utils.text_from(market, "symbol")] = trading_pair
                 self._markets[trading_pair] = market
 
-        self._each(web_utils.results_of(exchange_info, "markets"), take, "a market")
+        results = web_utils.results_of(exchange_info, "markets")
+        read = self._each(results, take, "a market")
+        if len(read) < len(results):  # what could not be read stays as it was
+            for trading_pair, market in self._markets.items():
+                if trading_pair not in symbols.inverse and market["symbol"] not in symbols:
+                    symbols[market["symbol"]] = trading_pair
+        listed = {str(market.get("symbol")): market for market in results if isinstance(market, dict)}
+        self._note_untradable(listed, symbols)
         self._set_trading_pair_symbol_map(symbols)
+
+    def _note_untradable(self, listed: Mapping[str, Mapping[str, Any]], symbols: bidict[str, str]) -> None:
+        """Finds what is not traded any more. A pair that somebody still follows keeps its market's name and rules.
+
+        :param symbols: trading pairs by market, of those that are traded; completed here
+        """
+        before, self._untradable = self._untradable, {}
+        for trading_pair in [pair for pair in self._markets if pair not in symbols.inverse]:
+            symbol = str(self._markets[trading_pair]["symbol"])
+            if symbol in symbols or trading_pair not in self._followed_pairs():
+                del self._markets[trading_pair]
+                continue
+            symbols[symbol] = trading_pair
+            now = self._time_synchronizer.time()
+            text = utils.not_traded_text(trading_pair, listed.get(symbol), now)
+            self._untradable[trading_pair] = text or f"{trading_pair} is not traded on Paradex any more."
+        for trading_pair, text in self._untradable.items():
+            if trading_pair not in before:
+                self.logger().warning(f"{text} Orders in it fail from now on.")
+        for trading_pair in before.keys() - self._untradable.keys():
+            if trading_pair in symbols.inverse:
+                self.logger().info(f"{trading_pair} is traded on Paradex again.")
+
+    def _followed_pairs(self) -> set[str]:
+        """Those that are traded here, or in which there are positions or orders."""
+        orders = self._order_tracker.active_orders.values()
+        return {*self._trading_pairs, *self.account_positions, *(order.trading_pair for order in orders)}
+
+    async def _update_trading_rules(self) -> None:
+        """Reads the markets anew. Rules change in place: executors keep the objects that they were given."""
+        exchange_info = await self._make_trading_rules_request()
+        rules = {rule.trading_pair: rule for rule in await self._format_trading_rules(exchange_info)}
+        for trading_pair in self._trading_rules.keys() - rules.keys() - self._followed_pairs():
+            del self._trading_rules[trading_pair]
+        for trading_pair, rule in rules.items():
+            vars(self._trading_rules.setdefault(trading_pair, rule)).update(vars(rule))
+        self._initialize_trading_pair_symbols_from_exchange_info(exchange_info)
+
+    def market_changed(self, symbol: str, kind: str, changed: Mapping[str, Any]) -> None:
+        """Takes an event of the `markets` channel: the rules are read anew, at once.
+
+        :param kind: CREATED, UPDATED, SETTLED, DELETED
+        :param changed: the fields that changed, for the log
+        """
+        details = ", ".join(f"{name} {value}" for name, value in changed.items()) if kind == "UPDATED" else ""
+        self.logger().info(f"Paradex has changed {symbol}: {kind} {details}".rstrip())
+        self.markets_may_have_changed()
+        if kind in CONSTANTS.MARKET_ENDS:
+            self._reconcile_soon()  # orders were cancelled, a position was closed
+
+    def markets_may_have_changed(self) -> None:
+        """Has the markets and their rules read anew; reasons that come together share a request."""
+        self._markets_are_old = True
+        if self._market_update is None or self._market_update.done():
+            self._market_update = safe_ensure_future(self._update_markets())
+
+    async def _update_markets(self) -> None:
+        backoff = web_utils.Backoff()
+        while self._markets_are_old:
+            self._markets_are_old = False
+            try:
+                await self._update_trading_rules()
+            except (LookupError, TypeError, ValueError, web_utils.ParadexError) as error:
+                self.logger().debug(f"The markets could not be read yet: {error!r}")
+                self._markets_are_old = True
+                await self._sleep(backoff.next())
+
+    def _require_tradable(self, trading_pair: str) -> None:
+        """:raises ValueError: if no orders are taken in a pair's market now, with the reason"""
+        text = self._untradable.get(trading_pair)
+        if text is None and trading_pair in self._markets:
+            text = utils.not_traded_text(trading_pair, self._markets[trading_pair], self._time_synchronizer.time())
+        if text is not None:
+            raise ValueError(text)
 
     def _set_trading_pair_symbol_map(self, trading_pair_and_symbol_map: bidict[str, str] | None) -> None:
         super()._set_trading_pair_symbol_map(trading_pair_and_symbol_map)
@@ -652,7 +761,18 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         if position_action not in self.VALID_POSITION_ACTIONS:
             raise ValueError(f"Invalid position action {position_action}. Must be one of {self.VALID_POSITION_ACTIONS}")
-        rule = self._trading_rules[trading_pair]
+        rule = self._trading_rules.get(trading_pair)
+        if rule is None:
+            self.start_tracking_order(
+                order_id, None, trading_pair, trade_type, price or s_decimal_NaN, amount, order_type, position_action
+            )
+            error = ValueError(
+                utils.trading_pair_advice(trading_pair, list(self._trading_rules))
+                if self._trading_rules
+                else f"The trading rules of {trading_pair} are not known yet."
+            )
+            self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error, **kwargs)
+            return error
         if order_type is not OrderType.MARKET:
             price = self.quantize_order_price(trading_pair, price or s_decimal_NaN)
         elif isinstance(kwargs.get("trigger_price"), Decimal):
@@ -718,6 +838,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises ValueError: if the order is not valid; it has not been sent
         :raises web_utils.ParadexError: only if it is certain that the order does not exist
         """
+        self._require_tradable(trading_pair)
         options = utils.order_options(kwargs, order_type, self._settings)
         new = utils.NewOrder(order_id, trade_type, order_type, amount, price, position_action, options)
         view = self._market_view(trading_pair)
@@ -749,7 +870,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             update = OrderUpdate(trading_pair, self.current_timestamp, OrderState.CANCELED, client_order_id=order_id)
             self._order_tracker.process_order_update(update)
             return
-        if isinstance(exception, ValueError | web_utils.NotSentError):
+        if isinstance(exception, ValueError | web_utils.NotSentError | ParadexAuthenticationError):
             # In one line, without the base class's advice to check the keys: a strategy may try each second.
             self.logger().warning(f"{order_id} was not sent: {str(exception).removeprefix('not sent: ')}")
             self._update_order_after_failure(order_id, trading_pair, exception)
@@ -838,23 +959,34 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return False
         return True
 
-    def batch_order_create(self, orders_to_create: list[LimitOrder | MarketOrder]) -> list[LimitOrder | MarketOrder]:
+    def batch_order_create(
+        self,
+        orders_to_create: list[LimitOrder | MarketOrder],
+        options: Sequence[Mapping[str, Any]] | None = None,
+    ) -> list[LimitOrder | MarketOrder]:
         """Places orders; they go as one batch, as all do that are placed at the same time. Each has its own events.
 
         :param orders_to_create: their `position` is OPEN or CLOSE; one that says neither opens
+        :param options: for each order keywords of `buy` and `sell`: of :class:`utils.OrderOptions`, and `order_type`,
+            since a LimitOrder cannot say that it is LIMIT_MAKER
         :return: the orders with their client ids
+        :raises ValueError: if there are not as many options as orders; nothing was placed
         """
+        if options is not None and len(options) != len(orders_to_create):
+            raise ValueError(f"There are {len(options)} options for {len(orders_to_create)} orders.")
         created = []
-        for order in orders_to_create:
+        for order, keywords in zip(orders_to_create, options or [{}] * len(orders_to_create), strict=True):
             place = self.buy if order.is_buy else self.sell
-            client_order_id = place(
-                trading_pair=order.trading_pair,
-                amount=Decimal(str(order.quantity)),
-                order_type=order.order_type(),
-                price=s_decimal_NaN if order.price is None else order.price,
-                position_action=PositionAction.CLOSE if order.position is PositionAction.CLOSE else PositionAction.OPEN,
-            )
-            created.append(order.copy_with_id(client_order_id))
+            arguments = {
+                "trading_pair": order.trading_pair,
+                "amount": Decimal(str(order.quantity)),
+                "order_type": order.order_type(),
+                "price": s_decimal_NaN if order.price is None else order.price,
+                "position_action": order.position,
+            }
+            if order.position is not PositionAction.CLOSE:
+                arguments["position_action"] = PositionAction.OPEN
+            created.append(order.copy_with_id(place(**{**arguments, **keywords})))
         return created
 
     async def cancel_all_orders(self, trading_pair: str | None = None) -> list[str]:
@@ -865,6 +997,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if the exchange refuses or does not answer
         """
         market = await self.exchange_symbol_associated_to_pair(trading_pair) if trading_pair else None
+        await asyncio.sleep(0)  # what `buy` and `sell` have begun just before is tracked then
         orders = [
             order
             for order in self._order_tracker.active_orders.values()
@@ -877,7 +1010,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         except web_utils.NoAnswerError:
             self._reconcile_soon()  # it may have happened
             raise
-        late = [order for order in orders if order.client_order_id in on_their_way]  # perhaps behind the cancel
+        # Perhaps behind the cancel, unless it was withdrawn.
+        late = [order for order in orders if order.client_order_id in on_their_way and not order.is_done]
         for order in orders:
             if order.client_order_id not in on_their_way:
                 update = OrderUpdate(
@@ -1025,32 +1159,40 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     # === A position's take-profit and stop-loss ===
 
     async def set_take_profit_stop_loss(
-        self, trading_pair: str, take_profit_price: Decimal | None = None, stop_loss_price: Decimal | None = None
+        self,
+        trading_pair: str,
+        take_profit_price: Decimal | None = None,
+        stop_loss_price: Decimal | None = None,
+        take_profit_limit: Decimal | None = None,
+        stop_loss_limit: Decimal | None = None,
     ) -> dict[str, str]:
         """Gives the position in a market a take-profit and a stop-loss, in place of those that it has from here.
 
-        They are reduce-only MARKET orders that wait for the mark price, of the position's size. Paradex cancels the
+        They are reduce-only orders that wait for the mark price, of the position's size. Paradex cancels the
         other one when the position is closed, and makes both smaller with it; the connector makes them larger, and
         does the rest itself where Paradex does not. They are tracked, cancelled and restored like any order.
 
         :param take_profit_price: quote, on the side of the mark price where the position wins; None removes it
         :param stop_loss_price: quote, on the other side; None removes it
+        :param take_profit_limit, stop_loss_limit: quote; makes it a LIMIT order at this price, which may not be filled
+            once it is triggered; None leaves it a MARKET order. One that changes its kind is cancelled and made anew
         :return: their client ids by trigger type (`take_profit`, `stop_loss`)
         :raises ValueError: if there is no position or a price is not possible; nothing was changed
         :raises web_utils.ParadexError: if the exchange refused one; the text says which one, the other may have changed
         """
         prices = {
-            CONSTANTS.TRIGGER_STOP_LOSS: stop_loss_price,  # first: it is the one that is missed more
-            CONSTANTS.TRIGGER_TAKE_PROFIT: take_profit_price,
+            CONSTANTS.TRIGGER_STOP_LOSS: (stop_loss_price, stop_loss_limit),  # first: it is the one that is missed more
+            CONSTANTS.TRIGGER_TAKE_PROFIT: (take_profit_price, take_profit_limit),
         }
         async with self._position_orders_locks[trading_pair]:
             view = self._market_view(trading_pair)
-            wanted = {kind: price for kind, price in prices.items() if price is not None}
-            utils.check_position_orders(wanted, view)
+            utils.check_position_orders(prices, view)
             client_ids = {}
-            for kind in prices:
+            for kind, (trigger_price, limit_price) in prices.items():
                 try:
-                    client_id = await self._set_position_order(trading_pair, kind, wanted.get(kind), view.position)
+                    client_id = await self._set_position_order(
+                        trading_pair, kind, trigger_price, limit_price, view.position
+                    )
                 except (ValueError, web_utils.ParadexError) as error:
                     raise web_utils.ParadexError(f"The {kind} of {trading_pair} was not set: {error}") from error
                 if client_id is not None:
@@ -1071,7 +1213,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         return next(orders, None)
 
     async def _set_position_order(
-        self, trading_pair: str, trigger_type: str, trigger_price: Decimal | None, position: Decimal
+        self,
+        trading_pair: str,
+        trigger_type: str,
+        trigger_price: Decimal | None,
+        limit_price: Decimal | None,
+        position: Decimal,
     ) -> str | None:
         """Makes, modifies or cancels one of a position's orders.
 
@@ -1080,9 +1227,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         order = self.position_order(trading_pair, trigger_type)
         closing_side = TradeType.SELL if position > 0 else TradeType.BUY
-        if order is not None and trigger_price is not None and order.trade_type is closing_side:
+        kind = (closing_side, OrderType.MARKET if limit_price is None else OrderType.LIMIT)
+        if order is not None and trigger_price is not None and (order.trade_type, order.order_type) == kind:
             try:
-                await self.modify_order(order.client_order_id, amount=abs(position), trigger_price=trigger_price)
+                await self.modify_order(order.client_order_id, limit_price, abs(position), trigger_price)
                 return order.client_order_id
             except NotModifiedError:
                 if order.client_order_id in self._records or self._position_size(trading_pair) != position:
@@ -1102,7 +1250,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             client_id,
             trading_pair,
             abs(position),
-            OrderType.MARKET,
+            kind[1],
+            limit_price,
             position_action=PositionAction.CLOSE,
             trigger_price=trigger_price,
             trigger_type=trigger_type,
@@ -1140,14 +1289,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         ]
 
     async def _fit_position_orders(self, trading_pair: str) -> None:
-        """Modifies or cancels them until they fit; what cannot be done is said, and tried again with the next poll."""
+        """Modifies or cancels them until they fit; what cannot be done is said, and tried again after a pause."""
         tried: set[tuple[str, Decimal]] = set()
-        while True:
+        backoff = web_utils.Backoff()
+        while unfit := self._unfit_position_orders(trading_pair):
             position = self._position_size(trading_pair)
-            unfit = self._unfit_position_orders(trading_pair)
             order = next((order for order in unfit if (order.client_order_id, position) not in tried), None)
             if order is None:
-                return
+                await self._sleep(backoff.next())
+                tried.clear()
+                continue
             tried.add((order.client_order_id, position))
             if abs(position) <= order.amount:
                 # The exchange makes it smaller, or cancels it, by itself, and it only reduces: no hurry.
@@ -1348,8 +1499,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self.logger().error(f"Could not update the {part}: {error!r}", exc_info=error)
         if len(failures) > len(unexpected):
             expected = [part for part in failures if part not in unexpected]
-            text = f"Could not update the {' and '.join(expected)} of {self.name}: {failures[expected[0]]}"
-            self.logger().network(text, app_warning_msg=text)
+            self._warn_of_polls(
+                f"Could not update the {' and '.join(expected)} of {self.name}: {failures[expected[0]]}"
+            )
 
     def _reconcile_soon(self) -> None:
         """Has orders, fills, positions and balances compared with REST; reasons that come together share a pass."""
@@ -1367,28 +1519,39 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     # === Balances and positions ===
 
     async def _update_balances(self) -> None:
+        told = self._told.copy()
         balances, account = await safe_gather(
             self._private_get(CONSTANTS.BALANCE_PATH), self._private_get(CONSTANTS.ACCOUNT_PATH)
         )
-        told = web_utils.results_of(balances, "balances")
-        readable = self._each(told, utils.readable_balance, "a balance")
+        entries = web_utils.results_of(balances, "balances")
+        readable = self._each(entries, utils.readable_balance, "a balance")
         total, available = utils.balances_from_payloads(readable, account)
-        if len(readable) == len(told):  # else what is missing may be there
-            self._account_balances.clear()
-            self._account_available_balances.clear()
-        self._account_balances.update(total)
-        self._account_available_balances.update(available)
-        self._process_account_health(account)
+        # What the stream has told since the question is newer than the answer, or as new.
+        unread = self._account_balances.keys() - total.keys() if len(readable) < len(entries) else set()
+        for token in (total.keys() | self._account_balances.keys()) - unread:
+            channel = f"{CONSTANTS.BALANCE_EVENTS_CHANNEL}.{token}"
+            if self._told[channel] == told[channel]:
+                _set_or_remove(self._account_balances, token, total.get(token))
+        account_is_old = self._told[CONSTANTS.ACCOUNT_CHANNEL] != told[CONSTANTS.ACCOUNT_CHANNEL]
+        for token in (available.keys() | self._account_available_balances.keys()) - unread:
+            if token != CONSTANTS.COLLATERAL_TOKEN or not account_is_old:
+                _set_or_remove(self._account_available_balances, token, available.get(token))
+        for entry in readable:
+            self._balances_updated_at[str(entry["token"])] = utils.milliseconds_or_none(entry, "last_updated_at") or 0
+        if not account_is_old:
+            self._account_updated_at = utils.milliseconds_or_none(account, "updated_at") or 0
+            self._process_account_health(account)
 
     async def _update_positions(self) -> None:
         await self.trading_pair_symbol_map()
-        asked_at = _milliseconds(self._time_synchronizer.time())
-        told = await self._results(CONSTANTS.POSITIONS_PATH)
-        reported = self._each(told, self._process_position, "a position")
-        if len(reported) < len(told):
+        told = self._told.copy()
+        entries = await self._results(CONSTANTS.POSITIONS_PATH)
+        reported = self._each(entries, self._process_position, "a position")
+        if len(reported) < len(entries):
             return  # what could not be read may be any of those that are missing
         for trading_pair in set(self.account_positions) - set(reported):
-            if self._positions_updated_at.get(trading_pair, 0) < asked_at:  # else the stream has opened it meanwhile
+            channel = f"{CONSTANTS.POSITIONS_CHANNEL}.{trading_pair}"
+            if self._told[channel] == told[channel]:  # else the stream has opened it meanwhile
                 self._perpetual_trading.remove_position(trading_pair)
                 self._liquidation_prices.pop(trading_pair, None)
 
@@ -1738,7 +1901,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         elif topic == "fills":
             self._process_fill(data)
         elif topic == "positions":
-            self._process_position(data)
+            self._told[f"{CONSTANTS.POSITIONS_CHANNEL}.{self._process_position(data)}"] += 1
         elif topic == "account":
             self._process_account(data)
         elif topic == "balance_events":
@@ -1760,15 +1923,25 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._funding_fee_poll_notifier.set()  # before the stream tells of later ones
 
     def _process_account(self, data: Mapping[str, Any]) -> None:
+        """Takes the account as the stream reports it, unless something newer is known."""
+        updated_at = utils.milliseconds_or_none(data, "updated_at") or 0
+        if updated_at < self._account_updated_at:
+            return
+        free_collateral = utils.decimal_from(data, "free_collateral")
+        self._account_updated_at = updated_at
+        self._told[CONSTANTS.ACCOUNT_CHANNEL] += 1
         if CONSTANTS.COLLATERAL_TOKEN in self._account_balances:
-            free_collateral = utils.decimal_from(data, "free_collateral")
             self._account_available_balances[CONSTANTS.COLLATERAL_TOKEN] = free_collateral
         self._process_account_health(data)
 
     def _process_balance_event(self, data: Mapping[str, Any]) -> None:
-        token = data.get("settlement_asset_name") or CONSTANTS.COLLATERAL_TOKEN
+        """Takes a token's balance, unless something newer is known."""
+        token = utils.text_or_empty(data, "settlement_asset_name") or CONSTANTS.COLLATERAL_TOKEN
+        created_at = utils.milliseconds_or_none(data, "created_at") or 0
         balance = utils.decimal_or_none(data, "settlement_asset_balance_after")
-        if balance is not None:
+        if balance is not None and created_at >= self._balances_updated_at.get(token, 0):
+            self._balances_updated_at[token] = created_at
+            self._told[f"{CONSTANTS.BALANCE_EVENTS_CHANNEL}.{token}"] += 1
             self._account_balances[token] = balance
 
     def _process_funding_payment(self, data: Mapping[str, Any]) -> None:
@@ -1814,6 +1987,13 @@ def _best_price(entries: Iterable[Any]) -> Decimal | None:
     """The first price of a side of a book, without the noise of the float."""
     best = next(iter(entries), None)
     return Decimal(str(best.price)) if best is not None else None
+
+
+def _set_or_remove(balances: dict[str, Decimal], token: str, balance: Decimal | None) -> None:
+    if balance is None:
+        balances.pop(token, None)
+    else:
+        balances[token] = balance
 
 
 def _milliseconds(seconds: float) -> int:

@@ -200,7 +200,8 @@ class Settings(BaseModel):
     cancel_on_disconnect: Annotated[bool, _flag("cancel on disconnect")] = Field(
         default=False,
         description="Whether the exchange is to cancel open orders as soon as the bot's private socket drops. Orders "
-        "then go over that socket, for it covers no others, and none are placed while it is gone.",
+        "then go over that socket, for it covers no others, and none are placed while it is gone; take-profits and "
+        "stop-losses stay.",
     )
     rpi: Annotated[bool, _flag("RPI default")] = Field(
         default=False,
@@ -628,6 +629,54 @@ def trading_rule_from_market(market: Mapping[str, Any]) -> TradingRule:
         sell_order_collateral_token=CONSTANTS.COLLATERAL_TOKEN,
         **optional,
     )
+
+
+def market_event(message: Any) -> tuple[str, str, Mapping[str, Any]] | None:
+    """A message of the `markets` channel.
+
+    :return: the exchange's name of the market, what has happened to it (CREATED, UPDATED, SETTLED, DELETED, or what may
+        come), and the changed fields; None if it is another message
+    """
+    params = message.get("params") if isinstance(message, dict) else None
+    if not isinstance(params, dict) or str(params.get("channel")).split(".")[0] != "markets":
+        return None
+    data = params.get("data")
+    if not isinstance(data, dict) or not data.get("symbol"):
+        return None
+    changed = data.get("changed_fields")
+    return str(data["symbol"]), str(data.get("event_type")), changed if isinstance(changed, dict) else {}
+
+
+def not_traded_text(trading_pair: str, market: Mapping[str, Any] | None, now: float) -> str | None:
+    """Why no orders are taken in a market, in a sentence; None if they are.
+
+    :param market: as `GET /markets` lists it; None if it does not
+    :param now: seconds, by the exchange's clock
+    """
+    if market is None:
+        return f"{trading_pair} is not listed on Paradex any more."
+    if not is_exchange_information_valid(market):
+        mode = market.get("trading_mode") or market.get("asset_kind")
+        return f"{trading_pair} is not traded on Paradex's order book any more: its market is {mode}."
+    opens, expires = (decimal_or_none(market, key) or 0 for key in ("open_at", "expiry_at"))
+    if opens > now * 1000:
+        return f"{trading_pair} is not open for trading on Paradex yet."
+    if 0 < expires <= now * 1000:
+        return f"{trading_pair} has expired on Paradex."
+    return None
+
+
+def check_market(market: Mapping[str, Any]) -> None:
+    """Reads all of a market of `GET /markets` that is looked at later, so that it is taken as a whole or not at all.
+
+    :raises ValueError: if something of it cannot be read
+    """
+    for order_class in CONSTANTS.ORDER_CLASSES:
+        market_fee_rates(market, order_class)
+    max_leverage(market)
+    funding_period_seconds(market)
+    not_traded_text("", market, 0.0)
+    size_or_none(market, "price_bands_width")
 
 
 def funding_period_seconds(market: Mapping[str, Any]) -> int:
@@ -1298,17 +1347,24 @@ def system_state_consequence(state: str) -> str:
     }.get(state, "which this connector does not know, so orders are sent as ever")
 
 
-def check_position_orders(prices: Mapping[str, Decimal], view: MarketView) -> None:
-    """Checks the trigger prices, by trigger type, that a position's take-profit and stop-loss are to have.
+def check_position_orders(prices: Mapping[str, tuple[Decimal | None, Decimal | None]], view: MarketView) -> None:
+    """Checks what a position's take-profit and stop-loss are to have.
 
+    :param prices: by trigger type, trigger price and limit price; None for none
     :raises ValueError: if there is no position, or a price is off the tick or on the wrong side of the mark price
     """
-    if prices and not view.position:
-        raise ValueError("There is no position that a take-profit or stop-loss could close.")
     closing_side = TradeType.SELL if view.position > 0 else TradeType.BUY
-    for trigger_type, price in prices.items():
-        _check_price("trigger price", price, view.rule)
-        _check_trigger_side(closing_side, trigger_type, price, view.mark_price)
+    for trigger_type, (trigger_price, limit_price) in prices.items():
+        if trigger_price is None and limit_price is not None:
+            raise ValueError(f"A {trigger_type} needs a trigger price beside its limit price {limit_price}.")
+        if trigger_price is None:
+            continue
+        if not view.position:
+            raise ValueError("There is no position that a take-profit or stop-loss could close.")
+        _check_price("trigger price", trigger_price, view.rule)
+        if limit_price is not None:
+            _check_price("limit price", limit_price, view.rule)
+        _check_trigger_side(closing_side, trigger_type, trigger_price, view.mark_price)
         _check_size(closing_side, abs(view.position), True, None, view)
 
 

@@ -736,6 +736,28 @@ class Backoff:
         self._attempt = 0
 
 
+class Sparingly:
+    """Passes a text on if none was for a while; how many were held back meanwhile stands in the next one.
+
+    :param say: e.g. a logger's method
+    :param pause: seconds
+    """
+
+    def __init__(self, say: Callable[[str], None], pause: float = CONSTANTS.LOG_PAUSE):
+        self._say, self._pause = say, pause
+        self._said_at: float | None = None
+        self._held_back = 0
+
+    def __call__(self, text: str) -> None:
+        now = time.monotonic()
+        if self._said_at is not None and now - self._said_at < self._pause:
+            self._held_back += 1
+            return
+        more = f" ({self._held_back} more like this in the last {now - (self._said_at or now):.0f} s)"
+        self._say(text + more if self._held_back else text)
+        self._said_at, self._held_back = now, 0
+
+
 class RpcSession:
     """One connected socket: calls that are answered or time out, and data handed to `on_message` as it comes.
 
@@ -1154,6 +1176,8 @@ def decode_frame(frame: bytes) -> BookFrame | TradeFrame | BboFrame | SummaryFra
 
 def _decode_book(frame: bytes, block_length: int) -> BookFrame:
     timestamp, seq, package = _block(_BOOK, frame, block_length)
+    if package > 1:
+        raise FrameError(f"a book of the unknown kind {package}")
     bids, position = _rows(frame, 8 + block_length, seq)
     asks, position = _rows(frame, position, seq)
     market, _ = _string(frame, position)

@@ -8,7 +8,10 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[2]
-SMALL = ("--repeats", "1", "--orders", "90", "--stream-seconds", "2", "--hour-minutes", "2", "--warm-up-hours", "0")
+SMALL = (
+    *("--repeats", "1", "--orders", "90", "--stream-seconds", "2"),
+    *("--minutes", "10", "--warm-up-hours", "0", "--warm-up-rounds", "1"),
+)
 KEYS = {
     "rest_orders_per_s",
     "rest_cpu_ms_per_order",
@@ -27,9 +30,11 @@ KEYS = {
     "stream_messages_per_s",
     "stream_speed",
     "memory_fresh_mib",
+    "history_filled_percent",
     "memory_start_mib",
     "memory_end_mib",
     "memory_growth_mib_per_h",
+    "blocks_growth_percent_per_h",
     "hour_speed",
     "python",
     "machine",
