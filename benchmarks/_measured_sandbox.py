@@ -66,9 +66,7 @@ class MeasuredExchange(Exchange):
             "mark candles": least((len(kinds[PriceKind.MARK]) for kinds in candles), PRICE_HISTORY),
             "spot candles": least((len(kinds[PriceKind.UNDERLYING]) for kinds in candles), PRICE_HISTORY),
             "volumes": least((len(market.stats.buckets) for market in traded), WINDOW_MINUTES),
-            "funding data": least(
-                (len(market.funding.history) for market in traded if market.funding), FUNDING_HISTORY
-            ),
+            "funding data": least(map(len, funding), FUNDING_HISTORY),
             "orders": least((len(account.orders) for account in accounts), HISTORY_LENGTH),
             "fills": least((len(account.fills) for account in accounts), HISTORY_LENGTH),
             "funding payments": least((len(account.funding_payments) for account in accounts), HISTORY_LENGTH),

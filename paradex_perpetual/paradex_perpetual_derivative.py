@@ -1,7 +1,9 @@
 """Paradex perpetuals as a Hummingbot connector."""
 
 import asyncio
-from collections import Counter, defaultdict
+import secrets
+import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -30,7 +32,7 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_st
 )
 from hummingbot.connector.perpetual_derivative_py_base import PerpetualDerivativePyBase
 from hummingbot.connector.trading_rule import TradingRule
-from hummingbot.connector.utils import get_new_client_order_id
+from hummingbot.connector.utils import TradeFillOrderDetails, get_new_client_order_id
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
@@ -44,6 +46,14 @@ from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 _FINAL_STATES = frozenset({OrderState.CANCELED, OrderState.FILLED, OrderState.FAILED})
+_FORWARD = {OrderState.PENDING_CREATE: 0, OrderState.OPEN: 1, OrderState.PARTIALLY_FILLED: 2}
+
+
+# Of a trading rule, all that a market decides.
+_CHANGING_RULES = (
+    *("min_order_size", "max_order_size", "min_base_amount_increment"),
+    *("min_price_increment", "min_notional_size", "min_order_value"),
+)
 
 
 class _OrderNotFoundError(web_utils.ParadexError):
@@ -61,15 +71,44 @@ class _OrderRecord:
     :ivar terms: None until the exchange has told them
     :ivar heard: set whenever it has told something about the order
     :ivar modifying: held by the one modification that is on its way
+    :ivar missed_at: when it was not found last, by the exchange's clock
     """
 
     terms: utils.OrderTerms | None = None
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     modifying: asyncio.Lock = field(default_factory=asyncio.Lock)
+    missed_at: float = -CONSTANTS.NOT_FOUND_SPACING
+
+
+@dataclass(eq=False)
+class _Cancel:
+    """An order that is to be cancelled, until it is closed or the exchange refuses.
+
+    :ivar due_at: when it is looked at again if nothing is heard of it, by a clock that is never set
+    :ivar decided: set when its order is closed, or the exchange has taken or refused the cancel
+    :ivar refusal: why it was refused
+    """
+
+    order: InFlightOrder
+    due_at: float
+    backoff: web_utils.Backoff = field(
+        default_factory=lambda: web_utils.Backoff(CONSTANTS.CANCEL_SILENCE, CONSTANTS.CANCEL_SILENCE_MAXIMUM)
+    )
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+    refusal: web_utils.ParadexError | None = None
 
 
 class ParadexOrderTracker(ClientOrderTracker):
-    """A tracker in which a closed order stays closed, whatever arrives late or out of order."""
+    """A tracker in which an order goes forward only, whatever arrives late or out of order: a closed one stays closed.
+
+    :ivar is_cancelling: whether a cancel of an order is being followed, so that it is not merely open again
+    """
+
+    is_cancelling: Callable[[str], bool] = staticmethod(lambda client_order_id: False)
+
+    def found(self, client_order_id: str) -> None:
+        """The exchange knows an order: what was counted of its absence is void."""
+        self._order_not_found_records.pop(client_order_id, None)
 
     def remember(self, order: InFlightOrder) -> None:
         """Has fills of an order that is closed taken for another while."""
@@ -89,7 +128,18 @@ class ParadexOrderTracker(ClientOrderTracker):
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
         if order is not None and order.current_state in _FINAL_STATES:
             return
+        if order is not None and self._steps_back(order, order_update.new_state):
+            if order.exchange_order_id is None and order_update.exchange_order_id is not None:
+                order.update_exchange_order_id(order_update.exchange_order_id)
+            return
         await super()._process_order_update(order_update)
+
+    def _steps_back(self, order: InFlightOrder, state: OrderState) -> bool:
+        if state not in _FORWARD:
+            return False
+        if order.is_pending_cancel_confirmation:
+            return self.is_cancelling(order.client_order_id)
+        return _FORWARD[state] < _FORWARD.get(order.current_state, 0)
 
 
 class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
@@ -139,6 +189,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._trading_pairs_by_market: Mapping[str, str] = {}  # the base class keeps its own out of Python's sight
         self._account_fees: tuple[Decimal | None, Decimal | None] = (None, None)
         self._retail_lost = False
+        self._client_id_prefix = utils.client_id_prefix(utils.hummingbot_instance_id() or secrets.token_hex(16))
+        self._unknown_orders = utils.UnknownOrders(self._client_id_prefix)
+        self._foreign_orders_said = False
+        self._looked_for_lost_fills = False
+        self._told_fills: deque[str] = deque(
+            maxlen=CONSTANTS.FILLS_MEMORY
+        )  # ids; those of tracked orders, and of others
+        self._told_fills_set: set[str] = set()
+        self._cancels: dict[str, _Cancel] = {}  # by client id
+        self._cancel_watch: asyncio.Task[None] | None = None
+        self._monotonic = time.monotonic
         self._submitting: set[str] = set()  # client ids of orders whose submission has not been answered yet
         self._fills_owed: dict[str, tuple[InFlightOrder, Decimal]] = {}  # closed orders whose fills are not all known
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
@@ -204,7 +265,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     @property
     def client_order_id_prefix(self) -> str:
-        return CONSTANTS.CLIENT_ID_PREFIX
+        return self._client_id_prefix
 
     @property
     def trading_rules_request_path(self) -> str:
@@ -336,7 +397,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         )
 
     def _create_order_tracker(self) -> ClientOrderTracker:
-        return ParadexOrderTracker(connector=self)
+        tracker = ParadexOrderTracker(connector=self)
+        tracker.is_cancelling = lambda client_order_id: client_order_id in self._cancels
+        return tracker
 
     def _is_request_exception_related_to_time_synchronizer(self, request_exception: Exception) -> bool:
         return (
@@ -406,6 +469,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def start_network(self) -> None:
         await super().start_network()
         self._order_entry.start()
+        self._watch_cancels_soon()
         for client_order_id in list(self._fills_owed):
             self._complete_fills_soon(client_order_id)
         if self._auth.is_read_only and not self._trading_required:
@@ -429,6 +493,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             task.cancel()  # who is owed fills is remembered for the next start
         self._fills_tasks.clear()
         self._order_entry.stop()
+        if self._cancel_watch is not None:
+            self._cancel_watch.cancel()  # what is to be cancelled is remembered for the next start
+            self._cancel_watch = None
         for task in self._fitting.values():
             task.cancel()
         self._fitting.clear()
@@ -523,7 +590,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         for trading_pair in self._trading_rules.keys() - rules.keys() - self._followed_pairs():
             del self._trading_rules[trading_pair]
         for trading_pair, rule in rules.items():
-            vars(self._trading_rules.setdefault(trading_pair, rule)).update(vars(rule))
+            held = self._trading_rules.setdefault(trading_pair, rule)
+            for name in _CHANGING_RULES:
+                setattr(held, name, getattr(rule, name))
         self._initialize_trading_pair_symbols_from_exchange_info(exchange_info)
 
     def market_changed(self, symbol: str, kind: str, changed: Mapping[str, Any]) -> None:
@@ -893,10 +962,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if the order does not exist
         """
         self.logger().warning(f"It is not known yet whether {client_order_id} was placed ({cause}); asking Paradex.")
-        certain_at = self._time_synchronizer.time() + recv_window_ms * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        # Not by the exchange's clock: that one may be found to be wrong, and be set, while this waits.
+        certain_at = self._monotonic() + recv_window_ms * 1e-3 + CONSTANTS.OUTCOME_MARGIN
         backoff = web_utils.Backoff(initial=0.25, maximum=5.0)
         while True:
-            asked_at = self._time_synchronizer.time()
+            asked_at = self._monotonic()
             try:
                 order = await self._find_order(client_order_id)
             except web_utils.ParadexError as error:
@@ -909,8 +979,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                     raise web_utils.ParadexError(f"{client_order_id} was not placed: {cause}")
             await self._sleep(backoff.next())
 
-    async def _find_order(self, client_order_id: str) -> Mapping[str, Any] | None:
-        """An order by its client id, open or closed.
+    async def _find_order(self, client_order_id: str, exchange_order_id: str | None = None) -> Mapping[str, Any] | None:
+        """An order by its client id, open or closed; by the exchange's id also one that is neither yet.
 
         :return: None only if the exchange says that it knows no such order
         """
@@ -924,6 +994,21 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_FOUND_ERRORS:
                 raise
+        order = await self._closed_order(client_order_id)
+        if order is None and exchange_order_id is not None:
+            try:
+                order = await self._api_get(
+                    path_url=CONSTANTS.ORDER_PATH.format(order_id=web_utils.quoted(exchange_order_id)),
+                    is_auth_required=True,
+                    limit_id=CONSTANTS.ORDER_BY_CLIENT_ID_PATH,
+                )
+                return _readable_order(order)
+            except web_utils.ApiError as error:
+                if error.code not in CONSTANTS.ORDER_NOT_FOUND_ERRORS:
+                    raise
+        return order
+
+    async def _closed_order(self, client_order_id: str) -> Mapping[str, Any] | None:
         history = map(_readable_order, await self._results(CONSTANTS.ORDERS_HISTORY_PATH, client_id=client_order_id))
         return next((order for order in history if order.get("client_id") == client_order_id), None)
 
@@ -937,27 +1022,146 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return True
         if order_id in self._submitting:
             # Its submission is still in the air: a cancel that overtakes it would find nothing.
+            cancel = self._follow_cancel(tracked_order)
             try:
                 async with asyncio.timeout(CONSTANTS.WS_CALL_TIMEOUT):
                     await tracked_order.wait_until_processed_by_exchange()
             except TimeoutError:  # which the base class would take for an order that was not found
-                raise web_utils.NoAnswerError(f"the submission of {order_id} has not been answered yet") from None
+                return await self._until_decided(cancel, f"the submission of {order_id} has not been answered yet")
             if tracked_order.is_done:
                 return False
         try:
-            market = await self.exchange_symbol_associated_to_pair(tracked_order.trading_pair)
-            await self._order_entry.cancel(order_id, market, tracked_order.exchange_order_id)
-        except web_utils.NoAnswerError:
-            self._reconcile_soon()  # it may have happened
-            raise
+            await self._send_cancel(tracked_order)
+        except web_utils.NoAnswerError as error:
+            self.logger().warning(f"It is not known yet whether {order_id} is cancelled ({error}); asking Paradex.")
+            return await self._until_decided(self._follow_cancel(tracked_order), str(error))
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
                 raise
-            self._reconcile_soon()  # it has probably just been filled
-            if error.code in CONSTANTS.ORDER_NOT_FOUND_ERRORS:
-                raise  # the base class counts these
-            return False
+            return await self._cancel_what_is_not_open(tracked_order, error)
+        self._follow_cancel(tracked_order)
         return True
+
+    async def _send_cancel(self, order: InFlightOrder) -> None:
+        market = await self.exchange_symbol_associated_to_pair(order.trading_pair)
+        await self._order_entry.cancel(order.client_order_id, market, order.exchange_order_id)
+
+    async def _cancel_what_is_not_open(self, order: InFlightOrder, error: web_utils.ApiError) -> bool:
+        """An order that is not open may be closed, or not open yet, or none: that the exchange finds no open one is no
+        proof that there is none.
+
+        :return: whether its cancel goes on
+        :raises web_utils.ApiError: if the exchange does not know the order at all; the base class counts these
+        """
+        try:
+            payload = await self._find_order(order.client_order_id, order.exchange_order_id)
+        except web_utils.ParadexError:
+            self._reconcile_soon()
+            return await self._until_decided(self._follow_cancel(order), str(error))
+        if payload is not None:
+            self._process_order(payload)
+            self._reconcile_soon()  # it has probably just been filled
+            if payload["status"] == CONSTANTS.STATUS_CLOSED:
+                return False
+        elif not self._is_on_its_way(order):
+            self._reconcile_soon()
+            if error.code in CONSTANTS.ORDER_NOT_FOUND_ERRORS:
+                raise error
+            return False
+        return await self._until_decided(self._follow_cancel(order), str(error))
+
+    def _follow_cancel(self, order: InFlightOrder) -> _Cancel:
+        """Sees to it that an order ends which is to be cancelled: its cancel, or the news of it, may have been lost."""
+        cancel = self._cancels.get(order.client_order_id)
+        if cancel is None:
+            cancel = _Cancel(order, self._monotonic())
+            cancel.due_at += cancel.backoff.next()
+            if order.client_order_id not in self._order_tracker.active_orders:  # nobody waits for a lost order
+                cancel.decided.set()
+                return cancel
+            self._cancels[order.client_order_id] = cancel
+            self._watch_cancels_soon()
+        return cancel
+
+    async def _until_decided(self, cancel: _Cancel, cause: str) -> bool:
+        """:return: True when the cancel was taken, or the order is closed
+
+        :raises web_utils.ParadexError: if it was refused, or is not decided for long; it is followed on
+        """
+        try:
+            async with asyncio.timeout(CONSTANTS.CANCEL_PATIENCE):
+                await cancel.decided.wait()
+        except TimeoutError:
+            raise web_utils.NoAnswerError(
+                f"it is not known yet whether {cancel.order.client_order_id} is cancelled: {cause}"
+            ) from None
+        if cancel.refusal is not None:
+            raise cancel.refusal
+        return True
+
+    def _watch_cancels_soon(self) -> None:
+        if self._cancels and (self._cancel_watch is None or self._cancel_watch.done()):
+            self._cancel_watch = safe_ensure_future(self._watch_cancels())
+
+    async def _watch_cancels(self) -> None:
+        """Looks at the list of open orders for cancels of which nothing is heard, and repeats those that got lost."""
+        while self._cancels:
+            now = self._monotonic()
+            await self._sleep(max(0.01, min(cancel.due_at for cancel in self._cancels.values()) - now))
+            now = self._monotonic()
+            self._drop_ended_cancels()
+            due = [cancel for cancel in self._cancels.values() if cancel.due_at <= now]
+            if not due:
+                continue
+            for cancel in due:
+                cancel.due_at = now + cancel.backoff.next()
+            due = [cancel for cancel in due if cancel.order.client_order_id not in self._submitting]
+            try:
+                if due:
+                    await self._compare_open_orders()
+            except (KeyError, TypeError, ValueError, web_utils.ParadexError) as error:
+                self.logger().debug(f"Paradex cannot be asked about cancelled orders yet: {error!r}")
+                continue
+            await safe_gather(*(self._repeat_cancel(cancel) for cancel in due))
+
+    def _drop_ended_cancels(self) -> None:
+        for client_order_id, cancel in list(self._cancels.items()):
+            if client_order_id not in self._order_tracker.active_orders or cancel.order.is_done:
+                del self._cancels[client_order_id]
+                cancel.decided.set()
+
+    async def _repeat_cancel(self, cancel: _Cancel) -> None:
+        order = cancel.order
+        if self._cancels.get(order.client_order_id) is not cancel:
+            return
+        try:
+            await self._send_cancel(order)
+        except web_utils.ApiError as error:
+            if error.code in CONSTANTS.ORDER_NOT_OPEN_ERRORS or isinstance(error, web_utils.RateLimitedError):
+                return  # the next look tells
+            self.logger().warning(f"{order.client_order_id} is not cancelled: {error}")
+            cancel.refusal = error
+            self._cancels.pop(order.client_order_id, None)
+        except (ValueError, web_utils.ParadexError) as error:
+            self.logger().debug(f"{order.client_order_id} is not cancelled yet: {error}")
+            return
+        cancel.decided.set()
+
+    async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
+        """As in the base class, without its traceback for what is no mistake in the program."""
+        try:
+            cancelled = await self._execute_order_cancel_and_process_update(order=order)
+        except web_utils.ParadexError as error:
+            client_order_id = order.client_order_id
+            if self._is_order_not_found_during_cancelation_error(error):
+                self.logger().warning(f"Failed to cancel order {client_order_id} (order not found)")
+                await self._order_tracker.process_order_not_found(client_order_id)
+            else:
+                # The first text is the framework's: its acceptance tests look for it.
+                self.logger().error(f"Failed to cancel order {client_order_id}")
+                self.logger().error(f"{client_order_id} is not cancelled: {error}")
+            return None
+        return order.client_order_id if cancelled else None
 
     def batch_order_create(
         self,
@@ -1021,6 +1225,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                     client_order_id=order.client_order_id,
                 )
                 self._order_tracker.process_order_update(update)
+                self._follow_cancel(order)
         await safe_gather(*map(self._execute_order_cancel, late))
         return [order.client_order_id for order in orders]
 
@@ -1053,6 +1258,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if nothing was sent, or the exchange has not decided in half a minute; whatever
             it decides, the tracked order will follow
         """
+        return await self._modify_order(client_order_id, price, amount, trigger_price, CONSTANTS.OUTCOME_MARGIN)
+
+    async def _modify_order(
+        self,
+        client_order_id: str,
+        price: Decimal | None,
+        amount: Decimal | None,
+        trigger_price: Decimal | None,
+        patience: float,
+    ) -> InFlightOrder:
+        """:meth:`modify_order`, which waits for the outcome so many seconds."""
         order = self._order_tracker.fetch_tracked_order(client_order_id)
         if order is None:
             raise ValueError(f"There is no open order {client_order_id}.")
@@ -1068,11 +1284,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             view = self._market_view(order.trading_pair)
             wanted = utils.modified_terms(order, terms, view, price, amount, trigger_price)
             if not wanted.asks_the_same(terms):
-                await self._modify(order, record, terms, wanted)
+                await self._modify(order, record, terms, wanted, patience)
         return order
 
     async def _modify(
-        self, order: InFlightOrder, record: _OrderRecord, before: utils.OrderTerms, wanted: utils.OrderTerms
+        self,
+        order: InFlightOrder,
+        record: _OrderRecord,
+        before: utils.OrderTerms,
+        wanted: utils.OrderTerms,
+        patience: float,
     ) -> None:
         """Asks for a modification and follows it until it has happened.
 
@@ -1093,9 +1314,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 self._reconcile_soon()  # it has probably just been filled
             raise NotModifiedError(f"{client_order_id} was not modified: {error}") from error
         terms = await self._terms_when(
-            order, record, lambda terms: utils.is_modification_decided(terms, before, wanted, request_id)
+            order, record, lambda terms: utils.is_modification_decided(terms, before, wanted, request_id), patience
         )
-        if terms is None and request_id is None:
+        if terms is None and request_id is None and patience >= CONSTANTS.OUTCOME_MARGIN:
             # It would have been received and worked on by now.
             raise NotModifiedError(f"{client_order_id} was not modified: {cause}")
         if terms is None:
@@ -1108,13 +1329,18 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         raise NotModifiedError(f"{client_order_id} was not modified: Paradex refused, {terms.request_message}")
 
     async def _terms_when(
-        self, order: InFlightOrder, record: _OrderRecord, condition: Callable[[utils.OrderTerms], bool]
+        self,
+        order: InFlightOrder,
+        record: _OrderRecord,
+        condition: Callable[[utils.OrderTerms], bool],
+        patience: float = CONSTANTS.OUTCOME_MARGIN,
     ) -> utils.OrderTerms | None:
         """What an order is for as soon as that fulfils a condition: told by the stream, or by REST if it is silent.
 
-        :return: None if that has not come about when whatever was sent must have been worked on
+        :param patience: seconds; by default, whatever was sent must have been worked on then
+        :return: None if that has not come about in this time
         """
-        certain_at = self._time_synchronizer.time() + CONSTANTS.OUTCOME_MARGIN
+        certain_at = self._monotonic() + patience
         pause = CONSTANTS.MODIFY_SILENCE if record.terms is not None else 0.0
         while True:
             if record.terms is not None and condition(record.terms):
@@ -1134,10 +1360,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _ask_for_terms(self, order: InFlightOrder, record: _OrderRecord, pause: float) -> float:
         """Asks REST about an order after a pause, and takes over what it says.
 
-        :return: when it was asked, by the exchange's clock in seconds; 0 if that did not succeed
+        :return: when it was asked, in seconds of the monotonic clock; 0 if that did not succeed
         """
         await self._sleep(pause)
-        asked_at = self._time_synchronizer.time()
+        asked_at = self._monotonic()
         try:
             payload = await self._find_order(order.client_order_id)
         except web_utils.ParadexError as error:
@@ -1204,11 +1430,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :param trigger_type: `take_profit` or `stop_loss`
         """
-        prefix = CONSTANTS.POSITION_CLIENT_ID_PREFIXES[trigger_type]
+        mark = CONSTANTS.POSITION_CLIENT_ID_MARKS[trigger_type]
         orders = (
             order
             for order in self._order_tracker.active_orders.values()
-            if order.trading_pair == trading_pair and order.client_order_id.startswith(prefix) and not order.is_done
+            if order.trading_pair == trading_pair
+            and order.client_order_id.startswith(mark, len(self._client_id_prefix))
+            and not order.is_done
         )
         return next(orders, None)
 
@@ -1242,7 +1470,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         client_id = get_new_client_order_id(
             is_buy=closing_side is TradeType.BUY,
             trading_pair=trading_pair,
-            hbot_order_id_prefix=CONSTANTS.POSITION_CLIENT_ID_PREFIXES[trigger_type],
+            hbot_order_id_prefix=self._client_id_prefix + CONSTANTS.POSITION_CLIENT_ID_MARKS[trigger_type],
             max_id_len=self.client_order_id_max_length,
         )
         error = await self._create_order(
@@ -1279,7 +1507,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _unfit_position_orders(self, trading_pair: str) -> list[InFlightOrder]:
         """Those that wait for another size, or against another side, than the position has."""
         position = self._position_size(trading_pair)
-        orders = (self.position_order(trading_pair, kind) for kind in CONSTANTS.POSITION_CLIENT_ID_PREFIXES)
+        kinds = (CONSTANTS.TRIGGER_STOP_LOSS, CONSTANTS.TRIGGER_TAKE_PROFIT)  # the one that is missed more comes first
+        orders = (self.position_order(trading_pair, kind) for kind in kinds)
         return [
             order
             for order in orders
@@ -1312,7 +1541,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             if position == 0 or (position > 0) == (order.trade_type is TradeType.BUY):
                 await self._remove_position_order(order)
             else:
-                await self.modify_order(order.client_order_id, amount=abs(position))
+                repeat = CONSTANTS.POSITION_ORDERS_REPEAT
+                await self._modify_order(order.client_order_id, None, abs(position), None, repeat)
         except (ValueError, web_utils.ParadexError) as error:
             if order.client_order_id in self._records:  # else it is closed
                 self.logger().warning(
@@ -1332,21 +1562,65 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self, orders: list[InFlightOrder], error_handler: Callable[..., Awaitable[None]]
     ) -> None:
         """The status of all given orders, from one list of the open ones and one of the closed ones."""
-        if not orders:
-            return
-        payloads = await self._results(CONSTANTS.ORDERS_PATH)
-        found = dict(self._each(payloads, lambda order: (order.get("client_id"), order), "an order"))
+        if orders:
+            await self._update_from_open_orders(orders, await self._open_orders(), error_handler)
+
+    async def _update_orders(self) -> None:
+        if self.in_flight_orders:
+            await self._compare_open_orders()
+
+    async def _compare_open_orders(self) -> None:
+        """Compares the tracked orders, and those that should be tracked, with the exchange's list of open ones."""
+        asked_at = self._monotonic()
+        orders = list(self.in_flight_orders.values())
+        open_orders = await self._open_orders()
+        await self._update_from_open_orders(orders, open_orders, self._handle_update_error_for_active_order)
+        await self._look_for_unknown_orders(open_orders, asked_at)
+
+    async def _open_orders(self) -> list[Mapping[str, Any]]:
+        """:raises web_utils.UnreadableAnswerError: if it cannot be told whose an order is; it may be any"""
+        entries = await self._results(CONSTANTS.ORDERS_PATH)
+        orders = self._each(entries, _with_client_id, "an open order")
+        if len(orders) < len(entries):
+            self._each(orders, self._process_order, "an open order")
+            raise web_utils.UnreadableAnswerError("it cannot be told whose one of the open orders is")
+        return orders
+
+    async def _update_from_open_orders(
+        self,
+        orders: list[InFlightOrder],
+        open_orders: list[Mapping[str, Any]],
+        error_handler: Callable[..., Awaitable[None]],
+    ) -> None:
+        """:param open_orders: all of the account, asked for after `orders` were tracked"""
+        found = {order.get("client_id"): order for order in open_orders}
         self._each(found.values(), self._process_order, "an order")
         missing = [order for order in orders if order.client_order_id not in found]
-        if missing:
-            since = min(order.creation_timestamp for order in missing)
-            history = await self._all_results(CONSTANTS.ORDERS_HISTORY_PATH, start_at=self._asked_since(since))
-            closed = dict(self._each(history, lambda order: (order.get("client_id"), order), "an order"))
+        closed = await self._closed_orders(missing)
+        now = self._time_synchronizer.time()
         for order in missing:
-            if (payload := closed.get(order.client_order_id)) is not None:
-                self._each([payload], self._process_order, "an order")
-            elif not self._is_on_its_way(order):
+            record = self._records[order.client_order_id]
+            if order.client_order_id in closed:
+                self._each([closed[order.client_order_id]], self._process_order, "an order")
+            elif not self._is_on_its_way(order) and now - record.missed_at >= CONSTANTS.NOT_FOUND_SPACING:
+                record.missed_at = now
                 await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
+
+    async def _closed_orders(self, orders: list[InFlightOrder]) -> dict[str, Mapping[str, Any]]:
+        """Those of the given orders that are in the history, by client id.
+
+        A few are asked for by theirs: one old order must not have everything since read.
+        """
+        if len(orders) <= CONSTANTS.FEW_ORDERS:
+            client_ids = [order.client_order_id for order in orders]
+            found = await safe_gather(*map(self._closed_order, client_ids), return_exceptions=True)
+            if errors := [result for result in found if isinstance(result, BaseException)]:
+                self._each([order for order in found if isinstance(order, Mapping)], self._process_order, "an order")
+                raise errors[0]
+            return {client_id: order for client_id, order in zip(client_ids, found, strict=True) if order is not None}
+        since = min(order.creation_timestamp for order in orders)
+        history = await self._all_results(CONSTANTS.ORDERS_HISTORY_PATH, start_at=self._asked_since(since))
+        return {str(order.get("client_id")): order for order in self._each(history, _with_client_id, "a closed order")}
 
     def _is_on_its_way(self, order: InFlightOrder) -> bool:
         """Whether an order may still be between submission and answer, so that not finding it means nothing.
@@ -1357,6 +1631,94 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return True
         age = self._time_synchronizer.time() - order.creation_timestamp
         return order.exchange_order_id is None and age < self._longest_recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+
+    # === Orders that this bot does not track ===
+
+    async def _look_for_unknown_orders(self, open_orders: list[Mapping[str, Any]], asked_at: float) -> None:
+        """Cancels or adopts the open orders that an earlier run of this bot sent and never recorded; others are shown.
+
+        :param open_orders: all of the account
+        """
+        if not self._trading_required:
+            return
+        proven = self._unknown_orders.take_list(open_orders, self._is_known_order, asked_at)
+        if self._unknown_orders.others and not self._foreign_orders_said:
+            self._foreign_orders_said = True
+            self.logger().info(f"There are {self._unknown_orders.others_text()}.")
+        if self._unknown_orders.wants_another_look:
+            self._reconcile_soon()
+        await safe_gather(*map(self._settle_unknown_order, proven))
+
+    def _is_known_order(self, client_order_id: str) -> bool:
+        return (
+            client_order_id in self._order_tracker.all_fillable_orders
+            or client_order_id in self._submitting
+            or client_order_id in self._fills_owed
+        )
+
+    async def _settle_unknown_order(self, payload: Mapping[str, Any]) -> None:
+        client_order_id, market = str(payload["client_id"]), str(payload["market"])
+        trading_pair = self._trading_pairs_by_market.get(market)
+        adopt = self._settings.unknown_orders == CONSTANTS.UNKNOWN_ORDERS_ADOPT and trading_pair is not None
+        text = (
+            f"{client_order_id} is an open order of this bot ({payload['side']} {payload['size']} {market} at "
+            f"{payload['price']}) that it never recorded: it was ended before"
+        )
+        if executed := utils.executed_size(payload):
+            text += f", and {executed} of it were filled"
+        self.logger().warning(f"{text}. It is {'adopted' if adopt else 'cancelled'}.")
+        if adopt and trading_pair is not None:
+            order = utils.order_from_payload(payload, trading_pair, self.get_leverage(trading_pair))
+            self._order_tracker.start_tracking_order(order)
+            self._process_order(payload)
+            for update in await self._all_trade_updates_for_order(order) if executed else ():
+                self._take_trade_update(update)
+            return
+        try:
+            await self._order_entry.cancel(client_order_id, market, str(payload["id"]))
+        except web_utils.ParadexError as error:
+            self.logger().warning(f"{client_order_id} is not cancelled yet: {error}")
+
+    async def _look_for_lost_fills(self) -> None:
+        """Once after the start: the last fills of this bot's orders that are in none of its records.
+
+        They are of orders that were sent and not recorded before the bot was ended. No strategy knows those orders any
+        more; the position and the balance contain the fills.
+        """
+        answer = await self._private_get(CONSTANTS.FILLS_PATH, page_size=CONSTANTS.PAGE_SIZE)
+        self._looked_for_lost_fills = True
+        fills = web_utils.results_of(answer, "fills")
+        lost = [fill for fill, is_lost in self._each(fills, lambda f: (f, self._is_lost_fill(f)), "a fill") if is_lost]
+        for fill in lost:
+            self._remember_fill(utils.fill_key(fill))
+        if lost:
+            orders = {str(fill.get("client_id")) for fill in lost}
+            self.logger().warning(
+                f"{len(lost)} fills of {len(orders)} orders that this bot made before are not in the history of this "
+                f"strategy; the position contains them: {', '.join(sorted(orders)[:10])}."
+            )
+
+    def _is_lost_fill(self, payload: Mapping[str, Any]) -> bool:
+        """Whether a fill is of an order of this bot that is not tracked, and not recorded or told before."""
+        client_order_id, key = str(payload.get("client_id")), utils.fill_key(payload)
+        if not self._unknown_orders.is_own(client_order_id) or self._is_known_order(client_order_id):
+            return False
+        trading_pair = self._trading_pairs_by_market.get(str(payload["market"]))
+        recorded = TradeFillOrderDetails(self.display_name, key, trading_pair)
+        return key not in self._told_fills_set and recorded not in self._current_trade_fills
+
+    def _remember_fill(self, key: str) -> None:
+        if key not in self._told_fills_set:
+            if len(self._told_fills) == self._told_fills.maxlen:
+                self._told_fills_set.discard(self._told_fills[0])
+            self._told_fills.append(key)
+            self._told_fills_set.add(key)
+
+    def _take_trade_update(self, update: TradeUpdate) -> None:
+        self._remember_fill(update.trade_id)
+        self._order_tracker.process_trade_update(update)
+
+    # === What the stream and the lists tell of orders ===
 
     async def _update_orders_fills(self, orders: list[InFlightOrder]) -> None:
         """Every fill since the last one seen, from one list for all orders."""
@@ -1370,9 +1732,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self.logger().warning(f"Failed to fetch the fills, the next poll repeats it: {error}")
             return
         timed = self._each(fills, lambda fill: (_created_at(fill), fill), "a fill")
-        for fill in sorted(timed, key=lambda entry: entry[0]):
-            self._each([fill[1]], self._process_fill, "a fill")
-        if timed:
+        in_order = [fill for _, fill in sorted(timed, key=lambda entry: entry[0])]
+        taken = self._each(in_order, self._process_fill, "a fill")
+        if timed and len(taken) == len(fills):  # else what could not be read is asked for again
             newest = max(created_at for created_at, _ in timed)
             self._fills_watermark = newest - _milliseconds(CONSTANTS.FILLS_OVERLAP)
 
@@ -1409,8 +1771,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         order = self._order_tracker.all_updatable_orders.get(client_order_id)
         if order is None:
             return
+        self._order_tracker.found(client_order_id)
         update = self._order_update(payload, order)
         self._watch_order_class(payload)
+        if update.new_state in _FINAL_STATES and (cancel := self._cancels.pop(client_order_id, None)) is not None:
+            cancel.decided.set()
         if update.new_state in _FINAL_STATES and utils.executed_size(payload) > order.executed_amount_base:
             self._fills_owed[client_order_id] = (order, utils.executed_size(payload))
             self._complete_fills_soon(client_order_id)
@@ -1442,7 +1807,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             # The framework forgets a closed order after 30 s, and with it whose fills these are.
             self._order_tracker.remember(order)
             for update in updates:
-                self._order_tracker.process_trade_update(update)
+                self._take_trade_update(update)
             if order.executed_amount_base >= executed:
                 break
         if order.executed_amount_base < executed:
@@ -1459,7 +1824,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             (order for order in orders.values() if order.exchange_order_id == payload.get("order_id")), None
         )
         if order is not None:
-            self._order_tracker.process_trade_update(utils.trade_update_from_fill(payload, order))
+            self._take_trade_update(utils.trade_update_from_fill(payload, order))
+        elif self._is_lost_fill(payload):
+            self._remember_fill(utils.fill_key(payload))
+            self.logger().warning(
+                f"A fill of {payload['size']} {payload['market']} at {payload['price']} is of {payload['client_id']}, "
+                "an order of this bot that it does not track: it is in the position, but not in the bot's history."
+            )
 
     def _watch_order_class(self, payload: Mapping[str, Any]) -> None:
         """Says it when orders that should be Retail are taken as Pro, and when they are Retail again."""
@@ -1484,8 +1855,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             "leverage": self._update_leverage(),
             "positions": self._update_positions(),
             "balances": self._update_balances(),
-            "orders": self._update_order_status(),
+            "orders": self._update_all_orders(),
         }
+        if self._trading_required and not self._looked_for_lost_fills:
+            parts["fills of earlier runs"] = self._look_for_lost_fills()
         if self._mmp_freezes:
             parts["market-maker protection"] = self._update_mmp()
         results = await asyncio.gather(*parts.values(), return_exceptions=True)
@@ -1502,6 +1875,26 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._warn_of_polls(
                 f"Could not update the {' and '.join(expected)} of {self.name}: {failures[expected[0]]}"
             )
+
+    async def _update_all_orders(self) -> None:
+        await self._update_orders_fills(list(self._order_tracker.all_fillable_orders.values()))
+        await self._compare_open_orders()
+
+    async def _lost_orders_update_polling_loop(self) -> None:
+        """As in the base class, which logs two tracebacks a second while the exchange cannot be asked."""
+        failing = False
+        while True:
+            try:
+                await self._cancel_lost_orders()
+                await self._update_lost_orders_status()
+                failing = False
+            except web_utils.ParadexError as error:
+                if not failing:
+                    self.logger().warning(f"Paradex cannot be asked about lost orders, trying again: {error}")
+                failing = True
+            except Exception:
+                self.logger().exception("Unexpected error while updating lost orders.")
+            await self._sleep(self.SHORT_POLL_INTERVAL)
 
     def _reconcile_soon(self) -> None:
         """Has orders, fills, positions and balances compared with REST; reasons that come together share a pass."""
@@ -1612,6 +2005,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             lines.append(f"Liquidation price of {trading_pair}: {price:f}")
         if self.order_restriction:
             lines.append(self.order_restriction)
+        if self._unknown_orders.others:
+            lines.append(f"There are {self._unknown_orders.others_text()}")
         if self.mmp_frozen:
             lines.append(f"Frozen by market-maker protection: {', '.join(self.mmp_frozen)}")
         stale = [pair for pair in self._trading_pairs if not self.is_book_live(pair)]
@@ -1962,6 +2357,15 @@ def _excerpt(payload: Any) -> str:
 def _is_of(fill: Mapping[str, Any], client_order_id: str, exchange_order_id: str | None) -> bool:
     """Whether a fill is of an order."""
     return fill.get("client_id") == client_order_id or fill.get("order_id") == exchange_order_id
+
+
+def _with_client_id(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An order of a list, as it is.
+
+    :raises ValueError: if its client id, which may be missing, is no text
+    """
+    utils.text_or_empty(payload, "client_id")
+    return payload
 
 
 def _readable_order(payload: Any) -> Mapping[str, Any]:

@@ -2,11 +2,13 @@
 which markets are ours, and payload in, object out. Imported at every start of Hummingbot: keep it light.
 """
 
+import hashlib
 import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -18,7 +20,13 @@ from hummingbot.connector.derivative.position import Position
 from hummingbot.connector.trading_rule import TradingRule
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionSide, TradeType
 from hummingbot.core.data_type.funding_info import FundingInfo, FundingInfoUpdate
-from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
+from hummingbot.core.data_type.in_flight_order import (
+    InFlightOrder,
+    OrderState,
+    OrderUpdate,
+    PerpetualDerivativeInFlightOrder,
+    TradeUpdate,
+)
 from hummingbot.core.data_type.trade_fee import TokenAmount, TradeFeeBase, TradeFeeSchema
 from pydantic import (
     AfterValidator,
@@ -901,6 +909,99 @@ def trade_update_from_fill(payload: Mapping[str, Any], order: InFlightOrder) -> 
         fee=fee,
         is_taker=payload.get("liquidity") == "TAKER",
     )
+
+
+# === Whose an order is ===
+
+
+def hummingbot_instance_id() -> str | None:
+    """Hummingbot's `instance_id`: it names a bot and stays the same however often its home is started.
+
+    :return: None where Hummingbot has no configuration file
+    """
+    from hummingbot.client.settings import CLIENT_CONFIG_PATH  # which imports this module
+
+    try:
+        text = CLIENT_CONFIG_PATH.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    found = re.search(r"^instance_id:[ \t]*[\'\"]?([^\s\'\"#]+)", text, re.MULTILINE)
+    return found[1] if found else None
+
+
+def client_id_prefix(instance_id: str) -> str:
+    """What the client ids of a bot's orders begin with: it can tell them from those of other bots after a restart."""
+    return CONSTANTS.CLIENT_ID_PREFIX + hashlib.md5(instance_id.encode(), usedforsecurity=False).hexdigest()[:8]
+
+
+def order_from_payload(payload: Mapping[str, Any], trading_pair: str, leverage: int) -> InFlightOrder:
+    """An order of `GET /orders` as one to be tracked, of which nothing has been announced yet.
+
+    :raises KeyError, ValueError: if it is none that Hummingbot could have made
+    """
+    is_market = payload["type"].endswith(CONSTANTS.TYPE_MARKET)
+    is_maker = payload.get("instruction") in CONSTANTS.MAKER_INSTRUCTIONS
+    side = next(side for side, name in CONSTANTS.SIDES.items() if name == payload["side"])
+    terms = order_terms(payload)
+    return PerpetualDerivativeInFlightOrder(
+        client_order_id=str(payload["client_id"]),
+        exchange_order_id=str(payload["id"]),
+        trading_pair=trading_pair,
+        order_type=OrderType.MARKET if is_market else OrderType.LIMIT_MAKER if is_maker else OrderType.LIMIT,
+        trade_type=side,
+        amount=terms.size,
+        price=terms.trigger_price if is_market else terms.price,
+        creation_timestamp=seconds(payload["created_at"]),
+        leverage=leverage,
+        position=PositionAction.CLOSE if terms.reduces_only else PositionAction.OPEN,
+    )
+
+
+class UnknownOrders:
+    """The open orders of the account that this bot does not track.
+
+    Its own ones, by their client id, are those that an earlier run sent and was killed before it recorded them. An
+    answer may be older than what the stream has told since, so one look is no proof: they count when a second one,
+    later, finds them still.
+
+    :param prefix: of the client ids of this bot
+    :ivar others: how many are not of this bot, by market
+    """
+
+    def __init__(self, prefix: str):
+        self._prefix = prefix
+        self._seen_at: dict[str, float] = {}
+        self._looks = 0
+        self.others: dict[str, int] = {}
+
+    def is_own(self, client_id: str) -> bool:
+        return client_id.startswith(self._prefix)
+
+    def take_list(
+        self, orders: Iterable[Mapping[str, Any]], is_known: Callable[[str], bool], asked_at: float
+    ) -> list[Mapping[str, Any]]:
+        """Takes the list of all open orders.
+
+        :param asked_at: when it was asked for, by a clock that is never set
+        :return: this bot's own that are proven to be unknown
+        """
+        unknown = {str(order.get("client_id")): order for order in orders if not is_known(str(order.get("client_id")))}
+        own = {client_id: order for client_id, order in unknown.items() if self.is_own(client_id)}
+        self.others = Counter(str(order["market"]) for name, order in unknown.items() if name not in own)
+        self._seen_at = {client_id: self._seen_at.get(client_id, asked_at) for client_id in own}
+        self._looks = self._looks + 1 if own else 0
+        proven = CONSTANTS.UNKNOWN_ORDERS_PATIENCE
+        return [order for client_id, order in own.items() if asked_at - self._seen_at[client_id] >= proven]
+
+    @property
+    def wants_another_look(self) -> bool:
+        """Whether there are own ones that a look before the next poll could prove, or find gone."""
+        return 0 < self._looks <= CONSTANTS.UNKNOWN_ORDERS_LOOKS
+
+    def others_text(self) -> str:
+        count = sum(self.others.values())
+        orders = "1 open order" if count == 1 else f"{count} open orders"
+        return f"{orders} of this account ({', '.join(sorted(self.others))}), not made by this bot and left alone"
 
 
 # === What an order may say, and what is checked before it is sent ===

@@ -1093,6 +1093,9 @@ HEARTBEAT_TEMPLATE = 40
 _HEARTBEAT = struct.pack("<H", HEARTBEAT_TEMPLATE)  # in the header of a frame
 
 
+_new_row = cast("Callable[[type[OrderBookRow], tuple[float, float, int]], OrderBookRow]", tuple.__new__)
+
+
 class FrameError(ValueError):
     """A binary frame that does not hold what it says."""
 
@@ -1191,9 +1194,10 @@ def _rows(frame: bytes, position: int, seq: int) -> tuple[list[OrderBookRow], in
         raise FrameError(f"a group of {count} levels of {length} bytes does not fit into its frame")
     if length == _LEVEL.size:
         levels = _LEVEL.iter_unpack(frame[start:end])
-        return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in levels], end
-    levels = _spread_levels(frame, start, end, length)
-    return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in levels], end
+    else:
+        levels = _spread_levels(frame, start, end, length)
+    # Half of the time of a book is spent here: a row's own constructor would take twice as long to do the same.
+    return [_new_row(OrderBookRow, (price / _SCALE, size / _SCALE, seq)) for price, size in levels], end
 
 
 def decode_display_book(frame: bytes) -> DisplayBookFrame | None:

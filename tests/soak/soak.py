@@ -143,7 +143,11 @@ class _Maker:
         connector = self._bot.connector
         while self._wanted:
             self._place(*self._wanted.popleft())
-        live = [order for order in connector.in_flight_orders.values() if order.is_open and order.exchange_order_id]
+        live = [
+            order
+            for order in connector.in_flight_orders.values()
+            if order.is_open and not order.is_pending_cancel_confirmation and order.exchange_order_id
+        ]
         if not live:
             return
         order = self._random.choice(live)

@@ -247,10 +247,12 @@ class TestLists:
         assert gone.is_cancelled
         assert alive.current_state is OrderState.OPEN
         (request,) = lists.venue.asked("GET", "/orders-history")
-        assert int(request.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
+        assert request.query == {"client_id": "gone"}
 
-    async def test_the_history_is_read_to_its_end(self, trader: Trader, lists: Lists) -> None:
-        order = trader.track()
+    async def test_for_many_that_are_not_open_the_history_is_read_to_its_end(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        order, *_ = [trader.track(), *(trader.track(f"order-{n}", f"{n}") for n in range(CONSTANTS.FEW_ORDERS))]
         lists.venue.on(
             "GET",
             "/orders-history",
@@ -260,7 +262,9 @@ class TestLists:
         await trader.exchange._update_order_status()
         await settle()
         assert order.is_cancelled
-        assert lists.venue.asked("GET", "/orders-history")[1].query["cursor"] == "more"
+        first, second = lists.venue.asked("GET", "/orders-history")
+        assert int(first.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
+        assert second.query["cursor"] == "more"
 
     async def test_a_fill_that_stream_and_list_tell_counts_once(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()
@@ -306,7 +310,7 @@ class TestLists:
         assert lists.venue.requests == []
 
     async def test_only_a_real_not_found_counts_and_the_fourth_makes_an_order_lost(
-        self, trader: Trader, lists: Lists
+        self, trader: Trader, lists: Lists, clock: Clock
     ) -> None:
         order = trader.track()
         for answer in (refusal("SERVICE_UNAVAILABLE", 503), Answer(400), Answer(200, text="<html>")):
@@ -318,8 +322,11 @@ class TestLists:
         assert trader.exchange._order_tracker._order_not_found_records["mine"] == 0
         lists.show()
         for _ in range(3):
-            await trader.exchange._update_order_status()
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
+            for _ in range(3):  # at the same time count as one
+                await trader.exchange._update_order_status()
         assert order.is_open
+        clock.now += CONSTANTS.NOT_FOUND_SPACING
         await trader.exchange._update_order_status()
         assert order.is_failure
         assert "mine" in trader.exchange._order_tracker.lost_orders
