@@ -129,8 +129,8 @@ BOOK_SUSPICION = 1.0  # and after this one if it looks strange
 
 # === Orders ===
 
-MAX_CLIENT_ID_LENGTH = 32  # 64 are allowed; 32 hold Hummingbot's id whole
-CLIENT_ID_PREFIX = "HBOT"
+MAX_CLIENT_ID_LENGTH = 40  # 64 are allowed; these hold the bot, the pair, and Hummingbot's nonce whole
+CLIENT_ID_PREFIX = "HBOT"  # followed by a mark of the bot
 
 SIDE_BUY = "BUY"
 SIDE_SELL = "SELL"
@@ -154,11 +154,9 @@ TRIGGER_STOP_LOSS = "stop_loss"
 TRIGGER_TYPES = {TRIGGER_STOP: "STOP", TRIGGER_TAKE_PROFIT: "TAKE_PROFIT", TRIGGER_STOP_LOSS: "STOP_LOSS"}
 # `order.create` and `order.modify` are described for these types only; the others go over REST.
 SOCKET_ORDER_TYPES = frozenset({"LIMIT", "MARKET", "STOP_LIMIT", "STOP_MARKET"})
-# The beginning of the client ids of a position's own take-profit and stop-loss: they are known again after a restart.
-POSITION_CLIENT_ID_PREFIXES = {
-    TRIGGER_TAKE_PROFIT: f"{CLIENT_ID_PREFIX}TP-",
-    TRIGGER_STOP_LOSS: f"{CLIENT_ID_PREFIX}SL-",
-}
+# What follows the bot's mark in the client ids of a position's own take-profit and stop-loss, by which they are known
+# again after a restart.
+POSITION_CLIENT_ID_MARKS = {TRIGGER_TAKE_PROFIT: "TP-", TRIGGER_STOP_LOSS: "SL-"}
 RPI_CROSS_LIMIT = Decimal("0.0005")  # how far an RPI order may reach into the other side of the book
 PRICE_BAND_SHARE = Decimal("0.9")  # of the distance from the mark price that the band allows, for bounds of our own
 
@@ -167,6 +165,7 @@ MODIFY_PENDING = "PENDING"
 MODIFY_SUCCEEDED = "SUCCESS"
 MODIFY_REJECTED = "REJECTED"
 MODIFY_SILENCE = 2.0  # without a word of the stream about a modification, REST is asked
+POSITION_ORDERS_REPEAT = 3.0  # without news of a change of their size, which can be sent twice, it is sent again
 POSITION_ORDERS_PATIENCE = 2.0  # for the exchange to make them smaller, or to cancel them, with their position
 
 ORDER_ENTRY_REST = "rest"
@@ -178,7 +177,9 @@ BREAKER_FAILURES = 5
 BREAKER_MAXIMUM_PAUSE = 60.0  # between two probes, however long the exchange fails
 BREAKER_PROBES = 2  # that succeed one after the other before orders pass again
 BREAKER_PROBE_INTERVAL = 0.5  # after a probe that succeeded, before the next
-UNKNOWN_ORDERS = ("cancel", "adopt")
+UNKNOWN_ORDERS_CANCEL, UNKNOWN_ORDERS_ADOPT = UNKNOWN_ORDERS = ("cancel", "adopt")
+UNKNOWN_ORDERS_PATIENCE = 2.0  # seconds between two looks that prove an open order to be unknown
+UNKNOWN_ORDERS_LOOKS = 5  # in a row, until the next poll
 
 # An order is taken only if it arrives within this time after its signature. Short, so that an order whose submission
 # was not answered is soon known to exist or never to exist.
@@ -186,9 +187,17 @@ RECV_WINDOW_MS = 10_000
 OUTCOME_MARGIN = 33.0  # from the end of that window until an order must be visible: it may be worked on for 30 s
 CLOCK_MARGIN = 300.0  # by which the bot's clock may differ from the exchange's in queries by time
 FILLS_OVERLAP = 60.0  # by which one list of fills begins before the end of the last
+CANCEL_SILENCE = 3.0  # without a word of the stream about a cancel, REST is asked, and it is repeated
+CANCEL_SILENCE_MAXIMUM = 30.0
+CANCEL_PATIENCE = 60.0  # until whoever waits for a cancel is told that it is not decided; it is followed on
+NOT_FOUND_SPACING = 5.0  # between two times that an order is not found which count both
+FEW_ORDERS = 5  # up to so many are looked for one by one, not in the list of all since the oldest of them
+FILLS_MEMORY = 5000  # ids of the last fills, so that lists which overlap do not tell them as news
 RECONCILIATION_PAUSE = 1.0  # after a comparison with REST, before the next
 # Pauses between the message that closes an order and the questions where its fills are; about an hour of them.
 FILLS_PATIENCE = (1.0, 2.0, 4.0, 8.0, 15.0, *(30.0,) * 120)
+
+FILLS_ATTEMPTS_BEFORE_THE_END = 2  # after which an order is told to be cancelled although fills of it are missing
 
 STATUS_NEW = "NEW"
 STATUS_UNTRIGGERED = "UNTRIGGERED"

@@ -456,6 +456,10 @@ class NoAnswerError(ParadexError):
     """No answer came that says what became of the request: it may have been carried out."""
 
 
+class UnreadableAnswerError(NoAnswerError):
+    """An answer came in a form that Paradex does not document: trying again will hardly help."""
+
+
 async def api_request(
     api_factory: WebAssistantsFactory,
     path: str,
@@ -511,7 +515,10 @@ async def api_request(
             tokens.token_refused(generation)
             tokens = None
             continue
-        return _answer(response.status, text, request, (response.headers or {}).get("Retry-After"))
+        answer = _answer(response.status, text, request, (response.headers or {}).get("Retry-After"))
+        if method is RESTMethod.GET and not isinstance(answer, dict):
+            raise UnreadableAnswerError(f"{request} was answered with {utils.shown(answer)}, which is no object")
+        return answer
 
 
 def _answer(status: int, text: str, request: str, retry_after: str | None = None) -> Any:
@@ -554,12 +561,24 @@ async def all_pages(
     results: list[dict[str, Any]] = []
     for _ in range(max_pages):
         page = await fetch(query)
-        results.extend(page["results"])
+        entries = results_of(page, "a page")
+        results.extend(entries)
         cursor = page.get("next")
-        if not cursor or not page["results"]:
+        if not cursor or not entries:
             return results
         query = {**query, "cursor": cursor}
     raise NoAnswerError(f"the list has more than {max_pages} pages")
+
+
+def results_of(answer: Mapping[str, Any], what: str) -> list[Any]:
+    """The entries of a list of the REST API.
+
+    :raises UnreadableAnswerError: if there is none: what is missing in a list that is none is no proof of anything
+    """
+    results = answer.get("results")
+    if not isinstance(results, list):
+        raise UnreadableAnswerError(f"the list of {what} was answered with {utils.shown(results)} for results")
+    return results
 
 
 def quoted(part: str) -> str:
@@ -947,7 +966,7 @@ class RpcSession:
             async for response in assistant.iter_messages():
                 message = response.data if response is not None else None
                 self._heard_at = loop.time()
-                if isinstance(message, dict) and "id" in message and "method" not in message:
+                if isinstance(message, dict) and isinstance(message.get("id"), int) and "method" not in message:
                     answer = self._pending.get(message["id"])
                     if answer is not None and not answer.done():
                         answer.set_result(message)
@@ -1074,6 +1093,9 @@ HEARTBEAT_TEMPLATE = 40
 _HEARTBEAT = struct.pack("<H", HEARTBEAT_TEMPLATE)  # in the header of a frame
 
 
+_new_row = cast("Callable[[type[OrderBookRow], tuple[float, float, int]], OrderBookRow]", tuple.__new__)
+
+
 class FrameError(ValueError):
     """A binary frame that does not hold what it says."""
 
@@ -1172,9 +1194,10 @@ def _rows(frame: bytes, position: int, seq: int) -> tuple[list[OrderBookRow], in
         raise FrameError(f"a group of {count} levels of {length} bytes does not fit into its frame")
     if length == _LEVEL.size:
         levels = _LEVEL.iter_unpack(frame[start:end])
-        return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in levels], end
-    levels = _spread_levels(frame, start, end, length)
-    return [OrderBookRow(price / _SCALE, size / _SCALE, seq) for price, size in levels], end
+    else:
+        levels = _spread_levels(frame, start, end, length)
+    # Half of the time of a book is spent here: a row's own constructor would take twice as long to do the same.
+    return [_new_row(OrderBookRow, (price / _SCALE, size / _SCALE, seq)) for price, size in levels], end
 
 
 def decode_display_book(frame: bytes) -> DisplayBookFrame | None:

@@ -15,10 +15,14 @@ ROOT = Path(__file__).parents[2]
 FEW = {
     "signing": ("--repeats", "1", "--orders", "2", "--stall-seconds", "0.2"),
     "limiter": ("--repeats", "1"),
+    "book_stream": ("--repeats", "1", "--count", "100", "--markets", "20"),
 }
 RATIOS = {
     "signing": {"ratio_paradex_py", "ratio_paradex_py_batch"},
     "limiter": {f"ratio_hummingbot{suffix}" for suffix in ("", "_100", "_1000", "_10000")},
+    "book_stream": {
+        f"ratio_{peer}" for peer in ("hyperliquid", "binance", "binance_delta", "paradex_py", "paradex_py_delta")
+    },
 }
 
 
@@ -29,7 +33,7 @@ async def run(*arguments: str) -> tuple[int | None, str, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 100)
+    out, err = await asyncio.wait_for(process.communicate(), 200)
     return process.returncode, out.decode(), err.decode()
 
 

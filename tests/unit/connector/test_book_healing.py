@@ -28,6 +28,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes seconds takes milliseconds; silence is not noticed unless a test wants it."""
     monkeypatch.setattr(CONSTANTS, "BOOK_CARE_INTERVAL", 0.002)
     monkeypatch.setattr(CONSTANTS, "BOOK_SUSPICION", 0.01)
+
+
+@pytest.fixture
+def impatient_for_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CONSTANTS, "BOOK_SNAPSHOT_TIMEOUT", 0.02)
 
 
@@ -136,6 +140,7 @@ class TestWrongBooks:
 
 
 class TestWhatDoesNotCome:
+    @pytest.mark.usefixtures("impatient_for_snapshots")
     async def test_a_first_snapshot_that_is_lost_is_asked_for_again(self, venue: Venue, feed: Feed) -> None:
         feed.start()
         await venue.socket(1, subscriptions=4)
@@ -146,13 +151,13 @@ class TestWhatDoesNotCome:
         assert levels(feed.book()) == RIGHT
         assert len(venue.sockets) == 1
 
+    @pytest.mark.usefixtures("impatient_for_snapshots")
     async def test_a_market_that_is_refused_is_asked_for_after_pauses_and_the_socket_stays(self, live: Feed) -> None:
         live.venue.rpc["subscribe"] = lambda *_: {"error": {"code": -32602, "message": "no such market"}}
         await live.send(frames.book(12))
-        await subscribed_again(live, 3)
+        socket = await subscribed_again(live, 3)
         assert len(live.venue.sockets) == 1
         del live.venue.rpc["subscribe"]
-        socket = await subscribed_again(live, 4)
         await live.venue.until(lambda: DELTAS.format(MARKET) in socket.channels)
         await live.send(frames.book(3, BIDS, ASKS, snapshot=True))
         assert is_live(live)
@@ -297,9 +302,13 @@ async def test_whatever_is_lost_doubled_or_swapped_a_live_book_is_never_wrong_an
     source._resubscribe_soon = asked.append  # the exchange's answer is given below
     market_feed = source._feeds[MARKET] = module._BookFeed(PAIR, MARKET, source._settings, print)
 
+    newest = [0]
+
     def check() -> None:
         if exchange.is_book_live(PAIR):
             assert levels(source._book(PAIR)) == history[market_feed.seq]
+            assert market_feed.seq >= newest[-1]
+            newest.append(market_feed.seq)
 
     source._on_message(truth.snapshot())
     late: list[bytes] = []

@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hummingbot.connector.derivative.position import Position
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionSide, TradeType
 from hummingbot.core.data_type.funding_info import FundingInfo
 
 from tests.unit.connector import payloads, signatures
+from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import PAIR, Payload
 from tests.unit.connector.trader import Trader, eventually, settle
 from tests.unit.connector.venue import Request, Venue, refusal
@@ -351,6 +353,18 @@ class TestPositionOrders:
         await self.moved(trader, "0.8")
         await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
         assert len(book.orders) == 2
+        first = trader.venue.asked("PUT", "/orders/*")[0]
+        assert first.body["type"] == "STOP_LOSS_MARKET"  # the one that is missed more
+
+    async def test_a_change_of_size_without_an_answer_is_sent_again_soon_for_that_does_no_harm(
+        self, trader: Trader, book: Book, clock: Clock
+    ) -> None:
+        await self.protect(trader, book)
+        trader.venue.on("PUT", "/orders/*", *2 * [refusal("SERVICE_UNAVAILABLE", 503)], book.put)
+        began = clock.now
+        await self.moved(trader, "0.8")
+        await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
+        assert clock.now - began < CONSTANTS.OUTCOME_MARGIN
 
     async def test_what_the_exchange_has_made_smaller_itself_is_left_alone(self, trader: Trader, book: Book) -> None:
         await self.protect(trader, book)
