@@ -1676,7 +1676,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self.logger().info(f"There are {self._unknown_orders.others_text()}.")
         if self._unknown_orders.wants_another_look:
             self._reconcile_soon()
-        await safe_gather(*map(self._settle_unknown_order, proven))
+        outcomes = await safe_gather(*map(self._settle_unknown_order, proven), return_exceptions=True)
+        for payload, outcome in zip(proven, outcomes, strict=True):
+            if isinstance(
+                outcome, Exception
+            ):  # one that makes no sense must not keep the others; the next look repeats it
+                self.logger().warning(f"{payload['client_id']} could not be settled yet: {outcome!r}")
 
     def _is_known_order(self, client_order_id: str) -> bool:
         return (
@@ -1688,12 +1693,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _settle_unknown_order(self, payload: Mapping[str, Any]) -> None:
         client_order_id, market = str(payload["client_id"]), str(payload["market"])
         trading_pair = self._trading_pairs_by_market.get(market)
+        try:
+            executed = utils.executed_size(payload)
+        except ValueError:  # it can be cancelled all the same
+            executed, trading_pair = Decimal(0), None
         adopt = self._settings.unknown_orders == CONSTANTS.UNKNOWN_ORDERS_ADOPT and trading_pair is not None
         text = (
-            f"{client_order_id} is an open order of this bot ({payload['side']} {payload['size']} {market} at "
-            f"{payload['price']}) that it never recorded: it was ended before"
+            f"{client_order_id} is an open order of this bot ({payload.get('side')} {payload.get('size')} {market} at "
+            f"{payload.get('price')}) that it never recorded: it was ended before"
         )
-        if executed := utils.executed_size(payload):
+        if executed:
             text += f", and {executed} of it were filled"
         self.logger().warning(f"{text}. It is {'adopted' if adopt else 'cancelled'}.")
         if adopt and trading_pair is not None:
@@ -1703,10 +1712,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             for update in await self._all_trade_updates_for_order(order) if executed else ():
                 self._take_trade_update(update)
             return
-        try:
-            await self._order_entry.cancel(client_order_id, market, str(payload["id"]))
-        except web_utils.ParadexError as error:
-            self.logger().warning(f"{client_order_id} is not cancelled yet: {error}")
+        await self._order_entry.cancel(client_order_id, market, str(payload["id"]))
 
     async def _look_for_lost_fills(self) -> None:
         """Once after the start: the last fills of this bot's orders that are in none of its records.

@@ -941,14 +941,13 @@ def order_from_payload(payload: Mapping[str, Any], trading_pair: str, leverage: 
     """
     is_market = payload["type"].endswith(CONSTANTS.TYPE_MARKET)
     is_maker = payload.get("instruction") in CONSTANTS.MAKER_INSTRUCTIONS
-    side = next(side for side, name in CONSTANTS.SIDES.items() if name == payload["side"])
     terms = order_terms(payload)
     return PerpetualDerivativeInFlightOrder(
         client_order_id=str(payload["client_id"]),
         exchange_order_id=str(payload["id"]),
         trading_pair=trading_pair,
         order_type=OrderType.MARKET if is_market else OrderType.LIMIT_MAKER if is_maker else OrderType.LIMIT,
-        trade_type=side,
+        trade_type={name: side for side, name in CONSTANTS.SIDES.items()}[payload["side"]],
         amount=terms.size,
         price=terms.trigger_price if is_market else terms.price,
         creation_timestamp=seconds(payload["created_at"]),
@@ -987,7 +986,7 @@ class UnknownOrders:
         """
         unknown = {str(order.get("client_id")): order for order in orders if not is_known(str(order.get("client_id")))}
         own = {client_id: order for client_id, order in unknown.items() if self.is_own(client_id)}
-        self.others = Counter(str(order["market"]) for name, order in unknown.items() if name not in own)
+        self.others = Counter(str(order.get("market")) for name, order in unknown.items() if name not in own)
         self._seen_at = {client_id: self._seen_at.get(client_id, asked_at) for client_id in own}
         self._looks = self._looks + 1 if own else 0
         proven = CONSTANTS.UNKNOWN_ORDERS_PATIENCE
