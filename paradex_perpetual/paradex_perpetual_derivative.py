@@ -97,6 +97,12 @@ class _Cancel:
     decided: asyncio.Event = field(default_factory=asyncio.Event)
     refusal: web_utils.ParadexError | None = None
 
+    def send_waiting_away(self) -> None:
+        """Ends the waiting for an outcome that nobody will see; the cancel itself goes on."""
+        if not self.decided.is_set():
+            self.decided.set()
+            self.decided = asyncio.Event()
+
 
 class ParadexOrderTracker(ClientOrderTracker):
     """A tracker in which an order goes forward only, whatever arrives late or out of order: a closed one stays closed.
@@ -123,6 +129,20 @@ class ParadexOrderTracker(ClientOrderTracker):
         if client_order_id is not None:
             order = self._in_flight_orders.get(client_order_id) or self._cached_orders.get(client_order_id)
         return order or super().fetch_order(client_order_id, exchange_order_id)
+
+    def process_trade_update(self, trade_update: TradeUpdate) -> None:
+        order = self._in_flight_orders.get(trade_update.client_order_id)
+        if order is not None and order.is_pending_create:  # a fill is the first that is heard of it
+            opened = OrderUpdate(
+                order.trading_pair,
+                trade_update.fill_timestamp,
+                OrderState.OPEN,
+                order.client_order_id,
+                trade_update.exchange_order_id,
+            )
+            order.update_with_order_update(opened)
+            self._trigger_order_creation(order, OrderState.PENDING_CREATE, OrderState.OPEN)
+        super().process_trade_update(trade_update)
 
     async def _process_order_update(self, order_update: OrderUpdate) -> None:
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
@@ -202,6 +222,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._monotonic = time.monotonic
         self._submitting: set[str] = set()  # client ids of orders whose submission has not been answered yet
         self._fills_owed: dict[str, tuple[InFlightOrder, Decimal]] = {}  # closed orders whose fills are not all known
+        self._held_ends: dict[str, OrderUpdate] = {}  # of orders that are told to be cancelled after their fills are
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
         self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
@@ -397,7 +418,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         )
 
     def _create_order_tracker(self) -> ClientOrderTracker:
-        tracker = ParadexOrderTracker(connector=self)
+        # That an order is not known is read from three answers each time: twice is enough.
+        tracker = ParadexOrderTracker(connector=self, lost_order_count_limit=1)
         tracker.is_cancelling = lambda client_order_id: client_order_id in self._cancels
         return tracker
 
@@ -496,6 +518,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if self._cancel_watch is not None:
             self._cancel_watch.cancel()  # what is to be cancelled is remembered for the next start
             self._cancel_watch = None
+        for cancel in self._cancels.values():
+            cancel.send_waiting_away()
         for task in self._fitting.values():
             task.cancel()
         self._fitting.clear()
@@ -1032,8 +1056,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 return False
         try:
             await self._send_cancel(tracked_order)
-        except web_utils.NoAnswerError as error:
-            self.logger().warning(f"It is not known yet whether {order_id} is cancelled ({error}); asking Paradex.")
+        except (web_utils.NoAnswerError, web_utils.RateLimitedError) as error:
+            self.logger().warning(
+                f"{order_id} is perhaps not cancelled yet ({error}): asking Paradex, and for it again."
+            )
             return await self._until_decided(self._follow_cancel(tracked_order), str(error))
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
@@ -1088,9 +1114,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :raises web_utils.ParadexError: if it was refused, or is not decided for long; it is followed on
         """
+        decided = cancel.decided
         try:
             async with asyncio.timeout(CONSTANTS.CANCEL_PATIENCE):
-                await cancel.decided.wait()
+                await decided.wait()
+            if decided is not cancel.decided:
+                raise TimeoutError
         except TimeoutError:
             raise web_utils.NoAnswerError(
                 f"it is not known yet whether {cancel.order.client_order_id} is cancelled: {cause}"
@@ -1717,6 +1746,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _take_trade_update(self, update: TradeUpdate) -> None:
         self._remember_fill(update.trade_id)
         self._order_tracker.process_trade_update(update)
+        owed = self._fills_owed.get(update.client_order_id)
+        if owed is not None and owed[0].executed_amount_base >= owed[1]:
+            self._release_end(update.client_order_id)
 
     # === What the stream and the lists tell of orders ===
 
@@ -1785,7 +1817,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if update.new_state is OrderState.FAILED:
             self._order_entry.observe_rejection(str(payload["cancel_reason"]))
             self.logger().info(f"Paradex refused {client_order_id} after taking it: {payload['cancel_reason']}.")
-        self._order_tracker.process_order_update(update)
+        if update.new_state is OrderState.CANCELED and client_order_id in self._fills_owed:
+            self._held_ends[client_order_id] = update  # for those who count its fills when it ends
+        elif client_order_id not in self._held_ends:
+            self._order_tracker.process_order_update(update)
+
+    def _release_end(self, client_order_id: str) -> None:
+        """Tells of an order's end that it was held back until its fills are told, or are too late."""
+        if (update := self._held_ends.pop(client_order_id, None)) is not None:
+            self._order_tracker.process_order_update(update)
 
     def _complete_fills_soon(self, client_order_id: str) -> None:
         if client_order_id not in self._fills_tasks:
@@ -1795,7 +1835,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _complete_fills(self, client_order_id: str) -> None:
         """Asks REST for fills that the stream should have told by now: the closing message can come before them."""
         order, executed = self._fills_owed[client_order_id]
-        for pause in CONSTANTS.FILLS_PATIENCE:
+        for attempt, pause in enumerate(CONSTANTS.FILLS_PATIENCE):
+            if attempt == CONSTANTS.FILLS_ATTEMPTS_BEFORE_THE_END:
+                self._release_end(client_order_id)
             await self._sleep(pause)
             if order.executed_amount_base >= executed:
                 break
@@ -1816,6 +1858,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 f"only {order.executed_amount_base} are in the bot's history."
             )
         del self._fills_owed[client_order_id], self._fills_tasks[client_order_id]
+        self._release_end(client_order_id)
 
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""

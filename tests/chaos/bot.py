@@ -176,6 +176,7 @@ class _Bot:
         """What the connector shows to strategies at this moment; nothing is asked for."""
         connector = self._connector
         return {
+            "waited": _waited_for_processor(),
             "ready": connector.ready,
             "status": connector.status_dict,
             "restriction": connector.order_restriction,
