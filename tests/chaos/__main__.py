@@ -44,8 +44,7 @@ async def _play(seeds: list[int], jobs: int, keep: Path | None, file: Path | Non
         async with places:
             report = await run_seed(seed, keep)
         done.append(report)
-        if file is not None:
-            file.write_text(json.dumps([asdict(report) for report in done], indent=1))
+        _write(done, file)
         outcome = "equal" if not report.differences else f"{len(report.differences)} DIFFERENCES"
         healed = ", ".join(f"{seconds:.1f}" for seconds in report.healed)
         print(
@@ -60,6 +59,11 @@ async def _play(seeds: list[int], jobs: int, keep: Path | None, file: Path | Non
 
     await asyncio.gather(*map(play, seeds))
     return sorted(done, key=lambda report: report.seed)
+
+
+def _write(reports: list[Report], file: Path | None) -> None:
+    if file is not None:
+        file.write_text(json.dumps([asdict(report) for report in reports], indent=1))
 
 
 def summary(reports: list[Report]) -> str:
