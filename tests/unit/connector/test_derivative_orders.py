@@ -459,6 +459,17 @@ class TestCancelling:
         await trader.exchange._execute_cancel(PAIR, "mine")
         assert records["mine"] == 1
 
+    async def test_a_connector_that_stops_leaves_nobody_waiting_for_a_cancel(self, trader: Trader) -> None:
+        trader.track()
+        trader.venue.on("DELETE", BY_CLIENT_ID, NO_ANSWER)
+        trader.venue.on("GET", "/orders", refusal("SERVICE_UNAVAILABLE", 503))
+        cancelling = asyncio.create_task(trader.exchange._execute_cancel(PAIR, "mine"))
+        await eventually(lambda: trader.exchange._cancels)
+        await settle()
+        await trader.exchange.stop_network()
+        assert await asyncio.wait_for(cancelling, 1) is None
+        assert "mine" in trader.exchange.in_flight_orders
+
     async def test_all_orders_can_be_cancelled_at_once(self, trader: Trader) -> None:
         for number in range(5):
             trader.track(f"order-{number}", f"{EXCHANGE_ORDER_ID}{number}")
