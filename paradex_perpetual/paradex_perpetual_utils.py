@@ -913,7 +913,8 @@ def order_options(keywords: Mapping[str, Any], order_type: OrderType, settings: 
         names = ", ".join(CONSTANTS.TRIGGER_TYPES)
         raise ValueError(f"The order option trigger_type is one of {names}, not {options['trigger_type']!r}.")
     # The same values are allowed as in the settings, and refused with the same sentences.
-    as_settings = {name: options[name] for name in ("self_trade_mode", "recv_window", "max_slippage") if name in given}
+    checkable = ("self_trade_mode", "recv_window", "max_slippage")
+    as_settings: dict[str, Any] = {name: options[name] for name in checkable if name in given}
     if as_settings:
         checked = settings_from(None, CONSTANTS.DEFAULT_DOMAIN, as_settings)
         options |= {name: getattr(checked, name) for name in as_settings}
