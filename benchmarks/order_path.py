@@ -66,6 +66,7 @@ _READY_SECONDS = 30
 _TICK = 0.001
 #: What only takes part where it is asked to.
 OURS = {"ours_rest": "ours over REST", "ours_socket": "ours over the socket"}
+WAYS = {"ours_rest": CONSTANTS.ORDER_ENTRY_REST, "ours_socket": CONSTANTS.ORDER_ENTRY_WEBSOCKET}
 FLOORS = {"floor": "aiohttp alone, a post for each order", "floor_batch": "aiohttp alone, in batches"}
 PEERS = {
     "paradex_py": ("paradex_py_orders", {"way": "rest"}, "paradex-py over REST"),
@@ -370,10 +371,7 @@ async def measure(options: argparse.Namespace) -> tuple[Takings, dict[str, list[
 
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100)))
         async with AsyncExitStack() as connectors:
-            ours = {
-                name: await connectors.enter_async_context(Ours(url, job, way))
-                for name, way in zip(OURS, CONSTANTS.ORDER_ENTRIES, strict=True)
-            }
+            ours = {name: await connectors.enter_async_context(Ours(url, job, way)) for name, way in WAYS.items()}
             floors = {name: Floor(session, job, batched=name == "floor_batch") for name in FLOORS}
             for repeat in range(options.repeats + 1):
                 progress(f"order path: round {repeat} of {options.repeats}")
@@ -409,7 +407,7 @@ async def measure_sandbox(
     accounts = [await exchange.call("POST", "/sandbox/accounts", json={"usdc": "10000000"}) for _ in range(2)]
     async with AsyncExitStack() as connectors:
         ours = {}
-        for (name, way), keys in zip(zip(OURS, CONSTANTS.ORDER_ENTRIES, strict=True), accounts, strict=True):
+        for (name, way), keys in zip(WAYS.items(), accounts, strict=True):
             job = {**common, "key": keys["api_secret"], "account": keys["account_address"]}
             ours[name] = await connectors.enter_async_context(Ours(exchange.url, job, way))
         for repeat in range(options.repeats + 1):
@@ -433,7 +431,7 @@ def figures(takings: Takings, stalls: Mapping[str, list[float]], versions: Mappi
     """What is reported, the ratios round by round."""
     titles = OURS | FLOORS
     titles |= {name: f"{title} {versions[name]}" for name, (_, _, title) in PEERS.items() if name in versions}
-    best = f"ours_{'socket' if Settings().order_entry == CONSTANTS.ORDER_ENTRY_WEBSOCKET else 'rest'}"
+    best = next(name for name, way in WAYS.items() if way == Settings().order_entry)
     found: list[Figure | None] = []
     for count in map(str, COUNTS):
         orders = "1 order" if count == "1" else f"{count} orders at once"
@@ -513,7 +511,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--plots", type=Path, help="folder for the plots")
     parser.add_argument("--without-peers", action="store_true", help="only ours and aiohttp alone")
     options = parser.parse_args(argv)
-    logging.disable(logging.WARNING)  # as in a bot: nothing that it would log in good times is above that
+    logging.disable(logging.WARNING)  # what Hummingbot logs of an order is no part of this, nor of its peers' processes
     _wire.watch()
     try:
         takings, stalls, versions = asyncio.run(measure(options))

@@ -201,8 +201,8 @@ class Settings(BaseModel):
         description="pro or retail. Retail orders cost no fees, wait 300 ms and are limited to 3 a second.",
     )
     order_entry: Annotated[str, _choice("order entry", CONSTANTS.ORDER_ENTRIES)] = Field(
-        default=CONSTANTS.ORDER_ENTRY_REST,
-        description="rest or websocket: the way by which orders reach the exchange. REST takes over while the socket "
+        default=CONSTANTS.ORDER_ENTRIES[0],
+        description="websocket or rest: the way by which orders reach the exchange. REST takes over while the socket "
         "is gone.",
     )
     cancel_on_disconnect: Annotated[bool, _flag("cancel on disconnect")] = Field(
