@@ -1,6 +1,6 @@
 """How long does it take from `buy()` to the exchange's acceptance, and to replace a ladder of 20 quotes?
 
-    python -m benchmarks.order_path [--repeats 7] [--samples 20] [--stall-seconds 4] [--plots DIR] [--without-peers]
+    python -m benchmarks.order_path [--repeats 5] [--samples 20] [--stall-seconds 4] [--plots DIR] [--without-peers]
 
 Ours is the connector as a bot runs it: from `buy()`, as a strategy calls it, until the last byte is written, and until
 Hummingbot's created event; once with orders over REST and once over the socket. The server, in a process of its own,
@@ -14,20 +14,28 @@ asynchronous client, in batches; Hummingbot's `hyperliquid_perpetual`, on the sa
 Hyperliquid does. Each has a process of its own. The floor is aiohttp alone, which posts bodies that are signed already,
 one for each order; with all in batches it is given as well, though that leaves nothing to be done but to post.
 
+The floor is out of reach: the signature of one order alone takes about as much CPU time (0.6 ms) as all that aiohttp
+does for a request, and tracking an order, its events and the tasks between them have to be added; the shares of one
+order's CPU time say how much that is. Tried, and measured: signing in a thread is slower, for the library keeps the GIL
+(architecture.md, decision 3); the socket instead of REST takes a fifth less CPU time for one order and a third less for
+a ladder modified in place, so it is the default.
+
 Times are of the clock on the wall, on CPUs that the server shares; each figure is the median of its round's samples;
 the rounds of all take turns, and the first does not count. CPU time is that of the client's process.
 
 The stall is the longest time, in CPU time, for which the loop does not come round to its timers while 50 orders a
 second are replaced, five ladders of ten, from `cancel()` and `buy()` to the events; with our signer, and with the SDK's
-on the loop.
+on the loop. The shares are of a profile, which makes what consists of many small calls look larger than it is.
 """
 
 import argparse
 import asyncio
 import contextlib
+import cProfile
 import json
 import logging
 import os
+import pstats
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -73,6 +81,14 @@ PEERS = {
     "paradex_py_socket": ("paradex_py_orders", {"way": "socket"}, "paradex-py over the socket"),
     "ccxt": ("ccxt_orders", {}, "ccxt"),
     "hyperliquid": ("hyperliquid_orders", {}, "Hummingbot's hyperliquid_perpetual"),
+}
+#: Where the time of an order goes: what it is called, and parts of the places that belong to it; the first that fits.
+SHARES = {
+    "signing": ("signing it", ("fast_stark_crypto", "paradex_perpetual_auth")),
+    "connector": ("the connector", ("paradex_perpetual",)),
+    "hummingbot": ("Hummingbot: tasks, tracking, events", ("hummingbot", "pydantic", "copy.py", "dataclasses.py")),
+    "transport": ("aiohttp, JSON and the socket", ("aiohttp", "yarl", "json", "socket", "multidict")),
+    "rest": ("the event loop and Python's own functions", ("",)),
 }
 #: How many times fewer samples than ours: it takes so much longer.
 _FEWER = {"ccxt": 5}
@@ -191,6 +207,22 @@ class Ours:
             )
             await self.clear()
         return found
+
+    async def shares(self, orders: int) -> dict[str, float]:
+        """What part of the CPU time of one order after the other goes where, in per cent."""
+        profile = cProfile.Profile(time.thread_time)
+        for _ in range(orders):
+            profile.enable()
+            await self.act([], 1)
+            await asyncio.sleep(0.01)
+            profile.disable()
+        await self.clear()
+        spent = dict.fromkeys(SHARES, 0.0)
+        for (file, _, function), (_, _, seconds, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+            place = f"{file} {function}"
+            spent[next(name for name, (_, marks) in SHARES.items() if any(mark in place for mark in marks))] += seconds
+        whole = sum(spent.values())
+        return {name: seconds / whole * 100 for name, seconds in spent.items()}
 
     async def stall(self, seconds: float) -> float:
         """The most CPU time between two runs of a timer, in ms, while ladders of ten were replaced."""
@@ -346,7 +378,7 @@ def jobs(options: argparse.Namespace, contender: str, counts: Sequence[int] = CO
 
 
 async def measure(options: argparse.Namespace) -> tuple[Takings, dict[str, list[float]], dict[str, str]]:
-    """Everything once per repeat: what was taken, the stalls in ms, and the peers' versions."""
+    """Everything once per repeat: what was taken, the stalls in ms and the shares in %, and the peers' versions."""
     takings = Takings()
     stalls: dict[str, list[float]] = {}
     versions: dict[str, str] = {}
@@ -391,6 +423,9 @@ async def measure(options: argparse.Namespace) -> tuple[Takings, dict[str, list[
                     if repeat:
                         stalls.setdefault(name, []).append(worst)
                 ours["ours_socket"].connector._auth._signer = quick
+                for name, share in (await ours["ours_socket"].shares(options.samples)).items():
+                    if repeat:
+                        stalls.setdefault(f"share_{name}", []).append(share)
         await measure_sandbox(options, exchange, common, takings, ask if asked else None)
     await ConnectionsFactory().close()
     return takings, stalls, versions
@@ -476,6 +511,9 @@ def figures(takings: Takings, stalls: Mapping[str, list[float]], versions: Mappi
         Figure("stall_ms", f"{stall}, ours", "ms", tuple(stalls["stall"]), 10.0, True),
         Figure("stall_paradex_py_ms", "the same, paradex-py signs on the loop", "ms", tuple(stalls["stall_sdk"])),
     ]
+    for name, (what, _) in SHARES.items():
+        title = f"of the CPU time of 1 order over the socket, {what}"
+        found.append(Figure(f"share_{name}_percent", title, "%", tuple(stalls[f"share_{name}"])))
     return [figure for figure in found if figure is not None]
 
 
@@ -505,7 +543,7 @@ def plot(found: Sequence[Figure], folder: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the benchmark; returns 0, or 1 if a peer is missing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.order_path", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="rounds that count (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds that count (default %(default)s)")
     parser.add_argument("--samples", type=int, default=20, help="of one order, in a round (default %(default)s)")
     parser.add_argument("--stall-seconds", type=float, default=4, help="for the stall, a round (default %(default)s)")
     parser.add_argument("--plots", type=Path, help="folder for the plots")
