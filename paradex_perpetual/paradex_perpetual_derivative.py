@@ -268,7 +268,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             account_address=self._account_address,
             domain=self._domain,
             order_class=self._order_class,
-            time=self._time_synchronizer.time,
+            time=lambda: self._time_synchronizer.time(),  # of the one that will be there, see below
             resynchronize=self._resynchronize_time,
         )
 
@@ -374,7 +374,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     # === What the base class asks for ===
 
     def _create_web_assistants_factory(self) -> WebAssistantsFactory:
-        # In the place of the base class's, before anybody has got hold of that one.
+        # In the place of the base class's, before anybody has got hold of those.
+        self._time_synchronizer = web_utils.ParadexTimeSynchronizer()
         share = 100 * self._throttler.limits_pct
         self._throttler = web_utils.create_throttler(self._order_class, share)  # type: ignore[assignment]
         return web_utils.build_api_factory(
@@ -894,17 +895,24 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         if trading_pair not in self._trading_rules:
             raise ValueError(f"The trading rules of {trading_pair} are not known yet.")
-        funding_info = self._perpetual_trading.funding_info.get(trading_pair)
         book = self.order_book_tracker.order_books.get(trading_pair)
         return utils.MarketView(
             rule=self._trading_rules[trading_pair],
-            mark_price=funding_info.mark_price if funding_info is not None else None,
+            mark_price=self._mark_price(trading_pair),
             best_bid=_best_price(book.bid_entries()) if book is not None else None,
             best_ask=_best_price(book.ask_entries()) if book is not None else None,
             position=self._position_size(trading_pair),
             price_band=utils.decimal_or_none(self._markets.get(trading_pair, {}), "price_bands_width"),
             order_class=self._order_class,
         )
+
+    def _mark_price(self, trading_pair: str) -> Decimal | None:
+        """:return: in quote; None until it is known"""
+        try:  # the property `funding_info` copies that of all pairs
+            mark_price: Decimal = self._perpetual_trading.get_funding_info(trading_pair).mark_price
+        except KeyError:
+            return None
+        return mark_price
 
     def _position_size(self, trading_pair: str) -> Decimal:
         """:return: signed, in base; 0 without a position"""
@@ -2065,8 +2073,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _notional(self, trading_pair: str) -> Decimal:
         position = self.account_positions[trading_pair]
-        info = self._perpetual_trading.funding_info.get(trading_pair)
-        return abs(position.amount) * (info.mark_price if info is not None else position.entry_price)
+        mark_price = self._mark_price(trading_pair)
+        return abs(position.amount) * (position.entry_price if mark_price is None else mark_price)
 
     def _process_account_health(self, payload: Mapping[str, Any]) -> None:
         """Takes the account as REST or the stream reports it, unless a newer one is known."""

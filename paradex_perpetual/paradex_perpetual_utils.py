@@ -201,8 +201,8 @@ class Settings(BaseModel):
         description="pro or retail. Retail orders cost no fees, wait 300 ms and are limited to 3 a second.",
     )
     order_entry: Annotated[str, _choice("order entry", CONSTANTS.ORDER_ENTRIES)] = Field(
-        default=CONSTANTS.ORDER_ENTRY_REST,
-        description="rest or websocket: the way by which orders reach the exchange. REST takes over while the socket "
+        default=CONSTANTS.ORDER_ENTRIES[0],
+        description="websocket or rest: the way by which orders reach the exchange. REST takes over while the socket "
         "is gone.",
     )
     cancel_on_disconnect: Annotated[bool, _flag("cancel on disconnect")] = Field(
@@ -1065,9 +1065,12 @@ def order_options(keywords: Mapping[str, Any], order_type: OrderType, settings: 
         names = ", ".join(CONSTANTS.TRIGGER_TYPES)
         raise ValueError(f"The order option trigger_type is one of {names}, not {options['trigger_type']!r}.")
     # The same values are allowed as in the settings, and refused with the same sentences.
-    as_settings = {name: options[name] for name in ("self_trade_mode", "recv_window", "max_slippage")}
-    checked = settings_from(None, CONSTANTS.DEFAULT_DOMAIN, as_settings)
-    return OrderOptions(**{**options, **{name: getattr(checked, name) for name in as_settings}})
+    checkable = ("self_trade_mode", "recv_window", "max_slippage")
+    as_settings: dict[str, Any] = {name: options[name] for name in checkable if name in given}
+    if as_settings:
+        checked = settings_from(None, CONSTANTS.DEFAULT_DOMAIN, as_settings)
+        options |= {name: getattr(checked, name) for name in as_settings}
+    return OrderOptions(**options)
 
 
 def _number_option(name: str, value: Any) -> Decimal:
