@@ -253,6 +253,8 @@ class TestEndsByTheExchange:
             lists.venue.on("GET", "/orders-history", payloads.page(payload))
             await trader.exchange._update_order_status()
         await eventually(lambda: not trader.exchange.in_flight_orders)
+        if trader.exchange._reconciliation is not None:  # a freeze has everything compared
+            await trader.exchange._reconciliation
 
 
 class TestFinality:
