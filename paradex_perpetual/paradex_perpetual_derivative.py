@@ -1919,6 +1919,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if self._mmp_freezes:
             parts["market-maker protection"] = self._update_mmp()
         results = await asyncio.gather(*parts.values(), return_exceptions=True)
+        self._forget_ended_orders()
         failures = {part: result for part, result in zip(parts, results, strict=True) if result is not None}
         unexpected = {
             part: error
@@ -1952,6 +1953,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             except Exception:
                 self.logger().exception("Unexpected error while updating lost orders.")
             await self._sleep(self.SHORT_POLL_INTERVAL)
+
+    def _forget_ended_orders(self) -> None:
+        """What is kept of an order goes with its end; a message that was on its way then may have begun it anew."""
+        tracked = self._order_tracker.all_updatable_orders.keys()
+        for client_order_id in self._records.keys() - tracked:
+            del self._records[client_order_id]
+        self._seen_open &= tracked
 
     def _reconcile_soon(self) -> None:
         """Has orders, fills, positions and balances compared with REST; reasons that come together share a pass."""

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from cachetools import TTLCache
 
 from tests.soak.growth import RSS, TRACED
 
 CONTAINERS = (dict, set, list, deque, asyncio.Queue)
+#: As long as a bounded container beside them.
+MIRRORS = ("connector._told_fills_set",)
 _OURS = ("hummingbot.connector", "hummingbot.core.data_type", "hummingbot.core.web_assistant")
 _DEPTH = 5
 
@@ -63,7 +66,8 @@ def containers(thing: Any, name: str, seen: set[int] | None = None, depth: int =
             if id(value) in seen:
                 continue
             seen.add(id(value))
-            yield path, value
+            if not _is_bounded(value) and path not in MIRRORS:
+                yield path, value
             for part in _parts(value):
                 if isinstance(part, CONTAINERS):
                     yield f"{path}.*", part
@@ -86,6 +90,11 @@ def _parts(value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         return list(value.values())
     return list(value) if isinstance(value, Collection) else []
+
+
+def _is_bounded(value: Any) -> bool:
+    """Whether it cannot grow for ever; the framework keeps closed orders for a while in such ones."""
+    return getattr(value, "maxlen", None) is not None or isinstance(value, TTLCache)
 
 
 def _is_cache(value: Any) -> bool:

@@ -6,7 +6,7 @@ import os
 import random
 import time
 import tracemalloc
-from collections import defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -103,12 +103,12 @@ class _Maker:
         self._say = say
         self._random = random.Random(1)
         self._report = Report()
-        self._wanted: deque[tuple[str, TradeType]] = deque()  # quotes that are missing
+        self._wanted: Counter[tuple[str, TradeType]] = Counter()  # how many quotes there are to be of a pair and side
 
     async def run(self) -> Report:
         pairs = list(self._markets)
         for number in range(self._plan.orders):
-            self._wanted.append((pairs[number % len(pairs)], SIDES[number // len(pairs) % 2]))
+            self._wanted[pairs[number % len(pairs)], SIDES[number // len(pairs) % 2]] += 1
         started = time.monotonic()
         warm_up = self._plan.warm_up
         if warm_up is None:
@@ -141,8 +141,7 @@ class _Maker:
     async def _step(self) -> None:
         """Replaces a quote: one is cancelled, and those that are missing are placed."""
         connector = self._bot.connector
-        while self._wanted:
-            self._place(*self._wanted.popleft())
+        self._place_missing()
         live = [
             order
             for order in connector.in_flight_orders.values()
@@ -158,8 +157,17 @@ class _Maker:
             await self._modify(order.client_order_id)
         else:
             connector.cancel(order.trading_pair, order.client_order_id)
-            self._wanted.append((order.trading_pair, order.trade_type))
             self._report.replaced += 1
+
+    def _place_missing(self) -> None:
+        """Brings the quotes to their number; those whose cancel is on its way do not count."""
+        live = Counter(
+            (order.trading_pair, order.trade_type)
+            for order in self._bot.connector.in_flight_orders.values()
+            if order.order_type is OrderType.LIMIT_MAKER and not order.is_pending_cancel_confirmation
+        )
+        for quote in (self._wanted - live).elements():
+            self._place(*quote)
 
     def _price(self, market: Market, side: TradeType) -> Decimal:
         mark = self._bot.connector.get_funding_info(market.pair).mark_price
@@ -193,8 +201,7 @@ class _Maker:
     async def _settle(self) -> None:
         """Compares the bot with the exchange, as they are, and once more with no orders left."""
         connector = self._bot.connector
-        while self._wanted:
-            self._place(*self._wanted.popleft())
+        self._place_missing()
 
         async def equal() -> bool:
             live = {key for key, order in connector.in_flight_orders.items() if not order.is_done}

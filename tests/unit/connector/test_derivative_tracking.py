@@ -319,6 +319,19 @@ class TestFinality:
         await trader.hear(ORDERS, closed("USER_CANCELED"), payloads.order("mine", "OPEN"))
         assert trader.exchange._seen_open == set()
 
+    async def test_a_message_that_is_late_by_a_moment_leaves_nothing_of_an_ended_order_behind(
+        self, trader: Trader
+    ) -> None:
+        """The tracker takes the end in a task of its own; until then a message that is older begins a record anew."""
+        trader.track()
+        trader.exchange._process_order(closed("USER_CANCELED"))
+        trader.exchange._process_order(payloads.order("mine", "OPEN"))
+        await settle()
+        assert not trader.exchange.in_flight_orders
+        await trader.exchange._status_polling_loop_fetch_updates()
+        assert not trader.exchange._records
+        assert not trader.exchange._seen_open
+
 
 class TestLists:
     async def test_two_requests_tell_the_state_of_all_open_orders(self, trader: Trader, lists: Lists) -> None:
