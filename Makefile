@@ -22,6 +22,7 @@ help:
 	@echo 'make test     run all tests'
 	@echo 'make chaos    trade through every fault, 200 times, and compare the bot with the exchange'
 	@echo 'make bench    measure ours and the peers, and write docs/performance.md'
+	@echo 'make soak     keep 50 orders open on 10 pairs for two hours, and see that nothing grows'
 	@echo 'make lint     check style and types'
 	@echo 'make format   put the style right'
 	@echo 'make install  set up $(VENV), as every target above does by itself'
@@ -36,6 +37,11 @@ demo: install
 .PHONY: test
 test: install
 	@$(PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+# Two hours; ARGS='--minutes 20' for less, see docs/reliability.md.
+.PHONY: soak
+soak: install
+	@$(PYTHON) -W ignore -m tests.soak $(ARGS)
 
 # The long form of tests/chaos: about a quarter of an hour. One seed once more: make chaos ARGS='--seed N --keep /tmp/chaos'
 .PHONY: chaos

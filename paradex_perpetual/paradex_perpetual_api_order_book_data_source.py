@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from hummingbot.connector.derivative.paradex_perpetual import (
@@ -87,6 +88,9 @@ class _BookFeed:
 
     def _channel(self, feed: str) -> str:
         return utils.book_channel(self.market, feed, self._settings.book_interval, self._settings.book_price_tick)
+
+
+_price: Callable[[OrderBookRow], float] = itemgetter(0)
 
 
 def _now() -> float:
@@ -529,31 +533,32 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             book.apply_diffs(frame.bids, frame.asks, frame.seq)
         feed.take(frame.seq)
         # No bids or no asks at all: possible, and a reason to ask REST whether it is so.
-        feed.is_suspect = next(book.bid_entries(), None) is None or next(book.ask_entries(), None) is None
+        feed.is_suspect = _best_bid(book) is None or _best_ask(book) is None
 
     def _would_cross(self, book: OrderBook, frame: web_utils.BookFrame) -> bool:
         """Whether bids and asks would overlap. The framework's book silently drops levels then, and looks right."""
         new_bids = [row for row in frame.bids if row.amount]
         new_asks = [row for row in frame.asks if row.amount]
-        if new_bids:
+        if self._is_crossed(new_bids, new_asks):
+            return True
+        best_ask, best_bid = _best_ask(book), _best_bid(book)
+        if new_bids and best_ask is not None and self._meet(max(map(_price, new_bids)), best_ask):
+            # It may be that the asks in the way go at the same time.
             gone = {row.price for row in frame.asks if not row.amount}
-            best_ask = next((row for row in book.ask_entries() if row.price not in gone), None)
-            if best_ask is not None and self._is_crossed(new_bids, [best_ask]):
+            if self._is_crossed(new_bids, (row for row in book.ask_entries() if row.price not in gone)):
                 return True
-        if new_asks:
+        if new_asks and best_bid is not None and self._meet(best_bid, min(map(_price, new_asks))):
             gone = {row.price for row in frame.bids if not row.amount}
-            best_bid = next((row for row in book.bid_entries() if row.price not in gone), None)
-            if best_bid is not None and self._is_crossed([best_bid], new_asks):
-                return True
-        return self._is_crossed(new_bids, new_asks)
+            return self._is_crossed((row for row in book.bid_entries() if row.price not in gone), new_asks)
+        return False
 
     def _is_crossed(self, bids: Iterable[OrderBookRow], asks: Iterable[OrderBookRow]) -> bool:
-        best_bid = max((row.price for row in bids), default=None)
-        best_ask = min((row.price for row in asks), default=None)
-        if best_bid is None or best_ask is None:
-            return False
-        # Grouping may take both sides to the same price.
-        return best_bid > best_ask or (best_bid == best_ask and self._settings.book_price_tick is None)
+        best_bid, best_ask = max(map(_price, bids), default=None), min(map(_price, asks), default=None)
+        return best_bid is not None and best_ask is not None and self._meet(best_bid, best_ask)
+
+    def _meet(self, bid: float, ask: float) -> bool:
+        """Whether these prices cannot both be in a book. Grouping may take both sides to the same price."""
+        return bid > ask or (bid == ask and self._settings.book_price_tick is None)
 
     # === What keeps books right ===
 
@@ -612,7 +617,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
     def _empty(self, feed: _BookFeed) -> None:
         """Takes a book that nobody keeps up out of the strategies' sight: without prices they do not quote."""
         book = self._books.get(feed.trading_pair)
-        if book is not None and (next(book.bid_entries(), None) or next(book.ask_entries(), None)):
+        if book is not None and (_best_bid(book), _best_ask(book)) != (None, None):
             book.apply_snapshot([], [], max(book.snapshot_uid, book.last_diff_uid))
 
     async def _confirm(self, feed: _BookFeed) -> None:
@@ -691,6 +696,21 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         message_queue.put_nowait(
             utils.funding_info_update(raw_message, trading_pair, self._connector.next_funding_timestamp(trading_pair))
         )
+
+
+def _best_bid(book: OrderBook) -> float | None:
+    return _best(book, is_buy=False)
+
+
+def _best_ask(book: OrderBook) -> float | None:
+    return _best(book, is_buy=True)
+
+
+def _best(book: OrderBook, is_buy: bool) -> float | None:
+    try:
+        return float(book.get_price(is_buy))
+    except OSError:  # its word for a side without orders
+        return None
 
 
 def _levels(rows: Iterable[OrderBookRow]) -> list[tuple[float, float]]:

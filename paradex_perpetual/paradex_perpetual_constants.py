@@ -197,6 +197,8 @@ RECONCILIATION_PAUSE = 1.0  # after a comparison with REST, before the next
 # Pauses between the message that closes an order and the questions where its fills are; about an hour of them.
 FILLS_PATIENCE = (1.0, 2.0, 4.0, 8.0, 15.0, *(30.0,) * 120)
 
+FILLS_ATTEMPTS_BEFORE_THE_END = 2  # after which an order is told to be cancelled although fills of it are missing
+
 STATUS_NEW = "NEW"
 STATUS_UNTRIGGERED = "UNTRIGGERED"
 STATUS_OPEN = "OPEN"

@@ -97,6 +97,12 @@ class _Cancel:
     decided: asyncio.Event = field(default_factory=asyncio.Event)
     refusal: web_utils.ParadexError | None = None
 
+    def send_waiting_away(self) -> None:
+        """Ends the waiting for an outcome that nobody will see; the cancel itself goes on."""
+        if not self.decided.is_set():
+            self.decided.set()
+            self.decided = asyncio.Event()
+
 
 class ParadexOrderTracker(ClientOrderTracker):
     """A tracker in which an order goes forward only, whatever arrives late or out of order: a closed one stays closed.
@@ -123,6 +129,20 @@ class ParadexOrderTracker(ClientOrderTracker):
         if client_order_id is not None:
             order = self._in_flight_orders.get(client_order_id) or self._cached_orders.get(client_order_id)
         return order or super().fetch_order(client_order_id, exchange_order_id)
+
+    def process_trade_update(self, trade_update: TradeUpdate) -> None:
+        order = self._in_flight_orders.get(trade_update.client_order_id)
+        if order is not None and order.is_pending_create:  # a fill is the first that is heard of it
+            opened = OrderUpdate(
+                order.trading_pair,
+                trade_update.fill_timestamp,
+                OrderState.OPEN,
+                order.client_order_id,
+                trade_update.exchange_order_id,
+            )
+            order.update_with_order_update(opened)
+            self._trigger_order_creation(order, OrderState.PENDING_CREATE, OrderState.OPEN)
+        super().process_trade_update(trade_update)
 
     async def _process_order_update(self, order_update: OrderUpdate) -> None:
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
@@ -202,6 +222,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._monotonic = time.monotonic
         self._submitting: set[str] = set()  # client ids of orders whose submission has not been answered yet
         self._fills_owed: dict[str, tuple[InFlightOrder, Decimal]] = {}  # closed orders whose fills are not all known
+        self._held_ends: dict[str, OrderUpdate] = {}  # of orders that are told to be cancelled after their fills are
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
         self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
@@ -398,7 +419,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         )
 
     def _create_order_tracker(self) -> ClientOrderTracker:
-        tracker = ParadexOrderTracker(connector=self)
+        # That an order is not known is read from three answers each time: twice is enough.
+        tracker = ParadexOrderTracker(connector=self, lost_order_count_limit=1)
         tracker.is_cancelling = lambda client_order_id: client_order_id in self._cancels
         return tracker
 
@@ -447,6 +469,20 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _private_get(self, path: str, **params: Any) -> Any:
         return await self._api_get(path_url=path, params=params, is_auth_required=True)
 
+    async def _results(self, path: str, **params: Any) -> list[Any]:
+        """The entries of a private list that has one page."""
+        return web_utils.results_of(await self._private_get(path, **params), path)
+
+    def _each[T](self, entries: Iterable[Any], take: Callable[[Any], T], what: str) -> list[T]:
+        """Applies a function to each entry of a list; one that cannot be read is said and keeps no other from it."""
+        results = []
+        for entry in entries:
+            try:
+                results.append(take(entry))
+            except utils.PAYLOAD_ERRORS as error:
+                self.logger().error(f"Skipped {what} that cannot be read, {error}: {_excerpt(entry)}")
+        return results
+
     async def _all_results(self, path: str, **params: Any) -> list[dict[str, Any]]:
         """Every page of a private list."""
         return await web_utils.all_pages(lambda query: self._private_get(path, **query), params)
@@ -483,6 +519,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if self._cancel_watch is not None:
             self._cancel_watch.cancel()  # what is to be cancelled is remembered for the next start
             self._cancel_watch = None
+        for cancel in self._cancels.values():
+            cancel.send_waiting_away()
         for task in self._fitting.values():
             task.cancel()
         self._fitting.clear()
@@ -523,12 +561,24 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Mapping[str, Any]) -> None:
         symbols: bidict[str, str] = bidict()
-        for market in exchange_info["results"]:
+
+        def take(market: Mapping[str, Any]) -> None:
             if utils.is_exchange_information_valid(market):
                 trading_pair = utils.trading_pair_of_market(market)
-                symbols[market["symbol"]] = trading_pair
+                if trading_pair in symbols.inverse:
+                    raise ValueError(f"{trading_pair} is {symbols.inverse[trading_pair]} already")
+                utils.check_market(market)
+                symbols[utils.text_from(market, "symbol")] = trading_pair
                 self._markets[trading_pair] = market
-        self._note_untradable({market["symbol"]: market for market in exchange_info["results"]}, symbols)
+
+        results = web_utils.results_of(exchange_info, "markets")
+        read = self._each(results, take, "a market")
+        if len(read) < len(results):  # what could not be read stays as it was
+            for trading_pair, market in self._markets.items():
+                if trading_pair not in symbols.inverse and market["symbol"] not in symbols:
+                    symbols[market["symbol"]] = trading_pair
+        listed = {str(market.get("symbol")): market for market in results if isinstance(market, dict)}
+        self._note_untradable(listed, symbols)
         self._set_trading_pair_symbol_map(symbols)
 
     def _note_untradable(self, listed: Mapping[str, Mapping[str, Any]], symbols: bidict[str, str]) -> None:
@@ -617,10 +667,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     async def _format_trading_rules(self, exchange_info_dict: Mapping[str, Any]) -> list[TradingRule]:
         rules = []
-        for market in filter(utils.is_exchange_information_valid, exchange_info_dict["results"]):
+        markets = web_utils.results_of(exchange_info_dict, "markets")
+        for market in (market for market in markets if isinstance(market, dict)):
             try:
-                rules.append(utils.trading_rule_from_market(market))
-            except (KeyError, ValueError) as error:
+                if utils.is_exchange_information_valid(market):
+                    rules.append(utils.trading_rule_from_market(market))
+            except utils.PAYLOAD_ERRORS as error:
                 self.logger().error(f"Error parsing the trading rule of {market.get('symbol')}, skipping it: {error}")
         return rules
 
@@ -632,11 +684,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         symbols = {await self.exchange_symbol_associated_to_pair(pair): pair for pair in trading_pairs}
         market = next(iter(symbols)) if len(symbols) == 1 else "ALL"
         answer = await self._api_get(path_url=CONSTANTS.MARKETS_SUMMARY_PATH, params={"market": market})
-        return {
-            symbols[summary["symbol"]]: float(utils.last_price(summary))
-            for summary in answer["results"]
-            if summary["symbol"] in symbols
-        }
+        summaries = web_utils.results_of(answer, "summaries")
+        ours = [entry for entry in summaries if isinstance(entry, dict) and entry.get("symbol") in symbols]
+        return dict(
+            self._each(ours, lambda entry: (symbols[entry["symbol"]], float(utils.last_price(entry))), "a last price")
+        )
 
     async def add_trading_pair(self, trading_pair: str) -> bool:
         if trading_pair in self.order_book_tracker.order_books:
@@ -965,11 +1017,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :return: None only if the exchange says that it knows no such order
         """
         try:
-            return await self._api_get(
+            order = await self._api_get(
                 path_url=CONSTANTS.ORDER_BY_CLIENT_ID_PATH.format(client_id=web_utils.quoted(client_order_id)),
                 is_auth_required=True,
                 limit_id=CONSTANTS.ORDER_BY_CLIENT_ID_PATH,
             )
+            return _readable_order(order)
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_FOUND_ERRORS:
                 raise
@@ -981,14 +1034,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                     is_auth_required=True,
                     limit_id=CONSTANTS.ORDER_BY_CLIENT_ID_PATH,
                 )
+                return _readable_order(order)
             except web_utils.ApiError as error:
                 if error.code not in CONSTANTS.ORDER_NOT_FOUND_ERRORS:
                     raise
         return order
 
     async def _closed_order(self, client_order_id: str) -> Mapping[str, Any] | None:
-        history = await self._private_get(CONSTANTS.ORDERS_HISTORY_PATH, client_id=client_order_id)
-        return next((order for order in history["results"] if order.get("client_id") == client_order_id), None)
+        history = map(_readable_order, await self._results(CONSTANTS.ORDERS_HISTORY_PATH, client_id=client_order_id))
+        return next((order for order in history if order.get("client_id") == client_order_id), None)
 
     async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
         """Asks for a cancel; the stream tells when it has happened. Those asked for at the same time go as one batch.
@@ -1010,8 +1064,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 return False
         try:
             await self._send_cancel(tracked_order)
-        except web_utils.NoAnswerError as error:
-            self.logger().warning(f"It is not known yet whether {order_id} is cancelled ({error}); asking Paradex.")
+        except (web_utils.NoAnswerError, web_utils.RateLimitedError) as error:
+            self.logger().warning(
+                f"{order_id} is perhaps not cancelled yet ({error}): asking Paradex, and for it again."
+            )
             return await self._until_decided(self._follow_cancel(tracked_order), str(error))
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
@@ -1066,9 +1122,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :raises web_utils.ParadexError: if it was refused, or is not decided for long; it is followed on
         """
+        decided = cancel.decided
         try:
             async with asyncio.timeout(CONSTANTS.CANCEL_PATIENCE):
-                await cancel.decided.wait()
+                await decided.wait()
+            if decided is not cancel.decided:
+                raise TimeoutError
         except TimeoutError:
             raise web_utils.NoAnswerError(
                 f"it is not known yet whether {cancel.order.client_order_id} is cancelled: {cause}"
@@ -1556,8 +1615,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         await self._look_for_unknown_orders(open_orders, asked_at)
 
     async def _open_orders(self) -> list[Mapping[str, Any]]:
-        answer = await self._private_get(CONSTANTS.ORDERS_PATH)
-        return list(answer["results"])
+        """:raises web_utils.UnreadableAnswerError: if it cannot be told whose an order is; it may be any"""
+        entries = await self._results(CONSTANTS.ORDERS_PATH)
+        orders = self._each(entries, _with_client_id, "an open order")
+        if len(orders) < len(entries):
+            self._each(orders, self._process_order, "an open order")
+            raise web_utils.UnreadableAnswerError("it cannot be told whose one of the open orders is")
+        return orders
 
     async def _update_from_open_orders(
         self,
@@ -1567,15 +1631,14 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     ) -> None:
         """:param open_orders: all of the account, asked for after `orders` were tracked"""
         found = {order.get("client_id"): order for order in open_orders}
-        for payload in found.values():
-            self._process_order(payload)
+        self._each(found.values(), self._process_order, "an order")
         missing = [order for order in orders if order.client_order_id not in found]
         closed = await self._closed_orders(missing)
         now = self._time_synchronizer.time()
         for order in missing:
             record = self._records[order.client_order_id]
             if order.client_order_id in closed:
-                self._process_order(closed[order.client_order_id])
+                self._each([closed[order.client_order_id]], self._process_order, "an order")
             elif not self._is_on_its_way(order) and now - record.missed_at >= CONSTANTS.NOT_FOUND_SPACING:
                 record.missed_at = now
                 await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
@@ -1587,11 +1650,14 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         if len(orders) <= CONSTANTS.FEW_ORDERS:
             client_ids = [order.client_order_id for order in orders]
-            found = await safe_gather(*map(self._closed_order, client_ids))
+            found = await safe_gather(*map(self._closed_order, client_ids), return_exceptions=True)
+            if errors := [result for result in found if isinstance(result, BaseException)]:
+                self._each([order for order in found if isinstance(order, Mapping)], self._process_order, "an order")
+                raise errors[0]
             return {client_id: order for client_id, order in zip(client_ids, found, strict=True) if order is not None}
         since = min(order.creation_timestamp for order in orders)
         history = await self._all_results(CONSTANTS.ORDERS_HISTORY_PATH, start_at=self._asked_since(since))
-        return {str(order.get("client_id")): order for order in history}
+        return {str(order.get("client_id")): order for order in self._each(history, _with_client_id, "a closed order")}
 
     def _is_on_its_way(self, order: InFlightOrder) -> bool:
         """Whether an order may still be between submission and answer, so that not finding it means nothing.
@@ -1618,7 +1684,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self.logger().info(f"There are {self._unknown_orders.others_text()}.")
         if self._unknown_orders.wants_another_look:
             self._reconcile_soon()
-        await safe_gather(*map(self._settle_unknown_order, proven))
+        outcomes = await safe_gather(*map(self._settle_unknown_order, proven), return_exceptions=True)
+        for payload, outcome in zip(proven, outcomes, strict=True):
+            if isinstance(
+                outcome, Exception
+            ):  # one that makes no sense must not keep the others; the next look repeats it
+                self.logger().warning(f"{payload['client_id']} could not be settled yet: {outcome!r}")
 
     def _is_known_order(self, client_order_id: str) -> bool:
         return (
@@ -1630,12 +1701,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _settle_unknown_order(self, payload: Mapping[str, Any]) -> None:
         client_order_id, market = str(payload["client_id"]), str(payload["market"])
         trading_pair = self._trading_pairs_by_market.get(market)
+        try:
+            executed = utils.executed_size(payload)
+        except ValueError:  # it can be cancelled all the same
+            executed, trading_pair = Decimal(0), None
         adopt = self._settings.unknown_orders == CONSTANTS.UNKNOWN_ORDERS_ADOPT and trading_pair is not None
         text = (
-            f"{client_order_id} is an open order of this bot ({payload['side']} {payload['size']} {market} at "
-            f"{payload['price']}) that it never recorded: it was ended before"
+            f"{client_order_id} is an open order of this bot ({payload.get('side')} {payload.get('size')} {market} at "
+            f"{payload.get('price')}) that it never recorded: it was ended before"
         )
-        if executed := utils.executed_size(payload):
+        if executed:
             text += f", and {executed} of it were filled"
         self.logger().warning(f"{text}. It is {'adopted' if adopt else 'cancelled'}.")
         if adopt and trading_pair is not None:
@@ -1645,10 +1720,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             for update in await self._all_trade_updates_for_order(order) if executed else ():
                 self._take_trade_update(update)
             return
-        try:
-            await self._order_entry.cancel(client_order_id, market, str(payload["id"]))
-        except web_utils.ParadexError as error:
-            self.logger().warning(f"{client_order_id} is not cancelled yet: {error}")
+        await self._order_entry.cancel(client_order_id, market, str(payload["id"]))
 
     async def _look_for_lost_fills(self) -> None:
         """Once after the start: the last fills of this bot's orders that are in none of its records.
@@ -1658,7 +1730,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         answer = await self._private_get(CONSTANTS.FILLS_PATH, page_size=CONSTANTS.PAGE_SIZE)
         self._looked_for_lost_fills = True
-        lost = [fill for fill in answer["results"] if self._is_lost_fill(fill)]
+        fills = web_utils.results_of(answer, "fills")
+        lost = [fill for fill, is_lost in self._each(fills, lambda f: (f, self._is_lost_fill(f)), "a fill") if is_lost]
         for fill in lost:
             self._remember_fill(utils.fill_key(fill))
         if lost:
@@ -1687,6 +1760,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _take_trade_update(self, update: TradeUpdate) -> None:
         self._remember_fill(update.trade_id)
         self._order_tracker.process_trade_update(update)
+        owed = self._fills_owed.get(update.client_order_id)
+        if owed is not None and owed[0].executed_amount_base >= owed[1]:
+            self._release_end(update.client_order_id)
 
     # === What the stream and the lists tell of orders ===
 
@@ -1701,10 +1777,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         except web_utils.ParadexError as error:
             self.logger().warning(f"Failed to fetch the fills, the next poll repeats it: {error}")
             return
-        for fill in sorted(fills, key=lambda fill: int(fill["created_at"])):
-            self._process_fill(fill)
-        if fills:
-            newest = max(int(fill["created_at"]) for fill in fills)
+        timed = self._each(fills, lambda fill: (_created_at(fill), fill), "a fill")
+        in_order = [fill for _, fill in sorted(timed, key=lambda entry: entry[0])]
+        taken = self._each(in_order, self._process_fill, "a fill")
+        if timed and len(taken) == len(fills):  # else what could not be read is asked for again
+            newest = max(created_at for created_at, _ in timed)
             self._fills_watermark = newest - _milliseconds(CONSTANTS.FILLS_OVERLAP)
 
     def _asked_since(self, timestamp: float) -> int:
@@ -1719,11 +1796,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             market=await self.exchange_symbol_associated_to_pair(order.trading_pair),
             start_at=self._asked_since(order.creation_timestamp),
         )
-        return [
-            utils.trade_update_from_fill(fill, order)
-            for fill in fills
-            if fill.get("client_id") == order.client_order_id or fill.get("order_id") == order.exchange_order_id
-        ]
+        ids = (order.client_order_id, order.exchange_order_id)
+        of_order = [fill for fill in fills if isinstance(fill, dict) and _is_of(fill, *ids)]
+        return self._each(of_order, lambda fill: utils.trade_update_from_fill(fill, order), "a fill")
 
     def _order_update(self, payload: Mapping[str, Any], order: InFlightOrder) -> OrderUpdate:
         client_order_id = order.client_order_id
@@ -1756,7 +1831,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if update.new_state is OrderState.FAILED:
             self._order_entry.observe_rejection(str(payload["cancel_reason"]))
             self.logger().info(f"Paradex refused {client_order_id} after taking it: {payload['cancel_reason']}.")
-        self._order_tracker.process_order_update(update)
+        if update.new_state is OrderState.CANCELED and client_order_id in self._fills_owed:
+            self._held_ends[client_order_id] = update  # for those who count its fills when it ends
+        elif client_order_id not in self._held_ends:
+            self._order_tracker.process_order_update(update)
+
+    def _release_end(self, client_order_id: str) -> None:
+        """Tells of an order's end that it was held back until its fills are told, or are too late."""
+        if (update := self._held_ends.pop(client_order_id, None)) is not None:
+            self._order_tracker.process_order_update(update)
 
     def _complete_fills_soon(self, client_order_id: str) -> None:
         if client_order_id not in self._fills_tasks:
@@ -1766,7 +1849,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _complete_fills(self, client_order_id: str) -> None:
         """Asks REST for fills that the stream should have told by now: the closing message can come before them."""
         order, executed = self._fills_owed[client_order_id]
-        for pause in CONSTANTS.FILLS_PATIENCE:
+        for attempt, pause in enumerate(CONSTANTS.FILLS_PATIENCE):
+            if attempt == CONSTANTS.FILLS_ATTEMPTS_BEFORE_THE_END:
+                self._release_end(client_order_id)
             await self._sleep(pause)
             if order.executed_amount_base >= executed:
                 break
@@ -1787,6 +1872,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 f"only {order.executed_amount_base} are in the bot's history."
             )
         del self._fills_owed[client_order_id], self._fills_tasks[client_order_id]
+        self._release_end(client_order_id)
 
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""
@@ -1834,7 +1920,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             parts["market-maker protection"] = self._update_mmp()
         results = await asyncio.gather(*parts.values(), return_exceptions=True)
         failures = {part: result for part, result in zip(parts, results, strict=True) if result is not None}
-        unexpected = {part: error for part, error in failures.items() if not isinstance(error, web_utils.ParadexError)}
+        unexpected = {
+            part: error
+            for part, error in failures.items()
+            if not isinstance(error, web_utils.ParadexError) or isinstance(error, web_utils.UnreadableAnswerError)
+        }
         for part, error in unexpected.items():
             self.logger().error(f"Could not update the {part}: {error!r}", exc_info=error)
         if len(failures) > len(unexpected):
@@ -1883,28 +1973,33 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         balances, account = await safe_gather(
             self._private_get(CONSTANTS.BALANCE_PATH), self._private_get(CONSTANTS.ACCOUNT_PATH)
         )
-        total, available = utils.balances_from_payloads(balances["results"], account)
+        entries = web_utils.results_of(balances, "balances")
+        readable = self._each(entries, utils.readable_balance, "a balance")
+        total, available = utils.balances_from_payloads(readable, account)
         # What the stream has told since the question is newer than the answer, or as new.
-        for token in total.keys() | self._account_balances.keys():
+        unread = self._account_balances.keys() - total.keys() if len(readable) < len(entries) else set()
+        for token in (total.keys() | self._account_balances.keys()) - unread:
             channel = f"{CONSTANTS.BALANCE_EVENTS_CHANNEL}.{token}"
             if self._told[channel] == told[channel]:
                 _set_or_remove(self._account_balances, token, total.get(token))
         account_is_old = self._told[CONSTANTS.ACCOUNT_CHANNEL] != told[CONSTANTS.ACCOUNT_CHANNEL]
-        for token in available.keys() | self._account_available_balances.keys():
+        for token in (available.keys() | self._account_available_balances.keys()) - unread:
             if token != CONSTANTS.COLLATERAL_TOKEN or not account_is_old:
                 _set_or_remove(self._account_available_balances, token, available.get(token))
-        for entry in balances["results"]:
-            self._balances_updated_at[str(entry["token"])] = int(entry.get("last_updated_at") or 0)
+        for entry in readable:
+            self._balances_updated_at[str(entry["token"])] = utils.milliseconds_or_none(entry, "last_updated_at") or 0
         if not account_is_old:
-            self._account_updated_at = int(account.get("updated_at") or 0)
+            self._account_updated_at = utils.milliseconds_or_none(account, "updated_at") or 0
             self._process_account_health(account)
 
     async def _update_positions(self) -> None:
         await self.trading_pair_symbol_map()
         told = self._told.copy()
-        answer = await self._private_get(CONSTANTS.POSITIONS_PATH)
-        reported = {pair for payload in answer["results"] if (pair := self._process_position(payload)) is not None}
-        for trading_pair in set(self.account_positions) - reported:
+        entries = await self._results(CONSTANTS.POSITIONS_PATH)
+        reported = self._each(entries, self._process_position, "a position")
+        if len(reported) < len(entries):
+            return  # what could not be read may be any of those that are missing
+        for trading_pair in set(self.account_positions) - set(reported):
             channel = f"{CONSTANTS.POSITIONS_CHANNEL}.{trading_pair}"
             if self._told[channel] == told[channel]:  # else the stream has opened it meanwhile
                 self._perpetual_trading.remove_position(trading_pair)
@@ -1915,21 +2010,22 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :return: the trading pair, None if the market is none of ours
         """
-        trading_pair = self._trading_pairs_by_market.get(payload["market"])
+        trading_pair = self._trading_pairs_by_market.get(utils.text_from(payload, "market"))
         if trading_pair is None:
             return None
-        updated_at = int(payload.get("last_updated_at") or 0)
+        updated_at = utils.milliseconds_or_none(payload, "last_updated_at") or 0
         if updated_at < self._positions_updated_at.get(trading_pair, 0):
             return trading_pair
-        self._positions_updated_at[trading_pair] = updated_at
+        # All of it is read before any of it counts.
         position = utils.position_from_payload(payload, trading_pair, self.get_leverage(trading_pair))
+        funding = utils.decimal_or_none(payload, "unrealized_funding_pnl")
+        liquidation_price = utils.decimal_or_none(payload, "liquidation_price")
+        self._positions_updated_at[trading_pair] = updated_at
         if position is None:
             self._perpetual_trading.remove_position(trading_pair)
         else:
             self._perpetual_trading.set_position(trading_pair, position)
-            funding = utils.decimal_or_none(payload, "unrealized_funding_pnl")
             self._unrealized_funding[trading_pair] = funding or Decimal(0)
-        liquidation_price = utils.decimal_or_none(payload, "liquidation_price")
         if position is not None and liquidation_price:
             self._liquidation_prices[trading_pair] = liquidation_price
         else:
@@ -2162,8 +2258,18 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _latest_funding_payments(self, trading_pair: str) -> list[dict[str, Any]]:
         """The newest few, the oldest first."""
         symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
-        answer = await self._private_get(CONSTANTS.FUNDING_PAYMENTS_PATH, market=symbol, page_size=10)
-        return sorted(answer["results"], key=_created_at)
+        payments = await self._results(CONSTANTS.FUNDING_PAYMENTS_PATH, market=symbol, page_size=10)
+        return self._oldest_first(payments)
+
+    def _oldest_first(self, payments: list[Any]) -> list[dict[str, Any]]:
+        """Funding payments by their time; those that cannot be read are left out."""
+
+        def read(payment: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+            utils.text_from(payment, "id"), utils.decimal_from(payment, "payment")
+            return _created_at(payment), payment
+
+        timed = self._each(payments, read, "a funding payment")
+        return [payment for _, payment in sorted(timed, key=lambda entry: entry[0])]
 
     async def _update_funding_payment(self, trading_pair: str, fire_event_on_new: bool) -> bool:
         """Announces every payment that has not been announced, the oldest first; the base class knows only the newest.
@@ -2184,8 +2290,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 return True
             symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
             path = CONSTANTS.FUNDING_PAYMENTS_PATH
-            payments = await self._all_results(path, market=symbol, start_at=max(1, watermark))
-            for payment in sorted(payments, key=_created_at):
+            payments = self._oldest_first(await self._all_results(path, market=symbol, start_at=max(1, watermark)))
+            for payment in payments:
                 self._announce_funding_payment(payment, trading_pair)
         except (KeyError, ValueError, web_utils.ParadexError) as error:
             self.logger().warning(
@@ -2201,7 +2307,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _announce_funding_payment(self, payload: Mapping[str, Any], trading_pair: str) -> None:
         """Takes a payment as REST or the stream reports it, once."""
         announced = self._announced_payments.setdefault(trading_pair, {})
-        payment_id = str(payload["id"])
+        payment_id = utils.text_from(payload, "id")
         timestamp, rate, amount = self._funding_payment(payload, trading_pair)
         if payment_id in announced:
             return
@@ -2221,7 +2327,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         info = self._perpetual_trading.funding_info.get(trading_pair)
         rate = info.rate if info is not None else Decimal(0)
-        return utils.seconds(payment["created_at"]), rate, utils.decimal_from(payment, "payment")
+        return utils.seconds(_created_at(payment)), rate, utils.decimal_from(payment, "payment")
 
     # === The private stream ===
 
@@ -2231,12 +2337,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 self._process_user_event(event["channel"], event["data"])
             except asyncio.CancelledError:
                 raise
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except utils.PAYLOAD_ERRORS as error:
                 # The first text is the framework's: its acceptance tests look for it.
                 self.logger().error("Unexpected error in user stream listener loop.")
                 self.logger().error(
                     f"A message of the private stream makes no sense ({type(error).__name__}: {error}); asking REST: "
-                    f"{event}"
+                    f"{_excerpt(event)}"
                 )
                 self._reconcile_soon()
 
@@ -2256,8 +2362,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._process_funding_payment(data)
         elif topic == "tradebusts":
             self.logger().error(
-                f"Paradex has busted the trade of fill {data.get('busted_fill_id')}: it is undone although it was "
-                "reported. The position and the balance are read again; check the bot's history by hand."
+                f"Paradex has busted the trade of fill {utils.shown(data.get('busted_fill_id'))}: it is undone, though "
+                "it was reported. The position and the balance are read again; check the bot's history by hand."
             )
             self._positions_updated_at.clear()
             self._reconcile_soon()
@@ -2270,7 +2376,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _process_account(self, data: Mapping[str, Any]) -> None:
         """Takes the account as the stream reports it, unless something newer is known."""
-        updated_at = int(data.get("updated_at") or 0)
+        updated_at = utils.milliseconds_or_none(data, "updated_at") or 0
         if updated_at < self._account_updated_at:
             return
         free_collateral = utils.decimal_from(data, "free_collateral")
@@ -2282,8 +2388,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _process_balance_event(self, data: Mapping[str, Any]) -> None:
         """Takes a token's balance, unless something newer is known."""
-        token = data.get("settlement_asset_name") or CONSTANTS.COLLATERAL_TOKEN
-        created_at = int(data.get("created_at") or 0)
+        token = utils.text_or_empty(data, "settlement_asset_name") or CONSTANTS.COLLATERAL_TOKEN
+        created_at = utils.milliseconds_or_none(data, "created_at") or 0
         balance = utils.decimal_or_none(data, "settlement_asset_balance_after")
         if balance is not None and created_at >= self._balances_updated_at.get(token, 0):
             self._balances_updated_at[token] = created_at
@@ -2291,13 +2397,45 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._account_balances[token] = balance
 
     def _process_funding_payment(self, data: Mapping[str, Any]) -> None:
-        trading_pair = self._trading_pairs_by_market.get(data["market"])
+        trading_pair = self._trading_pairs_by_market.get(utils.text_from(data, "market"))
         if trading_pair is not None:
             self._announce_funding_payment(data, trading_pair)
 
 
 def _created_at(payload: Mapping[str, Any]) -> int:
-    return int(payload["created_at"])
+    return utils.milliseconds_from(payload, "created_at")
+
+
+def _excerpt(payload: Any) -> str:
+    """A payload for the log, cut off where it gets long."""
+    return ascii(payload)[:500]
+
+
+def _is_of(fill: Mapping[str, Any], client_order_id: str, exchange_order_id: str | None) -> bool:
+    """Whether a fill is of an order."""
+    return fill.get("client_id") == client_order_id or fill.get("order_id") == exchange_order_id
+
+
+def _with_client_id(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An order of a list, as it is.
+
+    :raises ValueError: if its client id, which may be missing, is no text
+    """
+    utils.text_or_empty(payload, "client_id")
+    return payload
+
+
+def _readable_order(payload: Any) -> Mapping[str, Any]:
+    """An order in an answer to a question about one.
+
+    :raises web_utils.UnreadableAnswerError: if it is none, for then the question has not been answered
+    """
+    try:
+        utils.text_from(payload, "id")
+        utils.order_state(payload, was_open=True)
+    except utils.PAYLOAD_ERRORS as error:
+        raise web_utils.UnreadableAnswerError(f"an order cannot be read, {error}: {_excerpt(payload)}") from None
+    return payload
 
 
 def _closed(client_order_id: str, terms: utils.OrderTerms) -> NotModifiedError:

@@ -480,6 +480,10 @@ class NoAnswerError(ParadexError):
     """No answer came that says what became of the request: it may have been carried out."""
 
 
+class UnreadableAnswerError(NoAnswerError):
+    """An answer came in a form that Paradex does not document: trying again will hardly help."""
+
+
 async def api_request(
     api_factory: WebAssistantsFactory,
     path: str,
@@ -535,7 +539,10 @@ async def api_request(
             tokens.token_refused(generation)
             tokens = None
             continue
-        return _answer(response.status, text, request, (response.headers or {}).get("Retry-After"))
+        answer = _answer(response.status, text, request, (response.headers or {}).get("Retry-After"))
+        if method is RESTMethod.GET and not isinstance(answer, dict):
+            raise UnreadableAnswerError(f"{request} was answered with {utils.shown(answer)}, which is no object")
+        return answer
 
 
 def _answer(status: int, text: str, request: str, retry_after: str | None = None) -> Any:
@@ -578,12 +585,24 @@ async def all_pages(
     results: list[dict[str, Any]] = []
     for _ in range(max_pages):
         page = await fetch(query)
-        results.extend(page["results"])
+        entries = results_of(page, "a page")
+        results.extend(entries)
         cursor = page.get("next")
-        if not cursor or not page["results"]:
+        if not cursor or not entries:
             return results
         query = {**query, "cursor": cursor}
     raise NoAnswerError(f"the list has more than {max_pages} pages")
+
+
+def results_of(answer: Mapping[str, Any], what: str) -> list[Any]:
+    """The entries of a list of the REST API.
+
+    :raises UnreadableAnswerError: if there is none: what is missing in a list that is none is no proof of anything
+    """
+    results = answer.get("results")
+    if not isinstance(results, list):
+        raise UnreadableAnswerError(f"the list of {what} was answered with {utils.shown(results)} for results")
+    return results
 
 
 def quoted(part: str) -> str:
@@ -980,7 +999,7 @@ class RpcSession:
             async for response in assistant.iter_messages():
                 message = response.data if response is not None else None
                 self._heard_at = loop.time()
-                if isinstance(message, dict) and "id" in message and "method" not in message:
+                if isinstance(message, dict) and isinstance(message.get("id"), int) and "method" not in message:
                     answer = self._pending.get(message["id"])
                     if answer is not None and not answer.done():
                         answer.set_result(message)

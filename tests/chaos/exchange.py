@@ -16,7 +16,7 @@ from tests.venue.exchange import Credentials, Exchange, Refusal
 
 MARKETS = tuple(pair.replace("-USDC", "-USD-PERP") for pair in PAIRS)
 _FUNDS = "10000"  # USDC
-_START_TIMEOUT = 60.0
+_START_TIMEOUT = 200.0
 _STOP_TIMEOUT = 15.0
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 
@@ -27,16 +27,20 @@ class Sandbox:
     :ivar url: its REST address, with /v1
     """
 
-    def __init__(self, folder: Path, seed: int, private_encoding: str):
+    def __init__(self, folder: Path, seed: int):
         self._folder = folder
-        self._options = ["--seed", str(seed), "--private-encoding", private_encoding, "--data", str(folder / "data")]
+        self._options = ["--seed", str(seed), "--data", str(folder / "data")]
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
         self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
         self.url = ""
 
     async def __aenter__(self) -> "Sandbox":
-        await self._start()
+        try:
+            await self._start()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

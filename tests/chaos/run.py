@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos import bot as bot_module
-from tests.chaos.comparison import Heard, differences, fill_differences, payment_differences
+from tests.chaos.comparison import Heard, differences, fill_differences, payment_differences, said_orders
 from tests.chaos.exchange import Sandbox, Witness
 from tests.chaos.schedule import KILL_BOT, RESTART_SANDBOX, Plan, Step, plan_of
 from tests.venue.exchange import Credentials, Refusal
 
-HEALING_TIME = 15.0  # seconds after the faults are gone, within which the pictures must be equal
+#: Seconds after the faults are gone, within which the pictures must be equal; those in which the bot was ready to run
+#: and other processes had the processor do not count.
+HEALING_TIME = 15.0
 STALL = 1.0  # seconds for which the bot's loop may stand still at most
 
-_START_TIMEOUT = 60.0
-_ANSWER_TIMEOUT = 20.0
+_START_TIMEOUT = 200.0  # many may start side by side
+_ANSWER_TIMEOUT = 40.0
 _POLL = 0.2
 _MARKET_MOVES_MS = 300
 _MARKET_MOVES_FOR = 6.0  # seconds of the healing time; then it stands still
@@ -118,8 +120,16 @@ class BotProcess:
 class Run:
     """See the module."""
 
-    def __init__(self, plan: Plan, folder: Path, sandbox: Sandbox, credentials: Credentials, public_key: str):
-        self.report = Report(plan.seed, plan.describe(), folder=str(folder))
+    def __init__(
+        self,
+        plan: Plan,
+        report: Report,
+        folder: Path,
+        sandbox: Sandbox,
+        credentials: Credentials,
+        public_key: str,
+    ):
+        self.report = report
         self._plan = plan
         self._folder = folder
         self._sandbox = sandbox
@@ -128,6 +138,7 @@ class Run:
         self._witness = Witness(sandbox.url, credentials)
         self._lives = 0
         self._busted_orders: set[str] = set()
+        self._waited = 0.0  # seconds, as the bot said last
         self._bot = self._new_bot()
         self._ready_at = 0
 
@@ -214,13 +225,14 @@ class Run:
         """Compares, while no strategy acts and the market stands still, until all is equal or the time is over."""
         sandbox, started = self._sandbox, time.monotonic()
         self._bot.tell("pause")
+        waited = self._waited = (await self._bot.ask("picture"))["waited"]
         # The witness asks in the name of the same account, and shall not use up what the bot may ask.
         await sandbox.control("POST", "/settings", {"rate_limits": False})
         found = ["nothing was compared"]
         frozen_at = time.monotonic()
         await sandbox.control("POST", "/clock", {"freeze": True})
         polls = 0
-        while found and time.monotonic() - started < HEALING_TIME:
+        while found and time.monotonic() - started - (self._waited - waited) < HEALING_TIME:
             if polls % _MARKET_STANDS == 0 and time.monotonic() - started < _MARKET_MOVES_FOR:
                 await sandbox.control("POST", "/clock", {"advance_ms": _MARKET_MOVES_MS})
                 frozen_at += _MARKET_MOVES_MS / 1e3
@@ -235,6 +247,7 @@ class Run:
 
     async def _differences(self) -> list[str]:
         bot = await self._bot.ask("picture")
+        self._waited = bot["waited"]
         exchange = await self._sandbox.picture(self._credentials.account_address)
         for client_id in self._busted_orders & set(bot["orders"]) & set(exchange["orders"]):
             # What Hummingbot has counted as filled stays counted; the bot has said so.
@@ -247,13 +260,19 @@ class Run:
         payments = await self._witness.payments()
         self.report.fills, self.report.payments = len(heard.fills), len(heard.payments)
         return [
-            *fill_differences(heard, self._recorded(), fills),
+            *fill_differences(heard, self._recorded(), fills, said_orders(self._folder) - self._recorded_orders()),
             *payment_differences(heard, self._bot.life, self._ready_at, payments),
         ]
 
-    def _recorded(self) -> list[str]:
-        with sqlite3.connect(self._folder / bot_module.DATABASE) as database:
-            return [row[0] for row in database.execute("SELECT exchange_trade_id FROM TradeFill")]
+    def _recorded(self) -> set[str]:
+        return self._read_database("SELECT exchange_trade_id FROM TradeFill")
+
+    def _recorded_orders(self) -> set[str]:
+        return self._read_database('SELECT id FROM "Order"')
+
+    def _read_database(self, query: str) -> set[str]:
+        with closing(sqlite3.connect(self._folder / bot_module.DATABASE)) as database:
+            return {row[0] for row in database.execute(query)}
 
     # === The end ===
 
@@ -305,15 +324,16 @@ async def run_seed(seed: int, keep: Path | None = None) -> Report:
     :param keep: where the folder of the run, with its logs, is left; else it is removed
     """
     started = time.monotonic()
-    with _folder_of(seed, keep) as folder:
-        async with Sandbox(folder, seed, "json") as sandbox:
-            plan = plan_of(seed, (await sandbox.control("GET", "/faults/kinds"))["results"])
-            await sandbox.control("POST", "/settings", {"private_encoding": plan.private_encoding})
-            credentials, public_key = await sandbox.make_account()
-            run = Run(plan, folder, sandbox, credentials, public_key)
-            try:
-                await run.play()
-            except Exception as error:  # whatever it is, it is what this seed has brought to light
-                run.report.differences.append(f"the run ended: {error!r}")
-            run.report.seconds = round(time.monotonic() - started, 1)
-            return run.report
+    report = Report(seed, "not begun")
+    try:
+        with _folder_of(seed, keep) as folder:
+            async with Sandbox(folder, seed) as sandbox:
+                plan = plan_of(seed, (await sandbox.control("GET", "/faults/kinds"))["results"])
+                await sandbox.control("POST", "/settings", {"private_encoding": plan.private_encoding})
+                report = Report(seed, plan.describe(), folder=str(folder))
+                credentials, public_key = await sandbox.make_account()
+                await Run(plan, report, folder, sandbox, credentials, public_key).play()
+    except Exception as error:  # whatever it is, it is what this seed has brought to light
+        report.differences.append(f"the run ended: {error!r}")
+    report.seconds = round(time.monotonic() - started, 1)
+    return report

@@ -302,9 +302,13 @@ async def test_whatever_is_lost_doubled_or_swapped_a_live_book_is_never_wrong_an
     source._resubscribe_soon = asked.append  # the exchange's answer is given below
     market_feed = source._feeds[MARKET] = module._BookFeed(PAIR, MARKET, source._settings, print)
 
+    newest = [0]
+
     def check() -> None:
         if exchange.is_book_live(PAIR):
             assert levels(source._book(PAIR)) == history[market_feed.seq]
+            assert market_feed.seq >= newest[-1]
+            newest.append(market_feed.seq)
 
     source._on_message(truth.snapshot())
     late: list[bytes] = []

@@ -463,4 +463,4 @@ async def test_a_busted_trade_is_said_and_everything_is_read_again(
     await eventually(lambda: trader.exchange.account_positions[PAIR].amount == Decimal("0.1"))
     await eventually(lambda: trader.exchange.get_all_balances() == {"USDC": Decimal(11)})
     await settle()
-    assert "has busted the trade of fill 4711" in log.text
+    assert "has busted the trade of fill '4711'" in log.text
