@@ -6,6 +6,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from demo.bot import CONNECTOR
 from demo.exchange import Fill
 from tests.e2e.support import CONFIG, Venture, wait_until
 
@@ -73,6 +74,9 @@ def test_orders_of_a_bot_that_was_killed_before_it_was_answered_do_not_stay(vent
     venture.hold_mark_price("95000")
     venture.configure(spread_bps=20, order_max_deviation_bps=100, order_refresh_time=3600)
     faults = venture.sandbox.url.removesuffix("/v1") + "/sandbox/faults"
+    # Over REST, whose answers can be held back.
+    path = venture.bot.home.conf / "connectors" / f"{CONNECTOR}.yml"
+    path.write_text(path.read_text().replace("order_entry: websocket", "order_entry: rest"))
     # The exchange takes the orders at once, and the bot waits for an answer that it will not live to see.
     for fault in (
         {"kind": "http_delay", "path": "/orders", "method": "POST", "delay_ms": 60_000},

@@ -131,7 +131,7 @@ async def test_a_release_stops_only_what_would_be_refused(trouble: Trouble, way:
 
 
 async def test_repeated_failures_pause_new_orders_until_the_exchange_answers_again(trouble: Trouble) -> None:
-    bot = await trouble.bot(breaker_failures=3, breaker_pause="0.2", batch_size=1)
+    bot = await trouble.bot(order_entry="rest", breaker_failures=3, breaker_pause="0.2", batch_size=1)
     breaker = bot.connector.circuit_breaker
     market, price, size = await trouble.far_price()
     resting = await bot.placed(TradeType.BUY, market.pair, size, price, OrderType.LIMIT_MAKER)

@@ -43,7 +43,7 @@ async def open_client_ids(trouble: Trouble) -> list[str]:
 
 @pytest.fixture
 async def bot(trouble: Trouble) -> Bot:
-    return await trouble.bot(recv_window=1000, breaker_failures=0)
+    return await trouble.bot(order_entry="rest", recv_window=1000, breaker_failures=0)
 
 
 @pytest.mark.parametrize("failure", FAILURES)
