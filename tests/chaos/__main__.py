@@ -8,7 +8,6 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 
 from tests.chaos.run import Report, run_seed
@@ -63,7 +62,7 @@ async def _play(seeds: list[int], jobs: int, keep: Path | None, file: Path | Non
 
 def _write(reports: list[Report], file: Path | None) -> None:
     if file is not None:
-        file.write_text(json.dumps([asdict(report) for report in reports], indent=1))
+        file.write_text(json.dumps([vars(report) for report in reports], indent=1))
 
 
 def summary(reports: list[Report]) -> str:
