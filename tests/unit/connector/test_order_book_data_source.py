@@ -273,7 +273,7 @@ class TestReconnecting:
         )
         feed.start()
         assert (await venue.socket(1, subscriptions=3)).channels == channels(ETH_MARKET)
-        assert f"Could not subscribe to {PAIR}" in log.text
+        await venue.until(lambda: f"Could not subscribe to {PAIR}" in log.text)
 
     async def test_a_channel_that_was_refused_is_asked_for_again_until_the_pair_has_its_data(
         self, venue: Venue, feed: Feed
