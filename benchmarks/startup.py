@@ -78,7 +78,7 @@ async def start(credentials: dict[str, str], pairs: Sequence[str], without_libra
     from hummingbot.core.clock import Clock, ClockMode
 
     if without_library:
-        auth._fast_signer_is_right = lambda: False
+        setattr(auth, "_fast_signer_is_right", lambda: False)  # noqa: B010
     stalls = Stalls()
     begun = time.perf_counter()
     connector = derivative.ParadexPerpetualDerivative(
@@ -92,7 +92,7 @@ async def start(credentials: dict[str, str], pairs: Sequence[str], without_libra
     with clock:
         ticking = asyncio.create_task(clock.run())
         async with asyncio.timeout(_PATIENCE):
-            while not connector.ready:
+            while not connector.ready:  # noqa: ASYNC110
                 await asyncio.sleep(_TICK)
         ready = time.perf_counter() - begun
         await connector._auth.prepare()
@@ -175,16 +175,14 @@ def figures(found: dict[str, list[float]]) -> list[Figure]:
                 50.0,
                 True,
             ),
-            Figure(f"stall_clock_{count}_ms", f"longest stall, {title}, clock", "ms", milliseconds(f"stall_{count}")),
+            Figure(f"stall_clock_{count}_ms", f"stall, {title}, clock", "ms", milliseconds(f"stall_{count}")),
             Figure(f"sdk_{count}", f"imports of the SDK, {title}", "", tuple(found[f"sdk_{count}"]), 0.0, True),
         ]
     return [
         *result,
         Figure("ready_library_s", "until ready, the SDK signs", "s", tuple(found["ready_library"])),
-        Figure(
-            "stall_library_ms", "longest stall, the SDK signs, clock", "ms", milliseconds("stall_library"), 150, True
-        ),
-        Figure("stalls_library", "stalls above 50 ms, the SDK signs", "", tuple(found["long_stalls_library"]), 1, True),
+        Figure("stall_library_ms", "longest stall, SDK signs, clock", "ms", milliseconds("stall_library"), 150, True),
+        Figure("stalls_library", "stalls above 50 ms, SDK signs", "", tuple(found["long_stalls_library"]), 1, True),
     ]
 
 
