@@ -8,7 +8,7 @@ SITE_PACKAGES = $$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("pur
 DIST := dist
 # Most of a test is waiting for processes and sockets. To debug one: make test ARGS='-n0 --pdb tests/…'
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
-# What demo, test and lock pass on: make test ARGS='tests/unit -x'
+# What demo, test, chaos and lock pass on: make test ARGS='tests/unit -x'
 ARGS :=
 
 DROP_IN := compat/starknet-crypto-py
@@ -20,7 +20,9 @@ REMOVE_BUILDS := rm -rf build *.egg-info $(DROP_IN)/build $(DROP_IN)/*.egg-info
 help:
 	@echo 'make demo     trade on a local Paradex for about a minute, and print what happened'
 	@echo 'make test     run all tests'
+	@echo 'make chaos    trade through every fault, 200 times, and compare the bot with the exchange'
 	@echo 'make bench    measure ours and the peers, and write docs/performance.md'
+	@echo 'make soak     keep 50 orders open on 10 pairs for two hours, and see that nothing grows'
 	@echo 'make lint     check style and types'
 	@echo 'make format   put the style right'
 	@echo 'make install  set up $(VENV), as every target above does by itself'
@@ -35,6 +37,16 @@ demo: install
 .PHONY: test
 test: install
 	@$(PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+# Two hours; ARGS='--minutes 20' for less, see docs/reliability.md.
+.PHONY: soak
+soak: install
+	@$(PYTHON) -W ignore -m tests.soak $(ARGS)
+
+# The long form of tests/chaos: about a quarter of an hour. One seed once more: make chaos ARGS='--seed N --keep /tmp/chaos'
+.PHONY: chaos
+chaos: install
+	@$(PYTHON) -m tests.chaos $(ARGS)
 
 # ARGS names programs or options: make bench ARGS='signing'. Without the index: .venv/bin/python -m benchmarks --without-peers
 .PHONY: bench

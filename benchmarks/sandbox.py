@@ -1,12 +1,18 @@
-"""How fast is the sandbox? Orders through REST and in batches, stream messages to 20 clients, memory over an hour.
+"""How fast is the sandbox? Orders through REST and in batches, stream messages to 20 clients, memory over hours.
 
-    python -m benchmarks.sandbox [--repeats 5] [--orders 1000] [--stream-seconds 60] [--data]
+    python -m benchmarks.sandbox [--repeats 5] [--orders 1000] [--stream-seconds 60] [--minutes 180] [--data] [--trace]
 
 A sandbox runs in a process of its own, on a free port of the loopback interface; this process is all of its clients.
 Orders are signed before the clock starts and verified by the server, as always. They are post-only and far enough from
 the market to rest, spread over several accounts and all perpetuals, and are cancelled between the repeats. The streams
 are measured with the sandbox's clock stepped, so that the exchange says what it has to say as fast as it can; the
 number is what arrived at all clients together. The first round of each is a warm-up and does not count.
+
+Memory is measured once every history is as long as it gets: the exchange starts with a week of minutes, an account
+trades until its orders, fills and funding payments are at their bounds, and the markets live on until their trades are.
+Then all go on for hours, and the number is what memory grows by in one, after garbage collection and after giving free
+memory back. How many blocks of memory Python has in use says whether growth hides in what was free before. `--trace`
+adds the bytes of Python's objects.
 
 Ends by itself after a few minutes.
 """
@@ -16,6 +22,7 @@ import asyncio
 import itertools
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -43,8 +50,13 @@ _READY_SECONDS = 60
 #: Id of the request whose answer marks the end of what was sent.
 _LAST = "last"
 _MEBIBYTE = 1024 * 1024
-#: MiB an hour that count as flat: the accounts' own histories (10 000 orders each) go on filling.
-MEMORY_AIM = 10.0
+#: MiB an hour that count as flat.
+MEMORY_AIM = 1.0
+#: How often memory is looked at, in minutes of the sandbox's time, and the rounds of trading before each look.
+SAMPLE_MINUTES = 10
+ROUNDS = 20
+#: Orders of the smallest size that make the position which the account then has all the time.
+BASE_POSITION = 100
 
 Json = dict[str, Any]
 
@@ -88,26 +100,36 @@ class Trader:
         }
         self.token = (await self._exchange.call("POST", f"/auth/{self._key}", headers=headers))["jwt_token"]
 
+    def market_order(self, market: Market, side: str, timestamp: int) -> Json:
+        """A signed MARKET order."""
+        return self._order(market, side, "MARKET", Decimal(0), timestamp)
+
     def order(self, market: Market, level: int, timestamp: int) -> Json:
         """A signed order, `level` ticks below the market's resting price."""
         price = market.price - level * market.tick
+        return {
+            **self._order(market, "BUY", "LIMIT", price, timestamp),
+            "price": format(price, "f"),
+            "instruction": "POST_ONLY",
+        }
+
+    def _order(self, market: Market, side: str, order_type: str, price: Decimal, timestamp: int) -> Json:
         message = stark.order_message_hash(
             chain_id=self._exchange.chain_id,
             account=int(self.address, 16),
             timestamp=timestamp,
             market=market.symbol,
-            side="BUY",
-            order_type="LIMIT",
+            side=side,
+            order_type=order_type,
             size=market.size,
             price=price,
         )
         return {
             "market": market.symbol,
-            "side": "BUY",
-            "type": "LIMIT",
+            "side": side,
+            "type": order_type,
             "size": format(market.size, "f"),
-            "price": format(price, "f"),
-            "instruction": "POST_ONLY",
+            "instruction": "GTC",
             "client_id": f"bench-{next(self._ids)}",
             "signature": self._sign(message),
             "signature_timestamp": timestamp,
@@ -126,6 +148,7 @@ class Exchange:
         self.chain_id = 0
         self.markets: list[Market] = []
         self.traders: list[Trader] = []
+        self._server = process
         self._process = psutil.Process(process.pid)
 
     async def call(self, method: str, path: str, **options: Any) -> Any:
@@ -150,9 +173,12 @@ class Exchange:
         times = self._process.cpu_times()
         return times.user + times.system
 
-    def memory(self) -> float:
-        """Resident memory of the server in MiB."""
-        return self._process.memory_info().rss / _MEBIBYTE
+    async def memory(self) -> Json:
+        """What the server says of its memory, see `_measured_sandbox`."""
+        assert self._server.stdout is not None
+        self._process.send_signal(signal.SIGUSR1)
+        figures: Json = json.loads(await asyncio.wait_for(self._server.stdout.readline(), _READY_SECONDS))
+        return figures
 
     async def prepare(self) -> None:
         """Reads the markets and opens the accounts."""
@@ -194,11 +220,14 @@ def resting(market: Json, mark: Decimal) -> Market:
 
 
 @asynccontextmanager
-async def running(data: bool) -> AsyncIterator[Exchange]:
-    """A sandbox in a process of its own, with accounts; `data` lets it store everything."""
+async def running(data: bool, *options: str) -> AsyncIterator[Exchange]:
+    """A sandbox in a process of its own, with accounts; `data` lets it store everything.
+
+    The `options` are those of `_measured_sandbox`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "paradex_sandbox", "serve", "--port", "0"),
+            *(sys.executable, "-m", "benchmarks._measured_sandbox", *options, "serve", "--port", "0"),
             *(("--data", folder) if data else ()),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
@@ -266,9 +295,7 @@ async def measure_orders(exchange: Exchange, count: int, repeats: int) -> list[F
         await exchange.call("POST", "/orders", json=batch[0], headers=trader.headers)
 
     async def together(trader: Trader, batch: Sequence[Json]) -> None:
-        answer = await exchange.call("POST", "/orders/batch", json=list(batch), headers=trader.headers)
-        if len(answer["orders"]) != len(batch):
-            raise RuntimeError(f"a batch was not taken whole: {answer}")
+        await send_batch(exchange, trader, batch)
 
     figures = []
     for key, title, send, size, aim in (
@@ -415,45 +442,104 @@ async def measure_stream(exchange: Exchange, seconds: int, repeats: int) -> list
 # ---- Memory
 
 
-async def measure_memory(exchange: Exchange, warm_up_hours: int, minutes: int) -> list[Figure]:
-    """Resident memory while accounts quote through `minutes` of sandbox time, after hours that fill the histories."""
+async def measure_memory(exchange: Exchange, warm_up_hours: int, rounds: int, minutes: int) -> list[Figure]:
+    """What memory grows by in `minutes` of trading, once all histories are as long as they get.
+
+    Those of the markets' minutes are so from the start; `rounds` of trading fill those of the account, and
+    `warm_up_hours` those of the trades.
+    """
     await exchange.clock(freeze=True)
-    fresh = exchange.memory()
+    trader = exchange.traders[0]
+    await exchange.read_markets()
+    # A position whose funding never rounds to nothing: each of its changes is a payment.
+    await trader.login()
+    now = await exchange.now_ms()
+    for _ in range(BASE_POSITION // BATCH):
+        for market in exchange.markets:
+            await send_batch(exchange, trader, [trader.market_order(market, "BUY", now) for _ in range(BATCH)])
+    for start in range(0, rounds, ROUNDS):
+        progress(f"memory: {start} of {rounds} rounds of trading, for the account's histories")
+        await trade(exchange, trader, min(ROUNDS, rounds - start))
+    # Last, and in steps that are lived through like those below: how many trades share a price depends on that.
     for hour in range(warm_up_hours):
-        progress(f"memory: hour {hour} of {warm_up_hours} to fill the histories, {exchange.memory():.0f} MiB")
+        progress(f"memory: hour {hour} of {warm_up_hours} of the markets, for the histories of trades")
         await exchange.clock(advance_ms=3_600_000)
-    samples: list[float] = []
-    start = time.perf_counter()
-    for minute in range(minutes):
-        if minute % 10 == 0:
-            progress(f"memory: minute {minute} of {minutes}, {exchange.memory():.0f} MiB")
-        if minute % 4 == 0:
-            await exchange.login()
-            # Marks have moved.
-            await exchange.read_markets()
-        now = await exchange.now_ms()
-        for trader in exchange.traders:
-            batch = [trader.order(market, minute % 50, now) for market in exchange.markets][:BATCH]
-            await exchange.call("POST", "/orders/batch", json=batch, headers=trader.headers)
-        await exchange.clock(advance_ms=60_000)
-        await exchange.cancel_all()
-        samples.append(exchange.memory())
-    elapsed = time.perf_counter() - start
+    start_time = time.perf_counter()
+    samples = [await exchange.memory()]
+    for minute in range(0, minutes, SAMPLE_MINUTES):
+        progress(f"memory: {minute} of {minutes} minutes, {samples[-1]['rss'] / _MEBIBYTE:.1f} MiB")
+        await trade(exchange, trader, ROUNDS)
+        await exchange.clock(advance_ms=SAMPLE_MINUTES * 60_000 - ROUNDS * 1000)
+        samples.append(await exchange.memory())
+    elapsed = time.perf_counter() - start_time
     await exchange.clock(freeze=False)
-    return [
-        Figure("memory_fresh_mib", "memory after the start", "MiB", (fresh,)),
-        Figure("memory_start_mib", "memory with full histories, at the start of the hour", "MiB", (samples[0],)),
-        Figure("memory_end_mib", "memory at the end of the hour", "MiB", (samples[-1],)),
+    per_hour = 60 / SAMPLE_MINUTES
+    resident = [sample["rss"] / _MEBIBYTE for sample in samples]
+    blocks = [float(sample["blocks"]) for sample in samples]
+    filled = samples[0]["filled"]
+    progress(f"memory: how full the histories were, {json.dumps(filled)}")
+    figures = [
+        Figure(
+            "history_filled_percent",
+            "the least full of all histories, of its bound",
+            "%",
+            (min(filled.values()) * 100,),
+            100.0,
+        ),
+        Figure("memory_start_mib", "memory with full histories", "MiB", (resident[0],)),
+        Figure("memory_end_mib", f"memory after {minutes} more minutes of trading", "MiB", (resident[-1],)),
         Figure(
             "memory_growth_mib_per_h",
-            "growth in that hour (slope)",
+            "growth of memory in these minutes (slope)",
             "MiB/h",
-            (slope(samples) * 60,),
+            (slope(resident) * per_hour,),
             MEMORY_AIM,
             lower_is_better=True,
         ),
-        Figure("hour_speed", "sandbox time of that hour, of real time", "x", (minutes * 60 / elapsed,)),
+        Figure(
+            "blocks_growth_percent_per_h",
+            "growth of the number of Python's memory blocks (slope)",
+            "%/h",
+            (slope(blocks) * per_hour / blocks[0] * 100,),
+        ),
+        Figure("hour_speed", "sandbox time of these minutes, of real time", "x", (minutes * 60 / elapsed,)),
     ]
+    if "traced" in samples[0]:
+        traced = [sample["traced"] / _MEBIBYTE for sample in samples]
+        figures += [
+            Figure("traced_start_mib", "bytes of Python's objects with full histories", "MiB", (traced[0],)),
+            Figure(
+                "traced_growth_mib_per_h",
+                "growth of these bytes (slope)",
+                "MiB/h",
+                (slope(traced) * per_hour,),
+                MEMORY_AIM,
+                lower_is_better=True,
+            ),
+        ]
+    return figures
+
+
+async def trade(exchange: Exchange, trader: Trader, rounds: int) -> None:
+    """Every second of `rounds` the account takes in each market; in every fourth it quotes there for a moment."""
+    await trader.login()
+    await exchange.read_markets()
+    now = await exchange.now_ms()
+    for number in range(rounds):
+        side = ("BUY", "SELL")[number % 2]
+        await send_batch(exchange, trader, [trader.market_order(market, side, now) for market in exchange.markets])
+        if number % 4 == 0:
+            await send_batch(exchange, trader, [trader.order(market, 0, now) for market in exchange.markets])
+            await exchange.call("DELETE", "/orders", headers=trader.headers)
+        await exchange.clock(advance_ms=1000)
+        now += 1000
+
+
+async def send_batch(exchange: Exchange, trader: Trader, batch: Sequence[Json]) -> None:
+    """Sends a batch, of which every order must be accepted."""
+    answer = await exchange.call("POST", "/orders/batch", json=list(batch), headers=trader.headers)
+    if len(answer["orders"]) != len(batch):
+        raise RuntimeError(f"a batch was not taken whole: {answer}")
 
 
 def slope(values: Sequence[float]) -> float:
@@ -494,9 +580,11 @@ async def run(arguments: argparse.Namespace) -> list[Figure]:
         figures += await measure_orders(exchange, arguments.orders, arguments.repeats)
         figures += await measure_latency(exchange, min(100, arguments.orders), arguments.repeats)
     async with running(arguments.data) as exchange:
+        fresh = (await exchange.memory())["rss"] / _MEBIBYTE
         figures += await measure_stream(exchange, arguments.stream_seconds, arguments.repeats)
-    async with running(arguments.data) as exchange:
-        figures += await measure_memory(exchange, arguments.warm_up_hours, arguments.hour_minutes)
+    figures.append(Figure("memory_fresh_mib", "memory after the start", "MiB", (fresh,)))
+    async with running(arguments.data, "--week-old", *(("--trace",) if arguments.trace else ())) as exchange:
+        figures += await measure_memory(exchange, arguments.warm_up_hours, arguments.warm_up_rounds, arguments.minutes)
     return [*figures, load.figure()]
 
 
@@ -508,10 +596,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--stream-seconds", type=int, default=60, help="seconds of sandbox time in a round (default %(default)s)"
     )
-    parser.add_argument("--hour-minutes", type=int, default=60, help="length of the hour (default %(default)s)")
     parser.add_argument(
-        "--warm-up-hours", type=int, default=3, help="hours before it, which fill the histories (default %(default)s)"
+        "--minutes", type=int, default=180, help="of sandbox time in which memory is measured (default %(default)s)"
     )
+    parser.add_argument(
+        "--warm-up-hours", type=int, default=3, help="before, for the histories of trades (default %(default)s)"
+    )
+    parser.add_argument(
+        "--warm-up-rounds", type=int, default=1200, help="of trading before, for the account's (default %(default)s)"
+    )
+    parser.add_argument("--trace", action="store_true", help="trace Python's memory too: slow")
     parser.add_argument("--data", action="store_true", help="let the sandbox store everything, in a temporary folder")
     figures = asyncio.run(run(parser.parse_args(argv)))
     print_report("Sandbox", figures)

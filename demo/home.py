@@ -9,6 +9,7 @@ what belongs to the user is never touched.
 Run as a program (`./hbot` does), this is Hummingbot's command in the home `bot/` of the checkout, or in `$HBOT_HOME`.
 """
 
+import hashlib
 import importlib.util
 import os
 import subprocess
@@ -105,7 +106,10 @@ class Home:
         os.execve(command[0], command, environment)
 
     def _configure_offline(self) -> None:
-        (self.conf / "conf_client.yml").write_text(OFFLINE_CLIENT_CONFIG, encoding="utf-8")
+        # The bot stays the same one, by which it knows its orders after it was killed.
+        instance_id = hashlib.md5(str(self.path).encode(), usedforsecurity=False).hexdigest()
+        config = f"instance_id: {instance_id}\n{OFFLINE_CLIENT_CONFIG}"
+        (self.conf / "conf_client.yml").write_text(config, encoding="utf-8")
 
 
 def make_home(path: str | os.PathLike[str], *, offline: bool = False) -> Home:

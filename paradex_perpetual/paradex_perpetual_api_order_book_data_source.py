@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from hummingbot.connector.derivative.paradex_perpetual import (
@@ -17,6 +18,7 @@ from hummingbot.core.data_type.common import TradeType
 from hummingbot.core.data_type.funding_info import FundingInfo
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
+from hummingbot.core.data_type.order_book_row import OrderBookRow
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.perpetual_api_order_book_data_source import PerpetualAPIOrderBookDataSource
 from hummingbot.core.utils.async_utils import safe_ensure_future
@@ -29,21 +31,58 @@ if TYPE_CHECKING:
 
 
 class _BookFeed:
-    """What is known of one market's book stream."""
+    """What is known of one market's book stream; times are those of the event loop.
 
-    def __init__(self, trading_pair: str, market: str, settings: utils.Settings):
+    :ivar seq: of the last frame applied; None while the book is not what the exchange told last
+    :ivar heard_at: when something was applied, or REST has confirmed that there was nothing to be told
+    :ivar is_suspect: whether REST is to be asked soon if nothing more comes
+    :ivar lost_at: since when `seq` is None
+    :ivar ask_at: when to ask for a snapshot that has not come
+    :ivar subscribing: the new subscription that is going on
+    :ivar asking: the question to REST that is going on
+    """
+
+    def __init__(self, trading_pair: str, market: str, settings: utils.Settings, warn: Callable[[str], None]):
         self.trading_pair = trading_pair
         self.market = market
         self._settings = settings
         self.channel = self._channel(settings.book_feed)
-        self.seq: int | None = None  # of the last frame applied; None until a snapshot has come
+        self.seq: int | None = None
+        self.heard_at = 0.0
+        self.is_suspect = False
+        self.lost_at = _now()
+        self.ask_at = 0.0
+        self.subscribing: asyncio.Task[None] | None = None
+        self.asking: asyncio.Task[None] | None = None
         self.gaps: deque[float] = deque(maxlen=CONSTANTS.MAX_BOOK_GAPS)
+        self.warn = web_utils.Sparingly(warn)
+        self._backoff = web_utils.Backoff(CONSTANTS.BOOK_SNAPSHOT_TIMEOUT)
 
-    def give_up_on_deltas(self, now: float) -> bool:
+    def cancel(self) -> None:
+        for task in (self.subscribing, self.asking):
+            if task is not None:
+                task.cancel()
+
+    def take(self, seq: int) -> None:
+        """Notes that a frame has been applied."""
+        if self.seq is None:
+            self._backoff.reset()
+        self.seq, self.heard_at, self.is_suspect = seq, _now(), False
+
+    def lose(self) -> None:
+        """Notes that the book is not what the exchange told last."""
+        if self.seq is not None:
+            self.seq, self.lost_at = None, _now()
+
+    def wait_for_snapshot(self) -> None:
+        self.ask_at = _now() + self._backoff.next()
+
+    def give_up_on_deltas(self) -> bool:
         """Notes a gap. Whether there have been so many that the feed of whole books is the better one.
 
         No source says that a market's numbers are consecutive for everybody; whole books are right either way.
         """
+        now = _now()
         self.gaps.append(now)
         full = len(self.gaps) == CONSTANTS.MAX_BOOK_GAPS and now - self.gaps[0] < CONSTANTS.BOOK_GAP_WINDOW
         if full:
@@ -52,6 +91,13 @@ class _BookFeed:
 
     def _channel(self, feed: str) -> str:
         return utils.book_channel(self.market, feed, self._settings.book_interval, self._settings.book_price_tick)
+
+
+_price: Callable[[OrderBookRow], float] = itemgetter(0)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class MarketWatch:
@@ -219,7 +265,11 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         self._feeds: dict[str, _BookFeed] = {}  # by market
         self._session: web_utils.RpcSession | None = None
         self._came_alive = asyncio.Event()
-        self._unreadable_frames = 0
+        self._has_been_connected = False
+        self._warn_of_frames = web_utils.Sparingly(self.logger().warning)
+        self._warn_of_interruptions = web_utils.Sparingly(self.logger().warning)
+        #: How often a book had to be taken anew because the stream was wrong or silent, by trading pair.
+        self.resyncs: Counter[str] = Counter()
         self._watch = MarketWatch(api_factory, domain, lambda delay: self._sleep(delay), self.logger())
 
     # === What the framework asks for over REST ===
@@ -318,6 +368,16 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     async def listen_for_subscriptions(self) -> None:
         """Keeps the public socket open: connects, subscribes, and starts again after pauses that grow."""
+        care = asyncio.create_task(self._look_after_books())
+        try:
+            await self._keep_connected()
+        finally:
+            care.cancel()
+            for feed in self._feeds.values():
+                feed.cancel()
+                self._empty(feed)  # nobody keeps it up any more, and strategies may go on
+
+    async def _keep_connected(self) -> None:
         backoff = web_utils.Backoff()
         while True:
             session: web_utils.RpcSession | None = None
@@ -326,18 +386,24 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                     self._ws_assistant = session.assistant
                     self._session = session
                     await self._subscribe_all(session)
+                    if self._has_been_connected:
+                        self._connector.markets_may_have_changed()
+                    self._has_been_connected = True
                     backoff.reset()
                     await session.closed()
             except asyncio.CancelledError:
                 raise
             except (ConnectionError, web_utils.ParadexError) as error:
-                self.logger().warning(f"The public stream of {self._domain} was interrupted ({error}). Reconnecting.")
+                self._warn_of_interruptions(
+                    f"The public stream of {self._domain} was interrupted ({error}). Reconnecting."
+                )
             except Exception:
                 self.logger().exception("Unexpected error in the public stream. Reconnecting.")
             finally:
                 if self._session is session:  # else a listener that was started meanwhile has its own
                     self._session = self._ws_assistant = None
-                    self._forget_sequences()
+                    for feed in self._feeds.values():
+                        feed.lose()
             await self._sleep(backoff.next())
 
     async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:
@@ -370,11 +436,13 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         self._books.pop(trading_pair, None)
         market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
         feed = self._feeds.pop(market, None)
+        if feed is not None and feed.subscribing is not None:
+            await asyncio.wait([feed.subscribing])  # what it subscribes to has to be known
         self._watch.drop(market)
         if self._session is None or feed is None:
             return True
         try:
-            for channel in self._channels(feed):
+            for channel in (*self._channels(feed), CONSTANTS.MARKETS_CHANNEL.format(market=market)):
                 await self._session.unsubscribe(channel)
         except (ConnectionError, web_utils.ParadexError) as error:
             self.logger().error(f"Could not unsubscribe from {trading_pair}: {error}")
@@ -401,11 +469,16 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     async def _subscribe(self, session: web_utils.RpcSession, trading_pair: str) -> None:
         market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
-        feed = self._feeds.setdefault(market, _BookFeed(trading_pair, market, self._settings))
+        feed = self._feeds.setdefault(market, _BookFeed(trading_pair, market, self._settings, self.logger().warning))
+        feed.wait_for_snapshot()
         subscribing = (session.subscribe(channel) for channel in self._channels(feed))
         for result in await asyncio.gather(*subscribing, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
+        try:
+            await session.subscribe(CONSTANTS.MARKETS_CHANNEL.format(market=market))
+        except web_utils.RpcError as error:
+            self.logger().debug(f"Changes of {market} are learned from REST only: {error}")
 
     async def _subscribe_later(self, session: web_utils.RpcSession, trading_pair: str) -> None:
         """Asks again for what was refused, after pauses that grow: until then the pair's book stands still."""
@@ -431,13 +504,18 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         )
 
     def _on_message(self, message: Any) -> None:
-        """Takes one message of the socket: public channel data is binary."""
+        """Takes one message of the socket: public channel data is binary, but for the changes of markets."""
         if not isinstance(message, bytes):
+            event = utils.market_event(message)
+            if event is not None:
+                self._take_market_event(*event)
             return
         try:
             frame = web_utils.decode_frame(message)
         except web_utils.FrameError as error:
-            self._report_unreadable(error)
+            self._warn_of_frames(f"Skipped a message of the public stream: {error}")
+            for suspect in self._feeds.values():  # of which market it was cannot be told
+                suspect.is_suspect = True
             return
         if isinstance(frame, web_utils.BookFrame):
             self._apply_book(frame)
@@ -460,44 +538,146 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             book.last_trade_price = float(frame.last_price)
         book.last_trade_price_rest_updated = now
 
+    def _take_market_event(self, market: str, kind: str, changed: Mapping[str, Any]) -> None:
+        feed = self._feeds.get(market)
+        if feed is not None and kind in CONSTANTS.MARKET_ENDS:
+            feed.lose()  # its book is over; should the market return, it begins with a snapshot
+        self._connector.market_changed(market, kind, changed)
+
     def _apply_book(self, frame: web_utils.BookFrame) -> None:
         feed = self._feeds.get(frame.market)
         if feed is None:
             return
+        book = self._book(feed.trading_pair)
         if frame.is_snapshot:
-            if feed.seq is None or frame.seq > feed.seq:
-                self._book(feed.trading_pair).apply_snapshot(frame.bids, frame.asks, frame.seq)
-                if feed.seq is None:
-                    self._came_alive.set()
-                feed.seq = frame.seq
+            if feed.seq is not None and frame.seq <= feed.seq:
+                return  # older than what is held
+            if self._is_crossed(frame.bids, frame.asks):
+                self._reseed(feed, f"a book came whose best bid is not below its best ask (number {frame.seq})")
+                return
+            book.apply_snapshot(frame.bids, frame.asks, frame.seq)
+            if feed.seq is None:
+                self._came_alive.set()
         elif feed.seq is None or frame.seq <= feed.seq:
             return  # deltas of before the snapshot, or told twice
-        elif frame.seq == feed.seq + 1:
-            self._book(feed.trading_pair).apply_diffs(frame.bids, frame.asks, frame.seq)
-            feed.seq = frame.seq
+        elif frame.seq != feed.seq + 1:
+            self._reseed(feed, f"the book stream jumped from {feed.seq + 1} to {frame.seq}")
+            return
+        elif self._would_cross(book, frame):
+            self._reseed(feed, f"with number {frame.seq} the best bid would not be below the best ask")
+            return
         else:
-            self._reseed(feed, frame.seq)
+            book.apply_diffs(frame.bids, frame.asks, frame.seq)
+        feed.take(frame.seq)
+        # No bids or no asks at all: possible, and a reason to ask REST whether it is so.
+        feed.is_suspect = _best_bid(book) is None or _best_ask(book) is None
 
-    def _reseed(self, feed: _BookFeed, seq: int) -> None:
-        """Answers a gap: the channel is subscribed to again, and what comes before its snapshot does not count."""
-        expected, feed.seq = (feed.seq or 0) + 1, None
+    def _would_cross(self, book: OrderBook, frame: web_utils.BookFrame) -> bool:
+        """Whether bids and asks would overlap. The framework's book silently drops levels then, and looks right."""
+        new_bids = [row for row in frame.bids if row.amount]
+        new_asks = [row for row in frame.asks if row.amount]
+        if self._is_crossed(new_bids, new_asks):
+            return True
+        best_ask, best_bid = _best_ask(book), _best_bid(book)
+        if new_bids and best_ask is not None and self._meet(max(map(_price, new_bids)), best_ask):
+            # It may be that the asks in the way go at the same time.
+            gone = {row.price for row in frame.asks if not row.amount}
+            if self._is_crossed(new_bids, (row for row in book.ask_entries() if row.price not in gone)):
+                return True
+        if new_asks and best_bid is not None and self._meet(best_bid, min(map(_price, new_asks))):
+            gone = {row.price for row in frame.bids if not row.amount}
+            return self._is_crossed((row for row in book.bid_entries() if row.price not in gone), new_asks)
+        return False
+
+    def _is_crossed(self, bids: Iterable[OrderBookRow], asks: Iterable[OrderBookRow]) -> bool:
+        best_bid, best_ask = max(map(_price, bids), default=None), min(map(_price, asks), default=None)
+        return best_bid is not None and best_ask is not None and self._meet(best_bid, best_ask)
+
+    def _meet(self, bid: float, ask: float) -> bool:
+        """Whether these prices cannot both be in a book. Grouping may take both sides to the same price."""
+        return bid > ask or (bid == ask and self._settings.book_price_tick is None)
+
+    # === What keeps books right ===
+
+    def _reseed(self, feed: _BookFeed, reason: str) -> None:
+        """Takes a book anew: the channel is subscribed to again, and what comes before its snapshot does not count."""
+        feed.lose()
+        self.resyncs[feed.trading_pair] += 1
         old_channel = feed.channel
-        self.logger().warning(f"{feed.market}: the book stream jumped from {expected} to {seq}; taking a new snapshot.")
-        if feed.give_up_on_deltas(time.monotonic()):
+        feed.warn(f"{feed.market}: {reason}; taking a new snapshot.")
+        if feed.give_up_on_deltas() and feed.channel != old_channel:
             self.logger().warning(f"{feed.market}: too many gaps; using the feed of whole books from now on.")
-        safe_ensure_future(self._resubscribe(feed, old_channel))
+        self._resubscribe_soon(feed)
 
-    async def _resubscribe(self, feed: _BookFeed, old_channel: str) -> None:
+    def _resubscribe_soon(self, feed: _BookFeed) -> None:
+        if feed.subscribing is not None and not feed.subscribing.done():
+            feed.ask_at = _now()  # again, when that has come to its end
+            return
+        feed.wait_for_snapshot()
+        feed.subscribing = asyncio.create_task(self._resubscribe(feed))
+
+    async def _resubscribe(self, feed: _BookFeed) -> None:
         session = self._session
         if session is None:
             return
         try:
-            await session.unsubscribe(old_channel)
-            await session.subscribe(feed.channel)
+            for channel in [name for name in session.channels if name.startswith(f"order_book.{feed.market}.")]:
+                await session.unsubscribe(channel)
+            try:
+                await session.subscribe(feed.channel)
+            except web_utils.RpcError as error:
+                # As of a market that is not listed any more: it is asked for again, and the others keep their stream.
+                self.logger().debug(f"{feed.market}: no book yet: {error}")
         except (ConnectionError, web_utils.ParadexError) as error:
-            self.logger().warning(f"{feed.market}: no new snapshot ({error}); reconnecting.")
+            self._warn_of_interruptions(f"{feed.market}: no new snapshot ({error}); reconnecting.")
             if session.assistant is not None:
                 await session.assistant.disconnect()
+
+    async def _look_after_books(self) -> None:
+        """Notices what no message tells: a snapshot that does not come, a stream that is silent."""
+        while True:
+            await asyncio.sleep(CONSTANTS.BOOK_CARE_INTERVAL)
+            for feed in list(self._feeds.values()):
+                self._look_after(feed, _now())
+
+    def _look_after(self, feed: _BookFeed, now: float) -> None:
+        if feed.seq is None:
+            if now - feed.lost_at >= CONSTANTS.BOOK_GRACE:
+                self._empty(feed)
+            if self._session is not None and now >= feed.ask_at:
+                self._resubscribe_soon(feed)
+        elif feed.asking is None or feed.asking.done():
+            patience = CONSTANTS.BOOK_SUSPICION if feed.is_suspect else CONSTANTS.BOOK_SILENCE
+            if now - feed.heard_at >= patience:
+                feed.asking = asyncio.create_task(self._confirm(feed))
+
+    def _empty(self, feed: _BookFeed) -> None:
+        """Takes a book that nobody keeps up out of the strategies' sight: without prices they do not quote."""
+        book = self._books.get(feed.trading_pair)
+        if book is not None and (_best_bid(book), _best_ask(book)) != (None, None):
+            book.apply_snapshot([], [], max(book.snapshot_uid, book.last_diff_uid))
+
+    async def _confirm(self, feed: _BookFeed) -> None:
+        """Asks REST about a book of which nothing has been heard for a while, and takes it anew if that knows more."""
+        seq = feed.seq
+        try:
+            known = await self._order_book_snapshot(feed.trading_pair)
+            is_behind = known.update_id > (seq or 0) and not self._is_same(feed, known)
+        except (LookupError, TypeError, ValueError, web_utils.ParadexError) as error:
+            self.logger().debug(f"{feed.market}: the book could not be confirmed: {error}")
+            is_behind = False
+        if is_behind:
+            await asyncio.sleep(CONSTANTS.BOOK_SUSPICION)  # it may be on its way
+        if feed.seq != seq or seq is None:
+            return  # something has come
+        if is_behind:
+            self._reseed(feed, f"the stream is silent since number {seq}, but the book has changed")
+        else:
+            feed.heard_at, feed.is_suspect = _now(), False
+
+    def _is_same(self, feed: _BookFeed, known: OrderBookMessage) -> bool:
+        book = self._book(feed.trading_pair)
+        return _levels(book.bid_entries()) == _levels(known.bids) and _levels(book.ask_entries()) == _levels(known.asks)
 
     def _book(self, trading_pair: str) -> OrderBook:
         if trading_pair not in self._books:
@@ -507,16 +687,6 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
     def _is_live(self, market: str) -> bool:
         feed = self._feeds.get(market)
         return feed is not None and feed.seq is not None
-
-    def _forget_sequences(self) -> None:
-        for feed in self._feeds.values():
-            feed.seq = None
-
-    def _report_unreadable(self, error: Exception) -> None:
-        """Once in a thousand: a server that sends such frames sends many."""
-        if self._unreadable_frames % 1000 == 0:
-            self.logger().warning(f"Skipped a message of the public stream: {error}")
-        self._unreadable_frames += 1
 
     # === From frames to the framework's messages ===
 
@@ -599,3 +769,23 @@ class ParadexPerpetualOrderBookTracker(OrderBookTracker):
         self._tracking_tasks[trading_pair] = safe_ensure_future(self._track_single_book(trading_pair))
         self.logger().info(f"Initialized order book for {trading_pair}.")
         return True
+
+
+def _best_bid(book: OrderBook) -> float | None:
+    return _best(book, is_buy=False)
+
+
+def _best_ask(book: OrderBook) -> float | None:
+    return _best(book, is_buy=True)
+
+
+def _best(book: OrderBook, is_buy: bool) -> float | None:
+    try:
+        return float(book.get_price(is_buy))
+    except OSError:  # its word for a side without orders
+        return None
+
+
+def _levels(rows: Iterable[OrderBookRow]) -> list[tuple[float, float]]:
+    """A side of a book as deep as the stream tells it."""
+    return [(row.price, row.amount) for row, _ in zip(rows, range(CONSTANTS.BOOK_DEPTH), strict=False)]

@@ -339,6 +339,8 @@ class ParadexPerpetualAuth(AuthBase):
         self._failures = 0
         self._last_error: Exception | None = None
         self._retry_at = 0.0
+        self._given_at = 0.0
+        self._useless_tokens = 0  # one after the other, that were refused soon after they had been given
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(domain={self._domain!r}, order_class={self._order_class!r})"
@@ -351,6 +353,11 @@ class ParadexPerpetualAuth(AuthBase):
     def is_read_only(self) -> bool:
         """Whether there is a token instead of a key: it opens the account for reading, and nothing can be signed."""
         return utils.is_token(self._api_secret)
+
+    @property
+    def refusal(self) -> "ParadexAuthenticationError | None":
+        """Why the exchange does not accept the credentials; None if it does, as far as is known."""
+        return self._last_error if isinstance(self._last_error, ParadexAuthenticationError) else None
 
     def use(self, api_factory: WebAssistantsFactory) -> None:
         """:param api_factory: carries the requests that authentication itself needs"""
@@ -422,8 +429,19 @@ class ParadexPerpetualAuth(AuthBase):
 
         :param generation: `token_generation` when that token was used; a newer one is not dropped with it
         """
-        if generation == self.token_generation:
-            self._token = None
+        if generation != self.token_generation or self._token is None:
+            return
+        self._token = None
+        if self._monotonic() - self._given_at > CONSTANTS.TOKEN_RETRY_MAXIMUM:
+            self._useless_tokens = 0
+        self._useless_tokens += 1
+        if self._useless_tokens > CONSTANTS.USELESS_TOKENS:  # a new one each time would hammer the exchange
+            self._failures = self._useless_tokens - CONSTANTS.USELESS_TOKENS
+            self._pause_after(
+                ParadexAuthenticationError(
+                    f"Paradex refuses the tokens that it gives for these credentials on {self._domain}."
+                )
+            )
 
     async def _renew(self) -> str:
         try:
@@ -436,11 +454,7 @@ class ParadexPerpetualAuth(AuthBase):
                 token = await self._request_token()
             issued_at, expires_at = token_lifetime(token)
         except Exception as error:
-            # Kept for those who ask during the pause, so that a failing exchange is not hammered.
-            pause = min(CONSTANTS.TOKEN_RETRY_MAXIMUM, CONSTANTS.TOKEN_RETRY_INITIAL * 2**self._failures)
-            self._retry_at = self._monotonic() + pause * random.uniform(0.75, 1.25)
-            self._failures += 1
-            self._last_error = error
+            self._pause_after(error)
             raise
         now = self._time()
         lifetime = expires_at - (issued_at or now)
@@ -448,8 +462,16 @@ class ParadexPerpetualAuth(AuthBase):
         self._expires_at = expires_at
         self._token = token
         self.token_generation += 1
+        self._given_at = self._monotonic()
         self._failures, self._last_error, self._retry_at = 0, None, 0.0
         return token
+
+    def _pause_after(self, error: Exception) -> None:
+        """Keeps an error for those who ask for a token during the pause, so that a failing exchange is not hammered."""
+        pause = min(CONSTANTS.TOKEN_RETRY_MAXIMUM, CONSTANTS.TOKEN_RETRY_INITIAL * 2**self._failures)
+        self._retry_at = self._monotonic() + pause * random.uniform(0.75, 1.25)
+        self._failures += 1
+        self._last_error = error
 
     async def _request_token(self) -> str:
         """`POST /auth/{subkey}`: a new JWT."""

@@ -73,6 +73,7 @@ WS_CALL_TIMEOUT = 10.0
 # The server sends a heartbeat after 20 s without anything else: a socket that is silent for longer than two is dead.
 WS_SILENCE = 45.0
 WS_CLOSE_TIMEOUT = 2.0  # for the closing handshake with a server that may be frozen
+LOG_PAUSE = 60.0  # what repeats itself is said again after this time, with how often it happened
 WS_BACKOFF_INITIAL = 0.5
 WS_BACKOFF_MAXIMUM = 30.0
 
@@ -93,6 +94,8 @@ ORDER_BOOK_CHANNEL = "order_book.{market}.{feed}@15@{interval}"
 BBO_CHANNEL = "bbo.{market}"
 TRADES_CHANNEL = "trades.{market}"
 MARKET_SUMMARY_CHANNEL = "markets_summary.{market}"
+MARKETS_CHANNEL = "markets.{market}"
+MARKET_ENDS = ("SETTLED", "DELETED")  # the events of that channel after which a market is not traded any more
 
 ORDERS_CHANNEL = "orders.ALL"
 FILLS_CHANNEL = "fills.ALL"
@@ -117,11 +120,19 @@ STREAM_RESUMED = "stream_resumed"
 # Gaps in one market's deltas within this time after which the snapshot feed takes over: every message is a whole book.
 MAX_BOOK_GAPS = 5
 BOOK_GAP_WINDOW = 60.0
+BOOK_DEPTH = 15  # levels of a side in the feeds
+BOOK_CARE_INTERVAL = 0.25  # between two looks at all books
+BOOK_SNAPSHOT_TIMEOUT = 4.0  # for the first message after a subscription; the next attempts wait longer
+# Strategies look at `ready` once and then quote on the book as it is. So one that has not been kept up for this long is
+# emptied; shorter interruptions leave it, so that prices do not come and go with each gap.
+BOOK_GRACE = 5.0
+BOOK_SILENCE = 15.0  # a book of which nothing is heard is compared with REST after this time
+BOOK_SUSPICION = 1.0  # and after this one if it looks strange
 
 # === Orders ===
 
-MAX_CLIENT_ID_LENGTH = 32  # 64 are allowed; 32 hold Hummingbot's id whole
-CLIENT_ID_PREFIX = "HBOT"
+MAX_CLIENT_ID_LENGTH = 40  # 64 are allowed; these hold the bot, the pair, and Hummingbot's nonce whole
+CLIENT_ID_PREFIX = "HBOT"  # followed by a mark of the bot
 
 SIDE_BUY = "BUY"
 SIDE_SELL = "SELL"
@@ -143,11 +154,11 @@ TRIGGER_STOP = "stop"
 TRIGGER_TAKE_PROFIT = "take_profit"
 TRIGGER_STOP_LOSS = "stop_loss"
 TRIGGER_TYPES = {TRIGGER_STOP: "STOP", TRIGGER_TAKE_PROFIT: "TAKE_PROFIT", TRIGGER_STOP_LOSS: "STOP_LOSS"}
-# The beginning of the client ids of a position's own take-profit and stop-loss: they are known again after a restart.
-POSITION_CLIENT_ID_PREFIXES = {
-    TRIGGER_TAKE_PROFIT: f"{CLIENT_ID_PREFIX}TP-",
-    TRIGGER_STOP_LOSS: f"{CLIENT_ID_PREFIX}SL-",
-}
+# `order.create` and `order.modify` are described for these types only; the others go over REST.
+SOCKET_ORDER_TYPES = frozenset({"LIMIT", "MARKET", "STOP_LIMIT", "STOP_MARKET"})
+# What follows the bot's mark in the client ids of a position's own take-profit and stop-loss, by which they are known
+# again after a restart.
+POSITION_CLIENT_ID_MARKS = {TRIGGER_TAKE_PROFIT: "TP-", TRIGGER_STOP_LOSS: "SL-"}
 RPI_CROSS_LIMIT = Decimal("0.0005")  # how far an RPI order may reach into the other side of the book
 PRICE_BAND_SHARE = Decimal("0.9")  # of the distance from the mark price that the band allows, for bounds of our own
 
@@ -156,6 +167,7 @@ MODIFY_PENDING = "PENDING"
 MODIFY_SUCCEEDED = "SUCCESS"
 MODIFY_REJECTED = "REJECTED"
 MODIFY_SILENCE = 2.0  # without a word of the stream about a modification, REST is asked
+POSITION_ORDERS_REPEAT = 3.0  # without news of a change of their size, which can be sent twice, it is sent again
 POSITION_ORDERS_PATIENCE = 2.0  # for the exchange to make them smaller, or to cancel them, with their position
 
 ORDER_ENTRY_REST = "rest"
@@ -167,7 +179,9 @@ BREAKER_FAILURES = 5
 BREAKER_MAXIMUM_PAUSE = 60.0  # between two probes, however long the exchange fails
 BREAKER_PROBES = 2  # that succeed one after the other before orders pass again
 BREAKER_PROBE_INTERVAL = 0.5  # after a probe that succeeded, before the next
-UNKNOWN_ORDERS = ("cancel", "adopt")
+UNKNOWN_ORDERS_CANCEL, UNKNOWN_ORDERS_ADOPT = UNKNOWN_ORDERS = ("cancel", "adopt")
+UNKNOWN_ORDERS_PATIENCE = 2.0  # seconds between two looks that prove an open order to be unknown
+UNKNOWN_ORDERS_LOOKS = 5  # in a row, until the next poll
 
 # An order is taken only if it arrives within this time after its signature. Short, so that an order whose submission
 # was not answered is soon known to exist or never to exist.
@@ -175,9 +189,17 @@ RECV_WINDOW_MS = 10_000
 OUTCOME_MARGIN = 33.0  # from the end of that window until an order must be visible: it may be worked on for 30 s
 CLOCK_MARGIN = 300.0  # by which the bot's clock may differ from the exchange's in queries by time
 FILLS_OVERLAP = 60.0  # by which one list of fills begins before the end of the last
+CANCEL_SILENCE = 3.0  # without a word of the stream about a cancel, REST is asked, and it is repeated
+CANCEL_SILENCE_MAXIMUM = 30.0
+CANCEL_PATIENCE = 60.0  # until whoever waits for a cancel is told that it is not decided; it is followed on
+NOT_FOUND_SPACING = 5.0  # between two times that an order is not found which count both
+FEW_ORDERS = 5  # up to so many are looked for one by one, not in the list of all since the oldest of them
+FILLS_MEMORY = 5000  # ids of the last fills, so that lists which overlap do not tell them as news
 RECONCILIATION_PAUSE = 1.0  # after a comparison with REST, before the next
 # Pauses between the message that closes an order and the questions where its fills are; about an hour of them.
 FILLS_PATIENCE = (1.0, 2.0, 4.0, 8.0, 15.0, *(30.0,) * 120)
+
+FILLS_ATTEMPTS_BEFORE_THE_END = 2  # after which an order is told to be cancelled although fills of it are missing
 
 STATUS_NEW = "NEW"
 STATUS_UNTRIGGERED = "UNTRIGGERED"
@@ -233,6 +255,7 @@ TOKEN_USAGE_INTERACTIVE = "interactive"
 TOKEN_RENEWAL_SHARE = 0.6  # of a token's life: 3 of 5 minutes, as Paradex recommends
 TOKEN_RETRY_INITIAL = 1.0
 TOKEN_RETRY_MAXIMUM = 30.0
+USELESS_TOKENS = 3  # so many tokens, refused soon after they were given, are replaced at once; then there are pauses
 SIGNATURE_LIFETIME = 30 * 60
 
 # === Funding ===

@@ -1,8 +1,10 @@
 """Paradex perpetuals as a Hummingbot connector."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import secrets
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -19,7 +21,11 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_api_ord
     ParadexPerpetualAPIOrderBookDataSource,
     ParadexPerpetualOrderBookTracker,
 )
-from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import READ_ONLY, ParadexPerpetualAuth
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import (
+    READ_ONLY,
+    ParadexAuthenticationError,
+    ParadexPerpetualAuth,
+)
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_stream_data_source import (
     OrderEntry,
     ParadexPerpetualUserStreamDataSource,
@@ -27,7 +33,7 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_st
 )
 from hummingbot.connector.perpetual_derivative_py_base import PerpetualDerivativePyBase
 from hummingbot.connector.trading_rule import TradingRule
-from hummingbot.connector.utils import get_new_client_order_id
+from hummingbot.connector.utils import TradeFillOrderDetails, get_new_client_order_id
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
@@ -42,6 +48,14 @@ from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 _FINAL_STATES = frozenset({OrderState.CANCELED, OrderState.FILLED, OrderState.FAILED})
+_FORWARD = {OrderState.PENDING_CREATE: 0, OrderState.OPEN: 1, OrderState.PARTIALLY_FILLED: 2}
+
+
+# Of a trading rule, all that a market decides.
+_CHANGING_RULES = (
+    *("min_order_size", "max_order_size", "min_base_amount_increment"),
+    *("min_price_increment", "min_notional_size", "min_order_value"),
+)
 
 
 class _OrderNotFoundError(web_utils.ParadexError):
@@ -59,15 +73,50 @@ class _OrderRecord:
     :ivar terms: None until the exchange has told them
     :ivar heard: set whenever it has told something about the order
     :ivar modifying: held by the one modification that is on its way
+    :ivar missed_at: when it was not found last, by the exchange's clock
     """
 
     terms: utils.OrderTerms | None = None
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     modifying: asyncio.Lock = field(default_factory=asyncio.Lock)
+    missed_at: float = -CONSTANTS.NOT_FOUND_SPACING
+
+
+@dataclass(eq=False)
+class _Cancel:
+    """An order that is to be cancelled, until it is closed or the exchange refuses.
+
+    :ivar due_at: when it is looked at again if nothing is heard of it, by a clock that is never set
+    :ivar decided: set when its order is closed, or the exchange has taken or refused the cancel
+    :ivar refusal: why it was refused
+    """
+
+    order: InFlightOrder
+    due_at: float
+    backoff: web_utils.Backoff = field(
+        default_factory=lambda: web_utils.Backoff(CONSTANTS.CANCEL_SILENCE, CONSTANTS.CANCEL_SILENCE_MAXIMUM)
+    )
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+    refusal: web_utils.ParadexError | None = None
+
+    def send_waiting_away(self) -> None:
+        """Ends the waiting for an outcome that nobody will see; the cancel itself goes on."""
+        if not self.decided.is_set():
+            self.decided.set()
+            self.decided = asyncio.Event()
 
 
 class ParadexOrderTracker(ClientOrderTracker):
-    """A tracker in which a closed order stays closed, whatever arrives late or out of order."""
+    """A tracker in which an order goes forward only, whatever arrives late or out of order: a closed one stays closed.
+
+    :ivar is_cancelling: whether a cancel of an order is being followed, so that it is not merely open again
+    """
+
+    is_cancelling: Callable[[str], bool] = staticmethod(lambda client_order_id: False)
+
+    def found(self, client_order_id: str) -> None:
+        """The exchange knows an order: what was counted of its absence is void."""
+        self._order_not_found_records.pop(client_order_id, None)
 
     def remember(self, order: InFlightOrder) -> None:
         """Has fills of an order that is closed taken for another while."""
@@ -83,11 +132,36 @@ class ParadexOrderTracker(ClientOrderTracker):
             order = self._in_flight_orders.get(client_order_id) or self._cached_orders.get(client_order_id)
         return order or super().fetch_order(client_order_id, exchange_order_id)
 
+    def process_trade_update(self, trade_update: TradeUpdate) -> None:
+        order = self._in_flight_orders.get(trade_update.client_order_id)
+        if order is not None and order.is_pending_create:  # a fill is the first that is heard of it
+            opened = OrderUpdate(
+                order.trading_pair,
+                trade_update.fill_timestamp,
+                OrderState.OPEN,
+                order.client_order_id,
+                trade_update.exchange_order_id,
+            )
+            order.update_with_order_update(opened)
+            self._trigger_order_creation(order, OrderState.PENDING_CREATE, OrderState.OPEN)
+        super().process_trade_update(trade_update)
+
     async def _process_order_update(self, order_update: OrderUpdate) -> None:
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
         if order is not None and order.current_state in _FINAL_STATES:
             return
+        if order is not None and self._steps_back(order, order_update.new_state):
+            if order.exchange_order_id is None and order_update.exchange_order_id is not None:
+                order.update_exchange_order_id(order_update.exchange_order_id)
+            return
         await super()._process_order_update(order_update)
+
+    def _steps_back(self, order: InFlightOrder, state: OrderState) -> bool:
+        if state not in _FORWARD:
+            return False
+        if order.is_pending_cancel_confirmation:
+            return self.is_cancelling(order.client_order_id)
+        return _FORWARD[state] < _FORWARD.get(order.current_state, 0)
 
 
 class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
@@ -100,6 +174,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     :param settings: `paradex_perpetual_…`, each a setting of :class:`utils.Settings`; they win over the configuration
     :raises ValueError: if a credential or a setting is malformed, or a trading pair is not quoted in USDC
     """
+
+    # Seconds between two comparisons with REST while the private stream is on: six requests, a twentieth of the limit.
+    # What the stream loses without a sign is known after that time, and not after the framework's two minutes.
+    LONG_POLL_INTERVAL = 10.0
 
     web_utils = web_utils  # type: ignore[assignment]
     _auth: ParadexPerpetualAuth
@@ -133,8 +211,20 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._trading_pairs_by_market: Mapping[str, str] = {}  # the base class keeps its own out of Python's sight
         self._account_fees: tuple[Decimal | None, Decimal | None] = (None, None)
         self._retail_lost = False
+        self._client_id_prefix = utils.client_id_prefix(utils.hummingbot_instance_id() or secrets.token_hex(16))
+        self._unknown_orders = utils.UnknownOrders(self._client_id_prefix)
+        self._foreign_orders_said = False
+        self._looked_for_lost_fills = False
+        self._told_fills: deque[str] = deque(
+            maxlen=CONSTANTS.FILLS_MEMORY
+        )  # ids; those of tracked orders, and of others
+        self._told_fills_set: set[str] = set()
+        self._cancels: dict[str, _Cancel] = {}  # by client id
+        self._cancel_watch: asyncio.Task[None] | None = None
+        self._monotonic = time.monotonic
         self._submitting: set[str] = set()  # client ids of orders whose submission has not been answered yet
         self._fills_owed: dict[str, tuple[InFlightOrder, Decimal]] = {}  # closed orders whose fills are not all known
+        self._held_ends: dict[str, OrderUpdate] = {}  # of orders that are told to be cancelled after their fills are
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
         self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
@@ -142,6 +232,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._position_orders_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._fitting: dict[str, asyncio.Task[None]] = {}  # by trading pair: takes position orders to its new size
         self._positions_updated_at: dict[str, int] = {}
+        self._told: Counter[str] = Counter()  # how often the stream has told a position, a token's balance, the account
+        self._balances_updated_at: dict[str, int] = {}  # by token, ms
+        self._account_updated_at = 0  # ms
+        self._untradable: dict[str, str] = {}  # why, by trading pair
+        self._markets_are_old = False
+        self._market_update: asyncio.Task[None] | None = None
         self._leverage_known: set[str] = set()
         self._mmp_freezes = utils.MmpFreezes(self.logger())
         self._mmp_used = True  # until the exchange says that the account does not
@@ -153,6 +249,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._fills_watermark: int | None = None  # ms: every fill before it has been seen
         self._reconciliation: asyncio.Task[None] | None = None
         self._reconcile_again = False
+        self._warn_of_polls = web_utils.Sparingly(lambda text: self.logger().network(text, app_warning_msg=text))
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         #: Equity, fills, orders, funding and trades of the past, for strategies and analysis.
         self.history = web_utils.History(
@@ -191,7 +288,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     @property
     def client_order_id_prefix(self) -> str:
-        return CONSTANTS.CLIENT_ID_PREFIX
+        return self._client_id_prefix
 
     @property
     def trading_rules_request_path(self) -> str:
@@ -253,8 +350,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         return self._order_entry.breaker
 
     @property
+    def book_resyncs(self) -> Mapping[str, int]:
+        """How often a pair's book had to be taken anew, because the stream had a gap, made no sense or was silent."""
+        return self._orderbook_ds.resyncs
+
+    @property
     def order_restriction(self) -> str | None:
         """What keeps new orders back now, in a sentence; None if nothing does."""
+        if self._auth.refusal is not None:
+            return str(self._auth.refusal)
         state = self.system_state
         if state != CONSTANTS.SYSTEM_OK:
             return f"Paradex is in the state {state}: {utils.system_state_consequence(state)}"
@@ -330,7 +434,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         )
 
     def _create_order_tracker(self) -> ClientOrderTracker:
-        return ParadexOrderTracker(connector=self)
+        # That an order is not known is read from three answers each time: twice is enough.
+        tracker = ParadexOrderTracker(connector=self, lost_order_count_limit=1)
+        tracker.is_cancelling = lambda client_order_id: client_order_id in self._cancels
+        return tracker
 
     def _is_request_exception_related_to_time_synchronizer(self, request_exception: Exception) -> bool:
         return (
@@ -377,6 +484,20 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _private_get(self, path: str, **params: Any) -> Any:
         return await self._api_get(path_url=path, params=params, is_auth_required=True)
 
+    async def _results(self, path: str, **params: Any) -> list[Any]:
+        """The entries of a private list that has one page."""
+        return web_utils.results_of(await self._private_get(path, **params), path)
+
+    def _each[T](self, entries: Iterable[Any], take: Callable[[Any], T], what: str) -> list[T]:
+        """Applies a function to each entry of a list; one that cannot be read is said and keeps no other from it."""
+        results = []
+        for entry in entries:
+            try:
+                results.append(take(entry))
+            except utils.PAYLOAD_ERRORS as error:
+                self.logger().error(f"Skipped {what} that cannot be read, {error}: {_excerpt(entry)}")
+        return results
+
     async def _all_results(self, path: str, **params: Any) -> list[dict[str, Any]]:
         """Every page of a private list."""
         return await web_utils.all_pages(lambda query: self._private_get(path, **query), params)
@@ -386,6 +507,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def start_network(self) -> None:
         await super().start_network()
         self._order_entry.start()
+        self._watch_cancels_soon()
         for client_order_id in list(self._fills_owed):
             self._complete_fills_soon(client_order_id)
         if self._auth.is_read_only and not self._trading_required:
@@ -409,9 +531,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             task.cancel()  # who is owed fills is remembered for the next start
         self._fills_tasks.clear()
         self._order_entry.stop()
+        if self._cancel_watch is not None:
+            self._cancel_watch.cancel()  # what is to be cancelled is remembered for the next start
+            self._cancel_watch = None
+        for cancel in self._cancels.values():
+            cancel.send_waiting_away()
         for task in self._fitting.values():
             task.cancel()
         self._fitting.clear()
+        if self._market_update is not None:
+            self._market_update.cancel()
+            self._market_update = None
         await super().stop_network()
 
     async def _prepare_auth(self) -> None:
@@ -421,6 +551,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self.logger().debug(f"Orders cannot be signed yet: {error}")  # whoever needs it next tries again
 
     async def _make_network_check_request(self) -> None:
+        if self._auth.refusal is not None:
+            await self._auth.token()  # asks the exchange again, after pauses; raises while it refuses
         answer = await self._api_get(path_url=self.check_network_request_path)
         self._order_entry.observe_system_state(str(answer.get("status") or CONSTANTS.SYSTEM_OK))
         if self.system_state == CONSTANTS.SYSTEM_MAINTENANCE:
@@ -444,12 +576,101 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Mapping[str, Any]) -> None:
         symbols: bidict[str, str] = bidict()
-        for market in exchange_info["results"]:
+
+        def take(market: Mapping[str, Any]) -> None:
             if utils.is_exchange_information_valid(market):
                 trading_pair = utils.trading_pair_of_market(market)
-                symbols[market["symbol"]] = trading_pair
+                if trading_pair in symbols.inverse:
+                    raise ValueError(f"{trading_pair} is {symbols.inverse[trading_pair]} already")
+                utils.check_market(market)
+                symbols[utils.text_from(market, "symbol")] = trading_pair
                 self._markets[trading_pair] = market
+
+        results = web_utils.results_of(exchange_info, "markets")
+        read = self._each(results, take, "a market")
+        if len(read) < len(results):  # what could not be read stays as it was
+            for trading_pair, market in self._markets.items():
+                if trading_pair not in symbols.inverse and market["symbol"] not in symbols:
+                    symbols[market["symbol"]] = trading_pair
+        listed = {str(market.get("symbol")): market for market in results if isinstance(market, dict)}
+        self._note_untradable(listed, symbols)
         self._set_trading_pair_symbol_map(symbols)
+
+    def _note_untradable(self, listed: Mapping[str, Mapping[str, Any]], symbols: bidict[str, str]) -> None:
+        """Finds what is not traded any more. A pair that somebody still follows keeps its market's name and rules.
+
+        :param symbols: trading pairs by market, of those that are traded; completed here
+        """
+        before, self._untradable = self._untradable, {}
+        for trading_pair in [pair for pair in self._markets if pair not in symbols.inverse]:
+            symbol = str(self._markets[trading_pair]["symbol"])
+            if symbol in symbols or trading_pair not in self._followed_pairs():
+                del self._markets[trading_pair]
+                continue
+            symbols[symbol] = trading_pair
+            now = self._time_synchronizer.time()
+            text = utils.not_traded_text(trading_pair, listed.get(symbol), now)
+            self._untradable[trading_pair] = text or f"{trading_pair} is not traded on Paradex any more."
+        for trading_pair, text in self._untradable.items():
+            if trading_pair not in before:
+                self.logger().warning(f"{text} Orders in it fail from now on.")
+        for trading_pair in before.keys() - self._untradable.keys():
+            if trading_pair in symbols.inverse:
+                self.logger().info(f"{trading_pair} is traded on Paradex again.")
+
+    def _followed_pairs(self) -> set[str]:
+        """Those that are traded here, or in which there are positions or orders."""
+        orders = self._order_tracker.active_orders.values()
+        return {*self._trading_pairs, *self.account_positions, *(order.trading_pair for order in orders)}
+
+    async def _update_trading_rules(self) -> None:
+        """Reads the markets anew. Rules change in place: executors keep the objects that they were given."""
+        exchange_info = await self._make_trading_rules_request()
+        rules = {rule.trading_pair: rule for rule in await self._format_trading_rules(exchange_info)}
+        for trading_pair in self._trading_rules.keys() - rules.keys() - self._followed_pairs():
+            del self._trading_rules[trading_pair]
+        for trading_pair, rule in rules.items():
+            held = self._trading_rules.setdefault(trading_pair, rule)
+            for name in _CHANGING_RULES:
+                setattr(held, name, getattr(rule, name))
+        self._initialize_trading_pair_symbols_from_exchange_info(exchange_info)
+
+    def market_changed(self, symbol: str, kind: str, changed: Mapping[str, Any]) -> None:
+        """Takes an event of the `markets` channel: the rules are read anew, at once.
+
+        :param kind: CREATED, UPDATED, SETTLED, DELETED
+        :param changed: the fields that changed, for the log
+        """
+        details = ", ".join(f"{name} {value}" for name, value in changed.items()) if kind == "UPDATED" else ""
+        self.logger().info(f"Paradex has changed {symbol}: {kind} {details}".rstrip())
+        self.markets_may_have_changed()
+        if kind in CONSTANTS.MARKET_ENDS:
+            self._reconcile_soon()  # orders were cancelled, a position was closed
+
+    def markets_may_have_changed(self) -> None:
+        """Has the markets and their rules read anew; reasons that come together share a request."""
+        self._markets_are_old = True
+        if self._market_update is None or self._market_update.done():
+            self._market_update = safe_ensure_future(self._update_markets())
+
+    async def _update_markets(self) -> None:
+        backoff = web_utils.Backoff()
+        while self._markets_are_old:
+            self._markets_are_old = False
+            try:
+                await self._update_trading_rules()
+            except (LookupError, TypeError, ValueError, web_utils.ParadexError) as error:
+                self.logger().debug(f"The markets could not be read yet: {error!r}")
+                self._markets_are_old = True
+                await self._sleep(backoff.next())
+
+    def _require_tradable(self, trading_pair: str) -> None:
+        """:raises ValueError: if no orders are taken in a pair's market now, with the reason"""
+        text = self._untradable.get(trading_pair)
+        if text is None and trading_pair in self._markets:
+            text = utils.not_traded_text(trading_pair, self._markets[trading_pair], self._time_synchronizer.time())
+        if text is not None:
+            raise ValueError(text)
 
     def _set_trading_pair_symbol_map(self, trading_pair_and_symbol_map: bidict[str, str] | None) -> None:
         super()._set_trading_pair_symbol_map(trading_pair_and_symbol_map)
@@ -461,10 +682,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     async def _format_trading_rules(self, exchange_info_dict: Mapping[str, Any]) -> list[TradingRule]:
         rules = []
-        for market in filter(utils.is_exchange_information_valid, exchange_info_dict["results"]):
+        markets = web_utils.results_of(exchange_info_dict, "markets")
+        for market in (market for market in markets if isinstance(market, dict)):
             try:
-                rules.append(utils.trading_rule_from_market(market))
-            except (KeyError, ValueError) as error:
+                if utils.is_exchange_information_valid(market):
+                    rules.append(utils.trading_rule_from_market(market))
+            except utils.PAYLOAD_ERRORS as error:
                 self.logger().error(f"Error parsing the trading rule of {market.get('symbol')}, skipping it: {error}")
         return rules
 
@@ -476,11 +699,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         symbols = {await self.exchange_symbol_associated_to_pair(pair): pair for pair in trading_pairs}
         market = next(iter(symbols)) if len(symbols) == 1 else "ALL"
         answer = await self._api_get(path_url=CONSTANTS.MARKETS_SUMMARY_PATH, params={"market": market})
-        return {
-            symbols[summary["symbol"]]: float(utils.last_price(summary))
-            for summary in answer["results"]
-            if summary["symbol"] in symbols
-        }
+        summaries = web_utils.results_of(answer, "summaries")
+        ours = [entry for entry in summaries if isinstance(entry, dict) and entry.get("symbol") in symbols]
+        return dict(
+            self._each(ours, lambda entry: (symbols[entry["symbol"]], float(utils.last_price(entry))), "a last price")
+        )
 
     async def add_trading_pair(self, trading_pair: str) -> bool:
         if trading_pair in self.order_book_tracker.order_books:
@@ -647,7 +870,18 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         if position_action not in self.VALID_POSITION_ACTIONS:
             raise ValueError(f"Invalid position action {position_action}. Must be one of {self.VALID_POSITION_ACTIONS}")
-        rule = self._trading_rules[trading_pair]
+        rule = self._trading_rules.get(trading_pair)
+        if rule is None:
+            self.start_tracking_order(
+                order_id, None, trading_pair, trade_type, price or s_decimal_NaN, amount, order_type, position_action
+            )
+            error = ValueError(
+                utils.trading_pair_advice(trading_pair, list(self._trading_rules))
+                if self._trading_rules
+                else f"The trading rules of {trading_pair} are not known yet."
+            )
+            self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error, **kwargs)
+            return error
         if order_type is not OrderType.MARKET:
             price = self.quantize_order_price(trading_pair, price or s_decimal_NaN)
         elif isinstance(kwargs.get("trigger_price"), Decimal):
@@ -713,6 +947,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises ValueError: if the order is not valid; it has not been sent
         :raises web_utils.ParadexError: only if it is certain that the order does not exist
         """
+        self._require_tradable(trading_pair)
         options = utils.order_options(kwargs, order_type, self._settings)
         new = utils.NewOrder(order_id, trade_type, order_type, amount, price, position_action, options)
         view = self._market_view(trading_pair)
@@ -744,7 +979,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             update = OrderUpdate(trading_pair, self.current_timestamp, OrderState.CANCELED, client_order_id=order_id)
             self._order_tracker.process_order_update(update)
             return
-        if isinstance(exception, ValueError | web_utils.NotSentError):
+        if isinstance(exception, ValueError | web_utils.NotSentError | ParadexAuthenticationError):
             # In one line, without the base class's advice to check the keys: a strategy may try each second.
             self.logger().warning(f"{order_id} was not sent: {str(exception).removeprefix('not sent: ')}")
             self._update_order_after_failure(order_id, trading_pair, exception)
@@ -767,10 +1002,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if the order does not exist
         """
         self.logger().warning(f"It is not known yet whether {client_order_id} was placed ({cause}); asking Paradex.")
-        certain_at = self._time_synchronizer.time() + recv_window_ms * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        # Not by the exchange's clock: that one may be found to be wrong, and be set, while this waits.
+        certain_at = self._monotonic() + recv_window_ms * 1e-3 + CONSTANTS.OUTCOME_MARGIN
         backoff = web_utils.Backoff(initial=0.25, maximum=5.0)
         while True:
-            asked_at = self._time_synchronizer.time()
+            asked_at = self._monotonic()
             try:
                 order = await self._find_order(client_order_id)
             except web_utils.ParadexError as error:
@@ -783,22 +1019,38 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                     raise web_utils.ParadexError(f"{client_order_id} was not placed: {cause}")
             await self._sleep(backoff.next())
 
-    async def _find_order(self, client_order_id: str) -> Mapping[str, Any] | None:
-        """An order by its client id, open or closed.
+    async def _find_order(self, client_order_id: str, exchange_order_id: str | None = None) -> Mapping[str, Any] | None:
+        """An order by its client id, open or closed; by the exchange's id also one that is neither yet.
 
         :return: None only if the exchange says that it knows no such order
         """
         try:
-            return await self._api_get(
+            order = await self._api_get(
                 path_url=CONSTANTS.ORDER_BY_CLIENT_ID_PATH.format(client_id=web_utils.quoted(client_order_id)),
                 is_auth_required=True,
                 limit_id=CONSTANTS.ORDER_BY_CLIENT_ID_PATH,
             )
+            return _readable_order(order)
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_FOUND_ERRORS:
                 raise
-        history = await self._private_get(CONSTANTS.ORDERS_HISTORY_PATH, client_id=client_order_id)
-        return next((order for order in history["results"] if order.get("client_id") == client_order_id), None)
+        order = await self._closed_order(client_order_id)
+        if order is None and exchange_order_id is not None:
+            try:
+                order = await self._api_get(
+                    path_url=CONSTANTS.ORDER_PATH.format(order_id=web_utils.quoted(exchange_order_id)),
+                    is_auth_required=True,
+                    limit_id=CONSTANTS.ORDER_BY_CLIENT_ID_PATH,
+                )
+                return _readable_order(order)
+            except web_utils.ApiError as error:
+                if error.code not in CONSTANTS.ORDER_NOT_FOUND_ERRORS:
+                    raise
+        return order
+
+    async def _closed_order(self, client_order_id: str) -> Mapping[str, Any] | None:
+        history = map(_readable_order, await self._results(CONSTANTS.ORDERS_HISTORY_PATH, client_id=client_order_id))
+        return next((order for order in history if order.get("client_id") == client_order_id), None)
 
     async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
         """Asks for a cancel; the stream tells when it has happened. Those asked for at the same time go as one batch.
@@ -810,45 +1062,180 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return True
         if order_id in self._submitting:
             # Its submission is still in the air: a cancel that overtakes it would find nothing.
+            cancel = self._follow_cancel(tracked_order)
             try:
                 async with asyncio.timeout(CONSTANTS.WS_CALL_TIMEOUT):
                     await tracked_order.wait_until_processed_by_exchange()
             except TimeoutError:  # which the base class would take for an order that was not found
-                raise web_utils.NoAnswerError(f"the submission of {order_id} has not been answered yet") from None
+                return await self._until_decided(cancel, f"the submission of {order_id} has not been answered yet")
             if tracked_order.is_done:
                 return False
         try:
-            market = await self.exchange_symbol_associated_to_pair(tracked_order.trading_pair)
-            await self._order_entry.cancel(order_id, market, tracked_order.exchange_order_id)
-        except web_utils.NoAnswerError:
-            self._reconcile_soon()  # it may have happened
-            raise
+            await self._send_cancel(tracked_order)
+        except (web_utils.NoAnswerError, web_utils.RateLimitedError) as error:
+            self.logger().warning(
+                f"{order_id} is perhaps not cancelled yet ({error}): asking Paradex, and for it again."
+            )
+            return await self._until_decided(self._follow_cancel(tracked_order), str(error))
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
                 raise
-            self._reconcile_soon()  # it has probably just been filled
-            if error.code in CONSTANTS.ORDER_NOT_FOUND_ERRORS:
-                raise  # the base class counts these
-            return False
+            return await self._cancel_what_is_not_open(tracked_order, error)
+        self._follow_cancel(tracked_order)
         return True
 
-    def batch_order_create(self, orders_to_create: list[LimitOrder | MarketOrder]) -> list[LimitOrder | MarketOrder]:
+    async def _send_cancel(self, order: InFlightOrder) -> None:
+        market = await self.exchange_symbol_associated_to_pair(order.trading_pair)
+        await self._order_entry.cancel(order.client_order_id, market, order.exchange_order_id)
+
+    async def _cancel_what_is_not_open(self, order: InFlightOrder, error: web_utils.ApiError) -> bool:
+        """An order that is not open may be closed, or not open yet, or none: that the exchange finds no open one is no
+        proof that there is none.
+
+        :return: whether its cancel goes on
+        :raises web_utils.ApiError: if the exchange does not know the order at all; the base class counts these
+        """
+        try:
+            payload = await self._find_order(order.client_order_id, order.exchange_order_id)
+        except web_utils.ParadexError:
+            self._reconcile_soon()
+            return await self._until_decided(self._follow_cancel(order), str(error))
+        if payload is not None:
+            self._process_order(payload)
+            self._reconcile_soon()  # it has probably just been filled
+            if payload["status"] == CONSTANTS.STATUS_CLOSED:
+                return False
+        elif not self._is_on_its_way(order):
+            self._reconcile_soon()
+            if error.code in CONSTANTS.ORDER_NOT_FOUND_ERRORS:
+                raise error
+            return False
+        return await self._until_decided(self._follow_cancel(order), str(error))
+
+    def _follow_cancel(self, order: InFlightOrder) -> _Cancel:
+        """Sees to it that an order ends which is to be cancelled: its cancel, or the news of it, may have been lost."""
+        cancel = self._cancels.get(order.client_order_id)
+        if cancel is None:
+            cancel = _Cancel(order, self._monotonic())
+            cancel.due_at += cancel.backoff.next()
+            if order.client_order_id not in self._order_tracker.active_orders:  # nobody waits for a lost order
+                cancel.decided.set()
+                return cancel
+            self._cancels[order.client_order_id] = cancel
+            self._watch_cancels_soon()
+        return cancel
+
+    async def _until_decided(self, cancel: _Cancel, cause: str) -> bool:
+        """:return: True when the cancel was taken, or the order is closed
+
+        :raises web_utils.ParadexError: if it was refused, or is not decided for long; it is followed on
+        """
+        decided = cancel.decided
+        try:
+            async with asyncio.timeout(CONSTANTS.CANCEL_PATIENCE):
+                await decided.wait()
+            if decided is not cancel.decided:
+                raise TimeoutError
+        except TimeoutError:
+            raise web_utils.NoAnswerError(
+                f"it is not known yet whether {cancel.order.client_order_id} is cancelled: {cause}"
+            ) from None
+        if cancel.refusal is not None:
+            raise cancel.refusal
+        return True
+
+    def _watch_cancels_soon(self) -> None:
+        if self._cancels and (self._cancel_watch is None or self._cancel_watch.done()):
+            self._cancel_watch = safe_ensure_future(self._watch_cancels())
+
+    async def _watch_cancels(self) -> None:
+        """Looks at the list of open orders for cancels of which nothing is heard, and repeats those that got lost."""
+        while self._cancels:
+            now = self._monotonic()
+            await self._sleep(max(0.01, min(cancel.due_at for cancel in self._cancels.values()) - now))
+            now = self._monotonic()
+            self._drop_ended_cancels()
+            due = [cancel for cancel in self._cancels.values() if cancel.due_at <= now]
+            if not due:
+                continue
+            for cancel in due:
+                cancel.due_at = now + cancel.backoff.next()
+            due = [cancel for cancel in due if cancel.order.client_order_id not in self._submitting]
+            try:
+                if due:
+                    await self._compare_open_orders()
+            except (KeyError, TypeError, ValueError, web_utils.ParadexError) as error:
+                self.logger().debug(f"Paradex cannot be asked about cancelled orders yet: {error!r}")
+                continue
+            await safe_gather(*(self._repeat_cancel(cancel) for cancel in due))
+
+    def _drop_ended_cancels(self) -> None:
+        for client_order_id, cancel in list(self._cancels.items()):
+            if client_order_id not in self._order_tracker.active_orders or cancel.order.is_done:
+                del self._cancels[client_order_id]
+                cancel.decided.set()
+
+    async def _repeat_cancel(self, cancel: _Cancel) -> None:
+        order = cancel.order
+        if self._cancels.get(order.client_order_id) is not cancel:
+            return
+        try:
+            await self._send_cancel(order)
+        except web_utils.ApiError as error:
+            if error.code in CONSTANTS.ORDER_NOT_OPEN_ERRORS or isinstance(error, web_utils.RateLimitedError):
+                return  # the next look tells
+            self.logger().warning(f"{order.client_order_id} is not cancelled: {error}")
+            cancel.refusal = error
+            self._cancels.pop(order.client_order_id, None)
+        except (ValueError, web_utils.ParadexError) as error:
+            self.logger().debug(f"{order.client_order_id} is not cancelled yet: {error}")
+            return
+        cancel.decided.set()
+
+    async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
+        """As in the base class, without its traceback for what is no mistake in the program."""
+        try:
+            cancelled = await self._execute_order_cancel_and_process_update(order=order)
+        except web_utils.ParadexError as error:
+            client_order_id = order.client_order_id
+            if self._is_order_not_found_during_cancelation_error(error):
+                self.logger().warning(f"Failed to cancel order {client_order_id} (order not found)")
+                await self._order_tracker.process_order_not_found(client_order_id)
+            else:
+                # The first text is the framework's: its acceptance tests look for it.
+                self.logger().error(f"Failed to cancel order {client_order_id}")
+                self.logger().error(f"{client_order_id} is not cancelled: {error}")
+            return None
+        return order.client_order_id if cancelled else None
+
+    def batch_order_create(
+        self,
+        orders_to_create: list[LimitOrder | MarketOrder],
+        options: Sequence[Mapping[str, Any]] | None = None,
+    ) -> list[LimitOrder | MarketOrder]:
         """Places orders; they go as one batch, as all do that are placed at the same time. Each has its own events.
 
         :param orders_to_create: their `position` is OPEN or CLOSE; one that says neither opens
+        :param options: for each order keywords of `buy` and `sell`: of :class:`utils.OrderOptions`, and `order_type`,
+            since a LimitOrder cannot say that it is LIMIT_MAKER
         :return: the orders with their client ids
+        :raises ValueError: if there are not as many options as orders; nothing was placed
         """
+        if options is not None and len(options) != len(orders_to_create):
+            raise ValueError(f"There are {len(options)} options for {len(orders_to_create)} orders.")
         created = []
-        for order in orders_to_create:
+        for order, keywords in zip(orders_to_create, options or [{}] * len(orders_to_create), strict=True):
             place = self.buy if order.is_buy else self.sell
-            client_order_id = place(
-                trading_pair=order.trading_pair,
-                amount=Decimal(str(order.quantity)),
-                order_type=order.order_type(),
-                price=s_decimal_NaN if order.price is None else order.price,
-                position_action=PositionAction.CLOSE if order.position is PositionAction.CLOSE else PositionAction.OPEN,
-            )
-            created.append(order.copy_with_id(client_order_id))
+            arguments = {
+                "trading_pair": order.trading_pair,
+                "amount": Decimal(str(order.quantity)),
+                "order_type": order.order_type(),
+                "price": s_decimal_NaN if order.price is None else order.price,
+                "position_action": order.position,
+            }
+            if order.position is not PositionAction.CLOSE:
+                arguments["position_action"] = PositionAction.OPEN
+            created.append(order.copy_with_id(place(**{**arguments, **keywords})))
         return created
 
     async def cancel_all_orders(self, trading_pair: str | None = None) -> list[str]:
@@ -859,6 +1246,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if the exchange refuses or does not answer
         """
         market = await self.exchange_symbol_associated_to_pair(trading_pair) if trading_pair else None
+        await asyncio.sleep(0)  # what `buy` and `sell` have begun just before is tracked then
         orders = [
             order
             for order in self._order_tracker.active_orders.values()
@@ -871,7 +1259,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         except web_utils.NoAnswerError:
             self._reconcile_soon()  # it may have happened
             raise
-        late = [order for order in orders if order.client_order_id in on_their_way]  # perhaps behind the cancel
+        # Perhaps behind the cancel, unless it was withdrawn.
+        late = [order for order in orders if order.client_order_id in on_their_way and not order.is_done]
         for order in orders:
             if order.client_order_id not in on_their_way:
                 update = OrderUpdate(
@@ -881,6 +1270,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                     client_order_id=order.client_order_id,
                 )
                 self._order_tracker.process_order_update(update)
+                self._follow_cancel(order)
         await safe_gather(*map(self._execute_order_cancel, late))
         return [order.client_order_id for order in orders]
 
@@ -913,6 +1303,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         :raises web_utils.ParadexError: if nothing was sent, or the exchange has not decided in half a minute; whatever
             it decides, the tracked order will follow
         """
+        return await self._modify_order(client_order_id, price, amount, trigger_price, CONSTANTS.OUTCOME_MARGIN)
+
+    async def _modify_order(
+        self,
+        client_order_id: str,
+        price: Decimal | None,
+        amount: Decimal | None,
+        trigger_price: Decimal | None,
+        patience: float,
+    ) -> InFlightOrder:
+        """:meth:`modify_order`, which waits for the outcome so many seconds."""
         order = self._order_tracker.fetch_tracked_order(client_order_id)
         if order is None:
             raise ValueError(f"There is no open order {client_order_id}.")
@@ -928,11 +1329,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             view = self._market_view(order.trading_pair)
             wanted = utils.modified_terms(order, terms, view, price, amount, trigger_price)
             if not wanted.asks_the_same(terms):
-                await self._modify(order, record, terms, wanted)
+                await self._modify(order, record, terms, wanted, patience)
         return order
 
     async def _modify(
-        self, order: InFlightOrder, record: _OrderRecord, before: utils.OrderTerms, wanted: utils.OrderTerms
+        self,
+        order: InFlightOrder,
+        record: _OrderRecord,
+        before: utils.OrderTerms,
+        wanted: utils.OrderTerms,
+        patience: float,
     ) -> None:
         """Asks for a modification and follows it until it has happened.
 
@@ -953,9 +1359,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 self._reconcile_soon()  # it has probably just been filled
             raise NotModifiedError(f"{client_order_id} was not modified: {error}") from error
         terms = await self._terms_when(
-            order, record, lambda terms: utils.is_modification_decided(terms, before, wanted, request_id)
+            order, record, lambda terms: utils.is_modification_decided(terms, before, wanted, request_id), patience
         )
-        if terms is None and request_id is None:
+        if terms is None and request_id is None and patience >= CONSTANTS.OUTCOME_MARGIN:
             # It would have been received and worked on by now.
             raise NotModifiedError(f"{client_order_id} was not modified: {cause}")
         if terms is None:
@@ -968,13 +1374,18 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         raise NotModifiedError(f"{client_order_id} was not modified: Paradex refused, {terms.request_message}")
 
     async def _terms_when(
-        self, order: InFlightOrder, record: _OrderRecord, condition: Callable[[utils.OrderTerms], bool]
+        self,
+        order: InFlightOrder,
+        record: _OrderRecord,
+        condition: Callable[[utils.OrderTerms], bool],
+        patience: float = CONSTANTS.OUTCOME_MARGIN,
     ) -> utils.OrderTerms | None:
         """What an order is for as soon as that fulfils a condition: told by the stream, or by REST if it is silent.
 
-        :return: None if that has not come about when whatever was sent must have been worked on
+        :param patience: seconds; by default, whatever was sent must have been worked on then
+        :return: None if that has not come about in this time
         """
-        certain_at = self._time_synchronizer.time() + CONSTANTS.OUTCOME_MARGIN
+        certain_at = self._monotonic() + patience
         pause = CONSTANTS.MODIFY_SILENCE if record.terms is not None else 0.0
         while True:
             if record.terms is not None and condition(record.terms):
@@ -994,10 +1405,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _ask_for_terms(self, order: InFlightOrder, record: _OrderRecord, pause: float) -> float:
         """Asks REST about an order after a pause, and takes over what it says.
 
-        :return: when it was asked, by the exchange's clock in seconds; 0 if that did not succeed
+        :return: when it was asked, in seconds of the monotonic clock; 0 if that did not succeed
         """
         await self._sleep(pause)
-        asked_at = self._time_synchronizer.time()
+        asked_at = self._monotonic()
         try:
             payload = await self._find_order(order.client_order_id)
         except web_utils.ParadexError as error:
@@ -1019,32 +1430,40 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     # === A position's take-profit and stop-loss ===
 
     async def set_take_profit_stop_loss(
-        self, trading_pair: str, take_profit_price: Decimal | None = None, stop_loss_price: Decimal | None = None
+        self,
+        trading_pair: str,
+        take_profit_price: Decimal | None = None,
+        stop_loss_price: Decimal | None = None,
+        take_profit_limit: Decimal | None = None,
+        stop_loss_limit: Decimal | None = None,
     ) -> dict[str, str]:
         """Gives the position in a market a take-profit and a stop-loss, in place of those that it has from here.
 
-        They are reduce-only MARKET orders that wait for the mark price, of the position's size. Paradex cancels the
+        They are reduce-only orders that wait for the mark price, of the position's size. Paradex cancels the
         other one when the position is closed, and makes both smaller with it; the connector makes them larger, and
         does the rest itself where Paradex does not. They are tracked, cancelled and restored like any order.
 
         :param take_profit_price: quote, on the side of the mark price where the position wins; None removes it
         :param stop_loss_price: quote, on the other side; None removes it
+        :param take_profit_limit, stop_loss_limit: quote; makes it a LIMIT order at this price, which may not be filled
+            once it is triggered; None leaves it a MARKET order. One that changes its kind is cancelled and made anew
         :return: their client ids by trigger type (`take_profit`, `stop_loss`)
         :raises ValueError: if there is no position or a price is not possible; nothing was changed
         :raises web_utils.ParadexError: if the exchange refused one; the text says which one, the other may have changed
         """
         prices = {
-            CONSTANTS.TRIGGER_STOP_LOSS: stop_loss_price,  # first: it is the one that is missed more
-            CONSTANTS.TRIGGER_TAKE_PROFIT: take_profit_price,
+            CONSTANTS.TRIGGER_STOP_LOSS: (stop_loss_price, stop_loss_limit),  # first: it is the one that is missed more
+            CONSTANTS.TRIGGER_TAKE_PROFIT: (take_profit_price, take_profit_limit),
         }
         async with self._position_orders_locks[trading_pair]:
             view = self._market_view(trading_pair)
-            wanted = {kind: price for kind, price in prices.items() if price is not None}
-            utils.check_position_orders(wanted, view)
+            utils.check_position_orders(prices, view)
             client_ids = {}
-            for kind in prices:
+            for kind, (trigger_price, limit_price) in prices.items():
                 try:
-                    client_id = await self._set_position_order(trading_pair, kind, wanted.get(kind), view.position)
+                    client_id = await self._set_position_order(
+                        trading_pair, kind, trigger_price, limit_price, view.position
+                    )
                 except (ValueError, web_utils.ParadexError) as error:
                     raise web_utils.ParadexError(f"The {kind} of {trading_pair} was not set: {error}") from error
                 if client_id is not None:
@@ -1056,16 +1475,23 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :param trigger_type: `take_profit` or `stop_loss`
         """
-        prefix = CONSTANTS.POSITION_CLIENT_ID_PREFIXES[trigger_type]
+        mark = CONSTANTS.POSITION_CLIENT_ID_MARKS[trigger_type]
         orders = (
             order
             for order in self._order_tracker.active_orders.values()
-            if order.trading_pair == trading_pair and order.client_order_id.startswith(prefix) and not order.is_done
+            if order.trading_pair == trading_pair
+            and order.client_order_id.startswith(mark, len(self._client_id_prefix))
+            and not order.is_done
         )
         return next(orders, None)
 
     async def _set_position_order(
-        self, trading_pair: str, trigger_type: str, trigger_price: Decimal | None, position: Decimal
+        self,
+        trading_pair: str,
+        trigger_type: str,
+        trigger_price: Decimal | None,
+        limit_price: Decimal | None,
+        position: Decimal,
     ) -> str | None:
         """Makes, modifies or cancels one of a position's orders.
 
@@ -1074,9 +1500,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         order = self.position_order(trading_pair, trigger_type)
         closing_side = TradeType.SELL if position > 0 else TradeType.BUY
-        if order is not None and trigger_price is not None and order.trade_type is closing_side:
+        kind = (closing_side, OrderType.MARKET if limit_price is None else OrderType.LIMIT)
+        if order is not None and trigger_price is not None and (order.trade_type, order.order_type) == kind:
             try:
-                await self.modify_order(order.client_order_id, amount=abs(position), trigger_price=trigger_price)
+                await self.modify_order(order.client_order_id, limit_price, abs(position), trigger_price)
                 return order.client_order_id
             except NotModifiedError:
                 if order.client_order_id in self._records or self._position_size(trading_pair) != position:
@@ -1088,7 +1515,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         client_id = get_new_client_order_id(
             is_buy=closing_side is TradeType.BUY,
             trading_pair=trading_pair,
-            hbot_order_id_prefix=CONSTANTS.POSITION_CLIENT_ID_PREFIXES[trigger_type],
+            hbot_order_id_prefix=self._client_id_prefix + CONSTANTS.POSITION_CLIENT_ID_MARKS[trigger_type],
             max_id_len=self.client_order_id_max_length,
         )
         error = await self._create_order(
@@ -1096,7 +1523,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             client_id,
             trading_pair,
             abs(position),
-            OrderType.MARKET,
+            kind[1],
+            limit_price,
             position_action=PositionAction.CLOSE,
             trigger_price=trigger_price,
             trigger_type=trigger_type,
@@ -1124,7 +1552,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _unfit_position_orders(self, trading_pair: str) -> list[InFlightOrder]:
         """Those that wait for another size, or against another side, than the position has."""
         position = self._position_size(trading_pair)
-        orders = (self.position_order(trading_pair, kind) for kind in CONSTANTS.POSITION_CLIENT_ID_PREFIXES)
+        kinds = (CONSTANTS.TRIGGER_STOP_LOSS, CONSTANTS.TRIGGER_TAKE_PROFIT)  # the one that is missed more comes first
+        orders = (self.position_order(trading_pair, kind) for kind in kinds)
         return [
             order
             for order in orders
@@ -1134,14 +1563,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         ]
 
     async def _fit_position_orders(self, trading_pair: str) -> None:
-        """Modifies or cancels them until they fit; what cannot be done is said, and tried again with the next poll."""
+        """Modifies or cancels them until they fit; what cannot be done is said, and tried again after a pause."""
         tried: set[tuple[str, Decimal]] = set()
-        while True:
+        backoff = web_utils.Backoff()
+        while unfit := self._unfit_position_orders(trading_pair):
             position = self._position_size(trading_pair)
-            unfit = self._unfit_position_orders(trading_pair)
             order = next((order for order in unfit if (order.client_order_id, position) not in tried), None)
             if order is None:
-                return
+                await self._sleep(backoff.next())
+                tried.clear()
+                continue
             tried.add((order.client_order_id, position))
             if abs(position) <= order.amount:
                 # The exchange makes it smaller, or cancels it, by itself, and it only reduces: no hurry.
@@ -1155,7 +1586,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             if position == 0 or (position > 0) == (order.trade_type is TradeType.BUY):
                 await self._remove_position_order(order)
             else:
-                await self.modify_order(order.client_order_id, amount=abs(position))
+                repeat = CONSTANTS.POSITION_ORDERS_REPEAT
+                await self._modify_order(order.client_order_id, None, abs(position), None, repeat)
         except (ValueError, web_utils.ParadexError) as error:
             if order.client_order_id in self._records:  # else it is closed
                 self.logger().warning(
@@ -1175,22 +1607,65 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self, orders: list[InFlightOrder], error_handler: Callable[..., Awaitable[None]]
     ) -> None:
         """The status of all given orders, from one list of the open ones and one of the closed ones."""
-        if not orders:
-            return
-        answer = await self._private_get(CONSTANTS.ORDERS_PATH)
-        found = {order.get("client_id"): order for order in answer["results"]}
-        for payload in found.values():
-            self._process_order(payload)
+        if orders:
+            await self._update_from_open_orders(orders, await self._open_orders(), error_handler)
+
+    async def _update_orders(self) -> None:
+        if self.in_flight_orders:
+            await self._compare_open_orders()
+
+    async def _compare_open_orders(self) -> None:
+        """Compares the tracked orders, and those that should be tracked, with the exchange's list of open ones."""
+        asked_at = self._monotonic()
+        orders = list(self.in_flight_orders.values())
+        open_orders = await self._open_orders()
+        await self._update_from_open_orders(orders, open_orders, self._handle_update_error_for_active_order)
+        await self._look_for_unknown_orders(open_orders, asked_at)
+
+    async def _open_orders(self) -> list[Mapping[str, Any]]:
+        """:raises web_utils.UnreadableAnswerError: if it cannot be told whose an order is; it may be any"""
+        entries = await self._results(CONSTANTS.ORDERS_PATH)
+        orders = self._each(entries, _with_client_id, "an open order")
+        if len(orders) < len(entries):
+            self._each(orders, self._process_order, "an open order")
+            raise web_utils.UnreadableAnswerError("it cannot be told whose one of the open orders is")
+        return orders
+
+    async def _update_from_open_orders(
+        self,
+        orders: list[InFlightOrder],
+        open_orders: list[Mapping[str, Any]],
+        error_handler: Callable[..., Awaitable[None]],
+    ) -> None:
+        """:param open_orders: all of the account, asked for after `orders` were tracked"""
+        found = {order.get("client_id"): order for order in open_orders}
+        self._each(found.values(), self._process_order, "an order")
         missing = [order for order in orders if order.client_order_id not in found]
-        if missing:
-            since = min(order.creation_timestamp for order in missing)
-            history = await self._all_results(CONSTANTS.ORDERS_HISTORY_PATH, start_at=self._asked_since(since))
-            closed = {order.get("client_id"): order for order in history}
+        closed = await self._closed_orders(missing)
+        now = self._time_synchronizer.time()
         for order in missing:
-            if (payload := closed.get(order.client_order_id)) is not None:
-                self._process_order(payload)
-            elif not self._is_on_its_way(order):
+            record = self._records[order.client_order_id]
+            if order.client_order_id in closed:
+                self._each([closed[order.client_order_id]], self._process_order, "an order")
+            elif not self._is_on_its_way(order) and now - record.missed_at >= CONSTANTS.NOT_FOUND_SPACING:
+                record.missed_at = now
                 await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
+
+    async def _closed_orders(self, orders: list[InFlightOrder]) -> dict[str, Mapping[str, Any]]:
+        """Those of the given orders that are in the history, by client id.
+
+        A few are asked for by theirs: one old order must not have everything since read.
+        """
+        if len(orders) <= CONSTANTS.FEW_ORDERS:
+            client_ids = [order.client_order_id for order in orders]
+            found = await safe_gather(*map(self._closed_order, client_ids), return_exceptions=True)
+            if errors := [result for result in found if isinstance(result, BaseException)]:
+                self._each([order for order in found if isinstance(order, Mapping)], self._process_order, "an order")
+                raise errors[0]
+            return {client_id: order for client_id, order in zip(client_ids, found, strict=True) if order is not None}
+        since = min(order.creation_timestamp for order in orders)
+        history = await self._all_results(CONSTANTS.ORDERS_HISTORY_PATH, start_at=self._asked_since(since))
+        return {str(order.get("client_id")): order for order in self._each(history, _with_client_id, "a closed order")}
 
     def _is_on_its_way(self, order: InFlightOrder) -> bool:
         """Whether an order may still be between submission and answer, so that not finding it means nothing.
@@ -1201,6 +1676,97 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return True
         age = self._time_synchronizer.time() - order.creation_timestamp
         return order.exchange_order_id is None and age < self._longest_recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+
+    # === Orders that this bot does not track ===
+
+    async def _look_for_unknown_orders(self, open_orders: list[Mapping[str, Any]], asked_at: float) -> None:
+        """Cancels or adopts the open orders that an earlier run of this bot sent and never recorded; others are shown.
+
+        :param open_orders: all of the account
+        """
+        if not self._trading_required:
+            return
+        proven = self._unknown_orders.take_list(open_orders, self._is_known_order, asked_at)
+        if self._unknown_orders.others and not self._foreign_orders_said:
+            self._foreign_orders_said = True
+            self.logger().info(f"There are {self._unknown_orders.others_text()}.")
+        if self._unknown_orders.wants_another_look:
+            self._reconcile_soon()
+        await safe_gather(*map(self._settle_unknown_order, proven))
+
+    def _is_known_order(self, client_order_id: str) -> bool:
+        return (
+            client_order_id in self._order_tracker.all_fillable_orders
+            or client_order_id in self._submitting
+            or client_order_id in self._fills_owed
+        )
+
+    async def _settle_unknown_order(self, payload: Mapping[str, Any]) -> None:
+        client_order_id, market = str(payload["client_id"]), str(payload["market"])
+        trading_pair = self._trading_pairs_by_market.get(market)
+        adopt = self._settings.unknown_orders == CONSTANTS.UNKNOWN_ORDERS_ADOPT and trading_pair is not None
+        text = (
+            f"{client_order_id} is an open order of this bot ({payload['side']} {payload['size']} {market} at "
+            f"{payload['price']}) that it never recorded: it was ended before"
+        )
+        if executed := utils.executed_size(payload):
+            text += f", and {executed} of it were filled"
+        self.logger().warning(f"{text}. It is {'adopted' if adopt else 'cancelled'}.")
+        if adopt and trading_pair is not None:
+            order = utils.order_from_payload(payload, trading_pair, self.get_leverage(trading_pair))
+            self._order_tracker.start_tracking_order(order)
+            self._process_order(payload)
+            for update in await self._all_trade_updates_for_order(order) if executed else ():
+                self._take_trade_update(update)
+            return
+        try:
+            await self._order_entry.cancel(client_order_id, market, str(payload["id"]))
+        except web_utils.ParadexError as error:
+            self.logger().warning(f"{client_order_id} is not cancelled yet: {error}")
+
+    async def _look_for_lost_fills(self) -> None:
+        """Once after the start: the last fills of this bot's orders that are in none of its records.
+
+        They are of orders that were sent and not recorded before the bot was ended. No strategy knows those orders any
+        more; the position and the balance contain the fills.
+        """
+        answer = await self._private_get(CONSTANTS.FILLS_PATH, page_size=CONSTANTS.PAGE_SIZE)
+        self._looked_for_lost_fills = True
+        fills = web_utils.results_of(answer, "fills")
+        lost = [fill for fill, is_lost in self._each(fills, lambda f: (f, self._is_lost_fill(f)), "a fill") if is_lost]
+        for fill in lost:
+            self._remember_fill(utils.fill_key(fill))
+        if lost:
+            orders = {str(fill.get("client_id")) for fill in lost}
+            self.logger().warning(
+                f"{len(lost)} fills of {len(orders)} orders that this bot made before are not in the history of this "
+                f"strategy; the position contains them: {', '.join(sorted(orders)[:10])}."
+            )
+
+    def _is_lost_fill(self, payload: Mapping[str, Any]) -> bool:
+        """Whether a fill is of an order of this bot that is not tracked, and not recorded or told before."""
+        client_order_id, key = str(payload.get("client_id")), utils.fill_key(payload)
+        if not self._unknown_orders.is_own(client_order_id) or self._is_known_order(client_order_id):
+            return False
+        trading_pair = self._trading_pairs_by_market.get(str(payload["market"]))
+        recorded = TradeFillOrderDetails(self.display_name, key, trading_pair)
+        return key not in self._told_fills_set and recorded not in self._current_trade_fills
+
+    def _remember_fill(self, key: str) -> None:
+        if key not in self._told_fills_set:
+            if len(self._told_fills) == self._told_fills.maxlen:
+                self._told_fills_set.discard(self._told_fills[0])
+            self._told_fills.append(key)
+            self._told_fills_set.add(key)
+
+    def _take_trade_update(self, update: TradeUpdate) -> None:
+        self._remember_fill(update.trade_id)
+        self._order_tracker.process_trade_update(update)
+        owed = self._fills_owed.get(update.client_order_id)
+        if owed is not None and owed[0].executed_amount_base >= owed[1]:
+            self._release_end(update.client_order_id)
+
+    # === What the stream and the lists tell of orders ===
 
     async def _update_orders_fills(self, orders: list[InFlightOrder]) -> None:
         """Every fill since the last one seen, from one list for all orders."""
@@ -1213,10 +1779,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         except web_utils.ParadexError as error:
             self.logger().warning(f"Failed to fetch the fills, the next poll repeats it: {error}")
             return
-        for fill in sorted(fills, key=lambda fill: int(fill["created_at"])):
-            self._process_fill(fill)
-        if fills:
-            newest = max(int(fill["created_at"]) for fill in fills)
+        timed = self._each(fills, lambda fill: (_created_at(fill), fill), "a fill")
+        in_order = [fill for _, fill in sorted(timed, key=lambda entry: entry[0])]
+        taken = self._each(in_order, self._process_fill, "a fill")
+        if timed and len(taken) == len(fills):  # else what could not be read is asked for again
+            newest = max(created_at for created_at, _ in timed)
             self._fills_watermark = newest - _milliseconds(CONSTANTS.FILLS_OVERLAP)
 
     def _asked_since(self, timestamp: float) -> int:
@@ -1231,11 +1798,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             market=await self.exchange_symbol_associated_to_pair(order.trading_pair),
             start_at=self._asked_since(order.creation_timestamp),
         )
-        return [
-            utils.trade_update_from_fill(fill, order)
-            for fill in fills
-            if fill.get("client_id") == order.client_order_id or fill.get("order_id") == order.exchange_order_id
-        ]
+        ids = (order.client_order_id, order.exchange_order_id)
+        of_order = [fill for fill in fills if isinstance(fill, dict) and _is_of(fill, *ids)]
+        return self._each(of_order, lambda fill: utils.trade_update_from_fill(fill, order), "a fill")
 
     def _order_update(self, payload: Mapping[str, Any], order: InFlightOrder) -> OrderUpdate:
         client_order_id = order.client_order_id
@@ -1254,8 +1819,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         order = self._order_tracker.all_updatable_orders.get(client_order_id)
         if order is None:
             return
+        self._order_tracker.found(client_order_id)
         update = self._order_update(payload, order)
         self._watch_order_class(payload)
+        if update.new_state in _FINAL_STATES and (cancel := self._cancels.pop(client_order_id, None)) is not None:
+            cancel.decided.set()
         if update.new_state in _FINAL_STATES and utils.executed_size(payload) > order.executed_amount_base:
             self._fills_owed[client_order_id] = (order, utils.executed_size(payload))
             self._complete_fills_soon(client_order_id)
@@ -1265,7 +1833,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if update.new_state is OrderState.FAILED:
             self._order_entry.observe_rejection(str(payload["cancel_reason"]))
             self.logger().info(f"Paradex refused {client_order_id} after taking it: {payload['cancel_reason']}.")
-        self._order_tracker.process_order_update(update)
+        if update.new_state is OrderState.CANCELED and client_order_id in self._fills_owed:
+            self._held_ends[client_order_id] = update  # for those who count its fills when it ends
+        elif client_order_id not in self._held_ends:
+            self._order_tracker.process_order_update(update)
+
+    def _release_end(self, client_order_id: str) -> None:
+        """Tells of an order's end that it was held back until its fills are told, or are too late."""
+        if (update := self._held_ends.pop(client_order_id, None)) is not None:
+            self._order_tracker.process_order_update(update)
 
     def _complete_fills_soon(self, client_order_id: str) -> None:
         if client_order_id not in self._fills_tasks:
@@ -1275,7 +1851,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _complete_fills(self, client_order_id: str) -> None:
         """Asks REST for fills that the stream should have told by now: the closing message can come before them."""
         order, executed = self._fills_owed[client_order_id]
-        for pause in CONSTANTS.FILLS_PATIENCE:
+        for attempt, pause in enumerate(CONSTANTS.FILLS_PATIENCE):
+            if attempt == CONSTANTS.FILLS_ATTEMPTS_BEFORE_THE_END:
+                self._release_end(client_order_id)
             await self._sleep(pause)
             if order.executed_amount_base >= executed:
                 break
@@ -1287,7 +1865,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             # The framework forgets a closed order after 30 s, and with it whose fills these are.
             self._order_tracker.remember(order)
             for update in updates:
-                self._order_tracker.process_trade_update(update)
+                self._take_trade_update(update)
             if order.executed_amount_base >= executed:
                 break
         if order.executed_amount_base < executed:
@@ -1296,6 +1874,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 f"only {order.executed_amount_base} are in the bot's history."
             )
         del self._fills_owed[client_order_id], self._fills_tasks[client_order_id]
+        self._release_end(client_order_id)
 
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""
@@ -1304,7 +1883,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             (order for order in orders.values() if order.exchange_order_id == payload.get("order_id")), None
         )
         if order is not None:
-            self._order_tracker.process_trade_update(utils.trade_update_from_fill(payload, order))
+            self._take_trade_update(utils.trade_update_from_fill(payload, order))
+        elif self._is_lost_fill(payload):
+            self._remember_fill(utils.fill_key(payload))
+            self.logger().warning(
+                f"A fill of {payload['size']} {payload['market']} at {payload['price']} is of {payload['client_id']}, "
+                "an order of this bot that it does not track: it is in the position, but not in the bot's history."
+            )
 
     def _watch_order_class(self, payload: Mapping[str, Any]) -> None:
         """Says it when orders that should be Retail are taken as Pro, and when they are Retail again."""
@@ -1329,19 +1914,46 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             "leverage": self._update_leverage(),
             "positions": self._update_positions(),
             "balances": self._update_balances(),
-            "orders": self._update_order_status(),
+            "orders": self._update_all_orders(),
         }
+        if self._trading_required and not self._looked_for_lost_fills:
+            parts["fills of earlier runs"] = self._look_for_lost_fills()
         if self._mmp_freezes:
             parts["market-maker protection"] = self._update_mmp()
         results = await asyncio.gather(*parts.values(), return_exceptions=True)
         failures = {part: result for part, result in zip(parts, results, strict=True) if result is not None}
-        unexpected = {part: error for part, error in failures.items() if not isinstance(error, web_utils.ParadexError)}
+        unexpected = {
+            part: error
+            for part, error in failures.items()
+            if not isinstance(error, web_utils.ParadexError) or isinstance(error, web_utils.UnreadableAnswerError)
+        }
         for part, error in unexpected.items():
             self.logger().error(f"Could not update the {part}: {error!r}", exc_info=error)
         if len(failures) > len(unexpected):
             expected = [part for part in failures if part not in unexpected]
-            text = f"Could not update the {' and '.join(expected)} of {self.name}: {failures[expected[0]]}"
-            self.logger().network(text, app_warning_msg=text)
+            self._warn_of_polls(
+                f"Could not update the {' and '.join(expected)} of {self.name}: {failures[expected[0]]}"
+            )
+
+    async def _update_all_orders(self) -> None:
+        await self._update_orders_fills(list(self._order_tracker.all_fillable_orders.values()))
+        await self._compare_open_orders()
+
+    async def _lost_orders_update_polling_loop(self) -> None:
+        """As in the base class, which logs two tracebacks a second while the exchange cannot be asked."""
+        failing = False
+        while True:
+            try:
+                await self._cancel_lost_orders()
+                await self._update_lost_orders_status()
+                failing = False
+            except web_utils.ParadexError as error:
+                if not failing:
+                    self.logger().warning(f"Paradex cannot be asked about lost orders, trying again: {error}")
+                failing = True
+            except Exception:
+                self.logger().exception("Unexpected error while updating lost orders.")
+            await self._sleep(self.SHORT_POLL_INTERVAL)
 
     def _reconcile_soon(self) -> None:
         """Has orders, fills, positions and balances compared with REST; reasons that come together share a pass."""
@@ -1359,23 +1971,39 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     # === Balances and positions ===
 
     async def _update_balances(self) -> None:
+        told = self._told.copy()
         balances, account = await safe_gather(
             self._private_get(CONSTANTS.BALANCE_PATH), self._private_get(CONSTANTS.ACCOUNT_PATH)
         )
-        total, available = utils.balances_from_payloads(balances["results"], account)
-        self._account_balances.clear()
-        self._account_balances.update(total)
-        self._account_available_balances.clear()
-        self._account_available_balances.update(available)
-        self._process_account_health(account)
+        entries = web_utils.results_of(balances, "balances")
+        readable = self._each(entries, utils.readable_balance, "a balance")
+        total, available = utils.balances_from_payloads(readable, account)
+        # What the stream has told since the question is newer than the answer, or as new.
+        unread = self._account_balances.keys() - total.keys() if len(readable) < len(entries) else set()
+        for token in (total.keys() | self._account_balances.keys()) - unread:
+            channel = f"{CONSTANTS.BALANCE_EVENTS_CHANNEL}.{token}"
+            if self._told[channel] == told[channel]:
+                _set_or_remove(self._account_balances, token, total.get(token))
+        account_is_old = self._told[CONSTANTS.ACCOUNT_CHANNEL] != told[CONSTANTS.ACCOUNT_CHANNEL]
+        for token in (available.keys() | self._account_available_balances.keys()) - unread:
+            if token != CONSTANTS.COLLATERAL_TOKEN or not account_is_old:
+                _set_or_remove(self._account_available_balances, token, available.get(token))
+        for entry in readable:
+            self._balances_updated_at[str(entry["token"])] = utils.milliseconds_or_none(entry, "last_updated_at") or 0
+        if not account_is_old:
+            self._account_updated_at = utils.milliseconds_or_none(account, "updated_at") or 0
+            self._process_account_health(account)
 
     async def _update_positions(self) -> None:
         await self.trading_pair_symbol_map()
-        asked_at = _milliseconds(self._time_synchronizer.time())
-        answer = await self._private_get(CONSTANTS.POSITIONS_PATH)
-        reported = {pair for payload in answer["results"] if (pair := self._process_position(payload)) is not None}
-        for trading_pair in set(self.account_positions) - reported:
-            if self._positions_updated_at.get(trading_pair, 0) < asked_at:  # else the stream has opened it meanwhile
+        told = self._told.copy()
+        entries = await self._results(CONSTANTS.POSITIONS_PATH)
+        reported = self._each(entries, self._process_position, "a position")
+        if len(reported) < len(entries):
+            return  # what could not be read may be any of those that are missing
+        for trading_pair in set(self.account_positions) - set(reported):
+            channel = f"{CONSTANTS.POSITIONS_CHANNEL}.{trading_pair}"
+            if self._told[channel] == told[channel]:  # else the stream has opened it meanwhile
                 self._perpetual_trading.remove_position(trading_pair)
                 self._liquidation_prices.pop(trading_pair, None)
 
@@ -1384,21 +2012,22 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :return: the trading pair, None if the market is none of ours
         """
-        trading_pair = self._trading_pairs_by_market.get(payload["market"])
+        trading_pair = self._trading_pairs_by_market.get(utils.text_from(payload, "market"))
         if trading_pair is None:
             return None
-        updated_at = int(payload.get("last_updated_at") or 0)
+        updated_at = utils.milliseconds_or_none(payload, "last_updated_at") or 0
         if updated_at < self._positions_updated_at.get(trading_pair, 0):
             return trading_pair
-        self._positions_updated_at[trading_pair] = updated_at
+        # All of it is read before any of it counts.
         position = utils.position_from_payload(payload, trading_pair, self.get_leverage(trading_pair))
+        funding = utils.decimal_or_none(payload, "unrealized_funding_pnl")
+        liquidation_price = utils.decimal_or_none(payload, "liquidation_price")
+        self._positions_updated_at[trading_pair] = updated_at
         if position is None:
             self._perpetual_trading.remove_position(trading_pair)
         else:
             self._perpetual_trading.set_position(trading_pair, position)
-            funding = utils.decimal_or_none(payload, "unrealized_funding_pnl")
             self._unrealized_funding[trading_pair] = funding or Decimal(0)
-        liquidation_price = utils.decimal_or_none(payload, "liquidation_price")
         if position is not None and liquidation_price:
             self._liquidation_prices[trading_pair] = liquidation_price
         else:
@@ -1435,6 +2064,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             lines.append(f"Liquidation price of {trading_pair}: {price:f}")
         if self.order_restriction:
             lines.append(self.order_restriction)
+        if self._unknown_orders.others:
+            lines.append(f"There are {self._unknown_orders.others_text()}")
         if self.mmp_frozen:
             lines.append(f"Frozen by market-maker protection: {', '.join(self.mmp_frozen)}")
         stale = [pair for pair in self._trading_pairs if not self.is_book_live(pair)]
@@ -1628,8 +2259,18 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _latest_funding_payments(self, trading_pair: str) -> list[dict[str, Any]]:
         """The newest few, the oldest first."""
         symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
-        answer = await self._private_get(CONSTANTS.FUNDING_PAYMENTS_PATH, market=symbol, page_size=10)
-        return sorted(answer["results"], key=_created_at)
+        payments = await self._results(CONSTANTS.FUNDING_PAYMENTS_PATH, market=symbol, page_size=10)
+        return self._oldest_first(payments)
+
+    def _oldest_first(self, payments: list[Any]) -> list[dict[str, Any]]:
+        """Funding payments by their time; those that cannot be read are left out."""
+
+        def read(payment: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+            utils.text_from(payment, "id"), utils.decimal_from(payment, "payment")
+            return _created_at(payment), payment
+
+        timed = self._each(payments, read, "a funding payment")
+        return [payment for _, payment in sorted(timed, key=lambda entry: entry[0])]
 
     async def _update_funding_payment(self, trading_pair: str, fire_event_on_new: bool) -> bool:
         """Announces every payment that has not been announced, the oldest first; the base class knows only the newest.
@@ -1650,8 +2291,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 return True
             symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
             path = CONSTANTS.FUNDING_PAYMENTS_PATH
-            payments = await self._all_results(path, market=symbol, start_at=max(1, watermark))
-            for payment in sorted(payments, key=_created_at):
+            payments = self._oldest_first(await self._all_results(path, market=symbol, start_at=max(1, watermark)))
+            for payment in payments:
                 self._announce_funding_payment(payment, trading_pair)
         except (KeyError, ValueError, web_utils.ParadexError) as error:
             self.logger().warning(
@@ -1667,7 +2308,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _announce_funding_payment(self, payload: Mapping[str, Any], trading_pair: str) -> None:
         """Takes a payment as REST or the stream reports it, once."""
         announced = self._announced_payments.setdefault(trading_pair, {})
-        payment_id = str(payload["id"])
+        payment_id = utils.text_from(payload, "id")
         timestamp, rate, amount = self._funding_payment(payload, trading_pair)
         if payment_id in announced:
             return
@@ -1687,7 +2328,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         info = self._perpetual_trading.funding_info.get(trading_pair)
         rate = info.rate if info is not None else Decimal(0)
-        return utils.seconds(payment["created_at"]), rate, utils.decimal_from(payment, "payment")
+        return utils.seconds(_created_at(payment)), rate, utils.decimal_from(payment, "payment")
 
     # === The private stream ===
 
@@ -1697,12 +2338,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 self._process_user_event(event["channel"], event["data"])
             except asyncio.CancelledError:
                 raise
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except utils.PAYLOAD_ERRORS as error:
                 # The first text is the framework's: its acceptance tests look for it.
                 self.logger().error("Unexpected error in user stream listener loop.")
                 self.logger().error(
                     f"A message of the private stream makes no sense ({type(error).__name__}: {error}); asking REST: "
-                    f"{event}"
+                    f"{_excerpt(event)}"
                 )
                 self._reconcile_soon()
 
@@ -1713,7 +2354,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         elif topic == "fills":
             self._process_fill(data)
         elif topic == "positions":
-            self._process_position(data)
+            self._told[f"{CONSTANTS.POSITIONS_CHANNEL}.{self._process_position(data)}"] += 1
         elif topic == "account":
             self._process_account(data)
         elif topic == "balance_events":
@@ -1722,8 +2363,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._process_funding_payment(data)
         elif topic == "tradebusts":
             self.logger().error(
-                f"Paradex has busted the trade of fill {data.get('busted_fill_id')}: it is undone although it was "
-                "reported. The position and the balance are read again; check the bot's history by hand."
+                f"Paradex has busted the trade of fill {utils.shown(data.get('busted_fill_id'))}: it is undone, though "
+                "it was reported. The position and the balance are read again; check the bot's history by hand."
             )
             self._positions_updated_at.clear()
             self._reconcile_soon()
@@ -1735,25 +2376,67 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._funding_fee_poll_notifier.set()  # before the stream tells of later ones
 
     def _process_account(self, data: Mapping[str, Any]) -> None:
+        """Takes the account as the stream reports it, unless something newer is known."""
+        updated_at = utils.milliseconds_or_none(data, "updated_at") or 0
+        if updated_at < self._account_updated_at:
+            return
+        free_collateral = utils.decimal_from(data, "free_collateral")
+        self._account_updated_at = updated_at
+        self._told[CONSTANTS.ACCOUNT_CHANNEL] += 1
         if CONSTANTS.COLLATERAL_TOKEN in self._account_balances:
-            free_collateral = utils.decimal_from(data, "free_collateral")
             self._account_available_balances[CONSTANTS.COLLATERAL_TOKEN] = free_collateral
         self._process_account_health(data)
 
     def _process_balance_event(self, data: Mapping[str, Any]) -> None:
-        token = data.get("settlement_asset_name") or CONSTANTS.COLLATERAL_TOKEN
+        """Takes a token's balance, unless something newer is known."""
+        token = utils.text_or_empty(data, "settlement_asset_name") or CONSTANTS.COLLATERAL_TOKEN
+        created_at = utils.milliseconds_or_none(data, "created_at") or 0
         balance = utils.decimal_or_none(data, "settlement_asset_balance_after")
-        if balance is not None:
+        if balance is not None and created_at >= self._balances_updated_at.get(token, 0):
+            self._balances_updated_at[token] = created_at
+            self._told[f"{CONSTANTS.BALANCE_EVENTS_CHANNEL}.{token}"] += 1
             self._account_balances[token] = balance
 
     def _process_funding_payment(self, data: Mapping[str, Any]) -> None:
-        trading_pair = self._trading_pairs_by_market.get(data["market"])
+        trading_pair = self._trading_pairs_by_market.get(utils.text_from(data, "market"))
         if trading_pair is not None:
             self._announce_funding_payment(data, trading_pair)
 
 
 def _created_at(payload: Mapping[str, Any]) -> int:
-    return int(payload["created_at"])
+    return utils.milliseconds_from(payload, "created_at")
+
+
+def _excerpt(payload: Any) -> str:
+    """A payload for the log, cut off where it gets long."""
+    return ascii(payload)[:500]
+
+
+def _is_of(fill: Mapping[str, Any], client_order_id: str, exchange_order_id: str | None) -> bool:
+    """Whether a fill is of an order."""
+    return fill.get("client_id") == client_order_id or fill.get("order_id") == exchange_order_id
+
+
+def _with_client_id(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An order of a list, as it is.
+
+    :raises ValueError: if its client id, which may be missing, is no text
+    """
+    utils.text_or_empty(payload, "client_id")
+    return payload
+
+
+def _readable_order(payload: Any) -> Mapping[str, Any]:
+    """An order in an answer to a question about one.
+
+    :raises web_utils.UnreadableAnswerError: if it is none, for then the question has not been answered
+    """
+    try:
+        utils.text_from(payload, "id")
+        utils.order_state(payload, was_open=True)
+    except utils.PAYLOAD_ERRORS as error:
+        raise web_utils.UnreadableAnswerError(f"an order cannot be read, {error}: {_excerpt(payload)}") from None
+    return payload
 
 
 def _closed(client_order_id: str, terms: utils.OrderTerms) -> NotModifiedError:
@@ -1766,6 +2449,13 @@ def _best_price(entries: Iterable[Any]) -> Decimal | None:
     """The first price of a side of a book, without the noise of the float."""
     best = next(iter(entries), None)
     return Decimal(str(best.price)) if best is not None else None
+
+
+def _set_or_remove(balances: dict[str, Decimal], token: str, balance: Decimal | None) -> None:
+    if balance is None:
+        balances.pop(token, None)
+    else:
+        balances[token] = balance
 
 
 def _milliseconds(seconds: float) -> int:

@@ -3,7 +3,8 @@ and the orders that go over it, or over REST where it does not stand.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_web_utils as web_utils,
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import (
+    READ_ONLY,
     ParadexAuthenticationError,
     ParadexPerpetualAuth,
 )
@@ -51,6 +53,8 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         self._cancel_on_disconnect = cancel_on_disconnect
         self._cancel_on_disconnect_refused = False
         self._session: web_utils.RpcSession | None = None
+        self._warn_of_interruptions = web_utils.Sparingly(self.logger().warning)
+        self._warn_of_frames = web_utils.Sparingly(self.logger().warning)
 
     @property
     def session(self) -> web_utils.RpcSession | None:
@@ -88,7 +92,9 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                     self.logger().error(f"The private stream of {self._domain} is not authenticated. {error}")
                 refused = True
             except (ConnectionError, web_utils.ParadexError) as error:
-                self.logger().warning(f"The private stream of {self._domain} was interrupted ({error}). Reconnecting.")
+                self._warn_of_interruptions(
+                    f"The private stream of {self._domain} was interrupted ({error}). Reconnecting."
+                )
             except Exception:
                 self.logger().exception("Unexpected error in the private stream. Reconnecting.")
             finally:
@@ -156,7 +162,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                 event = web_utils.decode_frame(message)
             except web_utils.FrameError as error:
                 # An order or a fill may have been in it: REST knows.
-                self.logger().warning(f"A message of the private stream could not be read ({error}); asking REST.")
+                self._warn_of_frames(f"A message of the private stream could not be read ({error}); asking REST.")
                 event = {"channel": CONSTANTS.STREAM_RESUMED, "data": {}}
         else:
             event = message.get("params") if isinstance(message, dict) else None
@@ -165,6 +171,8 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
 
 
 # === Order entry ===
+
+_UNCOVERED = "cancel on disconnect is set, and there is no socket now that Paradex would watch"
 
 
 class WithdrawnError(web_utils.NotSentError):
@@ -199,6 +207,7 @@ class _Lane:
     :param send: sends what was prepared and returns a result or an exception for each job; requests do not wait for
         each other's answers
     :param size: how many jobs a request may carry now
+    :param way: of a job's body; only jobs of the same way leave together
     :param patience: seconds for which a job is tried again after a rate limit has refused it
     """
 
@@ -208,12 +217,13 @@ class _Lane:
         prepare: Callable[[Sequence[_Job]], Awaitable[Any]],
         send: Callable[[Sequence[_Job], Any], Awaitable[Sequence[Any]]],
         size: Callable[[], int],
+        way: Callable[[Mapping[str, Any]], object],
         patience: float,
         sleep: Callable[[float], Awaitable[None]],
         time: Callable[[], float],
     ):
         self._admit, self._prepare, self._send = admit, prepare, send
-        self._size, self._patience, self._sleep, self._time = size, patience, sleep, time
+        self._size, self._way, self._patience, self._sleep, self._time = size, way, patience, sleep, time
         self._waiting: list[_Job] = []
         self._unsent: dict[str, _Job] = {}
         self._dispatcher: asyncio.Task[None] | None = None
@@ -275,8 +285,11 @@ class _Lane:
 
     def _take(self) -> list[_Job]:
         self._waiting = [job for job in self._waiting if not job.outcome.done()]
-        size = self._size()
-        jobs, self._waiting = self._waiting[:size], self._waiting[size:]
+        if not self._waiting:
+            return []
+        way = self._way(self._waiting[0].body)
+        jobs = [job for job in self._waiting if self._way(job.body) == way][: self._size()]
+        self._waiting = [job for job in self._waiting if job not in jobs]
         return jobs
 
     async def _carry(self, jobs: Sequence[_Job], prepared: Any) -> None:
@@ -336,6 +349,7 @@ class OrderEntry:
     :param resynchronize: measures the exchange's time anew, when it says that a signature's time is wrong
     :param probe: asks the exchange a question that changes nothing; raises a ParadexError if all is not well
     :param log: told, in a sentence each, the changes of the exchange's state and of the circuit breaker
+    :param monotonic: seconds of a clock that is never set, for all that waits; the exchange's may be
     """
 
     def __init__(
@@ -351,10 +365,11 @@ class OrderEntry:
         resynchronize: Callable[[], Awaitable[None]],
         probe: Callable[[], Awaitable[None]],
         log: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ):
         self._api_factory, self._domain, self._session, self._settings = api_factory, domain, session, settings
         self._throttler, self._auth, self._time, self._sleep = throttler, auth, time, sleep
-        self._resynchronize, self._probe, self._log = resynchronize, probe, log
+        self._resynchronize, self._probe, self._log, self._monotonic = resynchronize, probe, log, monotonic
         self._batch_size = self._cancel_batch_size = settings.batch_size
         if settings.order_class == CONSTANTS.ORDER_CLASS_RETAIL:
             self._batch_size = 1  # the limits of Retail count orders, not requests
@@ -367,7 +382,7 @@ class OrderEntry:
             failures=settings.breaker_failures,
             window=float(settings.breaker_window),
             pause=float(settings.breaker_pause),
-            time=time,
+            time=lambda: self._monotonic(),
             on_change=log,
         )
         self._submits = _Lane(
@@ -375,9 +390,10 @@ class OrderEntry:
             self._sign_jobs,
             self._send_orders,
             lambda: self._batch_size,
+            _is_for_socket,
             self._patience,
             sleep,
-            time,
+            lambda: self._monotonic(),
         )
         self._cancels: list[_Job] = []  # that are about to leave
 
@@ -390,6 +406,7 @@ class OrderEntry:
         :return: the order, as the exchange has taken it
         :raises WithdrawnError: if it was withdrawn before it left
         """
+        self._require_key()
         self._require_open(request)
         return await self._submits.run(request["client_id"], request)
 
@@ -410,13 +427,17 @@ class OrderEntry:
         :param reduces: whether less is at risk afterwards; then an open circuit breaker does not stop it
         :return: the order, with the change pending
         """
+        self._require_key()
         if not reduces:
-            self._require_open({**request, "instruction": request.get("instruction", "POST_ONLY")})
+            self._require_open({**request, "instruction": request.get("instruction", "POST_ONLY")}, creates=False)
         await self._admit(CONSTANTS.SUBMIT_LIMIT)
         for attempt in range(2):
             (body,) = await self._signed([request])
+            by_rest = partial(self._modify_by_rest, body)
             try:
-                return await self._either_way("order.modify", body, partial(self._modify_by_rest, body), "order")
+                if not _is_for_socket(body):
+                    return await self._watched(by_rest())
+                return await self._either_way("order.modify", _with_price(body), by_rest, "order")
             except web_utils.ApiError as error:
                 if attempt or error.code not in CONSTANTS.TIMESTAMP_ERRORS:
                     raise
@@ -428,6 +449,7 @@ class OrderEntry:
 
         :param exchange_order_id: makes the batch over the socket possible
         """
+        self._require_key()
         cancel = {"client_id": client_id, "market": market, "id": exchange_order_id}
         job = _Job(client_id, cancel, asyncio.get_running_loop().create_future())
         self._cancels.append(job)
@@ -455,6 +477,7 @@ class OrderEntry:
 
     async def cancel_all(self, market: str | None = None) -> None:
         """`DELETE /orders` or `order.cancel_all`: every order of a market, or of the account, is queued."""
+        self._require_key()
         await self._admit(CONSTANTS.CANCEL_LIMIT)
         params = {"market": market} if market else {}
         by_rest = partial(self._rest, RESTMethod.DELETE, CONSTANTS.ORDERS_PATH, params=params)
@@ -486,10 +509,28 @@ class OrderEntry:
 
     # === Whether ===
 
-    def _require_open(self, request: Mapping[str, Any]) -> None:
-        text = utils.system_state_refusal(self.system_state, request["instruction"]) or self.breaker.refusal
+    def _require_key(self) -> None:
+        if self._auth.is_read_only:
+            raise web_utils.NotSentError(READ_ONLY)
+
+    def _require_open(self, request: Mapping[str, Any], creates: bool = True) -> None:
+        """Raises a NotSentError where an order is not to be sent.
+
+        One that only reduces a position lowers the risk: neither the breaker nor a missing cancel on disconnect keeps
+        it back, only the exchange itself.
+        """
+        text = utils.system_state_refusal(self.system_state, request["instruction"])
+        if text is None and not _only_reduces(request):
+            text = self.breaker.refusal
+            if text is None and creates and self._settings.cancel_on_disconnect and not self._covering_session():
+                text = _UNCOVERED
         if text is not None:
             raise web_utils.NotSentError(f"not sent: {text}")
+
+    def _covering_session(self) -> web_utils.RpcSession | None:
+        """The socket whose orders the exchange cancels when it drops; None while there is none."""
+        session = self._session()
+        return session if session is not None and session.cancels_on_disconnect else None
 
     def _record_failure(self, reason: str) -> None:
         self.breaker.record_failure(reason)
@@ -550,25 +591,24 @@ class OrderEntry:
         result: str | None = None,
         repeatable: bool = False,
         creates: bool = False,
+        needs_cover: bool = False,
     ) -> Any:
         """One request, over the socket if that is wanted and it stands, else over REST.
 
         :param result: the part of the socket's answer that REST answers with
         :param repeatable: whether REST may repeat what the socket did not answer
-        :param creates: whether it makes orders, which cancel on disconnect has to cover
+        :param creates: whether it makes orders
+        :param needs_cover: whether it is to be sent only where cancel on disconnect covers it
         """
         session = self._session() if self._settings.orders_use_socket else None
-        covered = not self._settings.cancel_on_disconnect
-        if creates and not covered and (session is None or not session.cancels_on_disconnect):
-            raise web_utils.NotSentError(
-                "not sent: cancel on disconnect is set, and there is no socket now that Paradex would watch"
-            )
+        if needs_cover and (session := self._covering_session()) is None:
+            raise web_utils.NotSentError(f"not sent: {_UNCOVERED}")
         if session is not None:
             try:
                 answer = await self._watched(session.request(method, params), session, creates)
                 return answer if result is None else _part(answer, result, method)
             except web_utils.NotSentError:
-                if creates and not covered:
+                if needs_cover:
                     raise
             except web_utils.RateLimitedError as error:
                 if isinstance(self._throttler, web_utils.TokenBucketThrottler):  # REST's answers tell it by themselves
@@ -640,18 +680,30 @@ class OrderEntry:
         try:
             if len(bodies) == 1:
                 return [await self._create_one(bodies[0])]
-            return await self._create_batch(bodies)
+            outcomes = await self._create_batch(bodies)
+            late = [number for number, outcome in enumerate(outcomes) if first and _is_timestamp_error(outcome)]
+            if late:
+                again = await self._create_again([bodies[number] for number in late])
+                outcomes = [again.pop(0) if number in late else outcome for number, outcome in enumerate(outcomes)]
+            return outcomes
         except web_utils.RateLimitedError:
             raise
         except web_utils.ApiError as error:
-            if error.code in CONSTANTS.TIMESTAMP_ERRORS and first:
-                await self._set_clock()
-                requests = [{name: body[name] for name in body if name != "signature"} for body in bodies]
-                return await self._create(await self._signed(requests), first=False)
+            if first and _is_timestamp_error(error):
+                return await self._create_again(bodies)
             if len(bodies) == 1 or error.status in (401, 403) or error.code in CONSTANTS.SYSTEM_STATE_ERRORS:
                 return [error] * len(bodies)
             return await self._create_apart(bodies, error)
         except web_utils.ParadexError as error:
+            return [error] * len(bodies)
+
+    async def _create_again(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:
+        """Signs orders anew that were refused for the time of their signature, and sends them a second time."""
+        await self._set_clock()
+        requests = [{name: body[name] for name in body if name != "signature"} for body in bodies]
+        try:
+            return await self._create(await self._signed(requests), first=False)
+        except web_utils.RateLimitedError as error:  # not for the lane: others of the batch may have been taken
             return [error] * len(bodies)
 
     async def _create_apart(self, bodies: Sequence[dict[str, Any]], error: web_utils.ApiError) -> list[Any]:
@@ -670,10 +722,19 @@ class OrderEntry:
                 outcomes += [limited] * len(chunk)
         return outcomes
 
+    def _needs_cover(self, bodies: Iterable[Mapping[str, Any]]) -> bool:
+        return self._settings.cancel_on_disconnect and not all(map(_only_reduces, bodies))
+
     async def _create_one(self, body: dict[str, Any]) -> Any:
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_PATH, data=body)
         try:
-            order = await self._either_way("order.create", _with_price(body), by_rest, "order", creates=True)
+            if _is_for_socket(body):
+                cover, params = self._needs_cover([body]), _with_price(body)
+                order = await self._either_way(
+                    "order.create", params, by_rest, "order", creates=True, needs_cover=cover
+                )
+            else:
+                order = await self._watched(by_rest(), creates=True)
         except web_utils.RateLimitedError:
             raise
         except web_utils.ApiError as error:
@@ -683,7 +744,11 @@ class OrderEntry:
     async def _create_batch(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:
         params = {"orders": [_with_price(body) for body in bodies]}
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_BATCH_PATH, data=list(bodies))
-        answer = await self._either_way("order.create_batch", params, by_rest, creates=True)
+        if _is_for_socket(bodies[0]):
+            cover = self._needs_cover(bodies)
+            answer = await self._either_way("order.create_batch", params, by_rest, creates=True, needs_cover=cover)
+        else:
+            answer = await self._watched(by_rest(), creates=True)
         return batch_outcomes([body["client_id"] for body in bodies], answer)
 
     # === Cancels ===
@@ -691,14 +756,14 @@ class OrderEntry:
     async def _cancel_together(self, jobs: Sequence[_Job]) -> list[Any]:
         """None for each cancel that is queued, or an exception."""
         cancels = {job.client_id: job.body for job in jobs}  # one order may be cancelled twice at the same time
-        give_up_at = self._time() + self._patience
+        give_up_at = self._monotonic() + self._patience
         while True:
             await self._admit(CONSTANTS.CANCEL_LIMIT)
             try:
                 results = await self._send_cancels(list(cancels.values()))
                 break
             except web_utils.RateLimitedError as error:
-                if self._time() + error.retry_after > give_up_at:
+                if self._monotonic() + error.retry_after > give_up_at:
                     raise
                 await self._sleep(error.retry_after)
         outcomes = dict(zip(cancels, results, strict=True))
@@ -742,6 +807,10 @@ class OrderEntry:
         return cancel_outcomes(cancels, answer)
 
 
+def _only_reduces(request: Mapping[str, Any]) -> bool:
+    return CONSTANTS.FLAG_REDUCE_ONLY in (request.get("flags") or ())
+
+
 def _part(answer: Any, name: str, method: str) -> Any:
     if not isinstance(answer, dict) or name not in answer:
         raise web_utils.NoAnswerError(f"{method} was answered without {name}")
@@ -753,8 +822,18 @@ def _with_price(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"price": "0", **body}
 
 
+def _is_for_socket(body: Mapping[str, Any]) -> bool:
+    """Whether the socket's description knows the type of an order. The others, take-profits and stop-losses, only
+    reduce a position: that cancel on disconnect does not cover what goes over REST is to the good there."""
+    return body["type"] in CONSTANTS.SOCKET_ORDER_TYPES
+
+
 def _is_order(payload: Any) -> bool:
     return isinstance(payload, dict) and bool(payload.get("id"))
+
+
+def _is_timestamp_error(outcome: Any) -> bool:
+    return isinstance(outcome, web_utils.ApiError) and outcome.code in CONSTANTS.TIMESTAMP_ERRORS
 
 
 def _refused_or_known(error: web_utils.ApiError) -> web_utils.ParadexError:

@@ -2,11 +2,13 @@
 which markets are ours, and payload in, object out. Imported at every start of Hummingbot: keep it light.
 """
 
+import hashlib
 import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -18,7 +20,13 @@ from hummingbot.connector.derivative.position import Position
 from hummingbot.connector.trading_rule import TradingRule
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionSide, TradeType
 from hummingbot.core.data_type.funding_info import FundingInfo, FundingInfoUpdate
-from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
+from hummingbot.core.data_type.in_flight_order import (
+    InFlightOrder,
+    OrderState,
+    OrderUpdate,
+    PerpetualDerivativeInFlightOrder,
+    TradeUpdate,
+)
 from hummingbot.core.data_type.trade_fee import TokenAmount, TradeFeeBase, TradeFeeSchema
 from pydantic import (
     AfterValidator,
@@ -200,7 +208,8 @@ class Settings(BaseModel):
     cancel_on_disconnect: Annotated[bool, _flag("cancel on disconnect")] = Field(
         default=False,
         description="Whether the exchange is to cancel open orders as soon as the bot's private socket drops. Orders "
-        "then go over that socket, for it covers no others, and none are placed while it is gone.",
+        "then go over that socket, for it covers no others, and none are placed while it is gone; take-profits and "
+        "stop-losses stay.",
     )
     rpi: Annotated[bool, _flag("RPI default")] = Field(
         default=False,
@@ -388,6 +397,29 @@ OTHER_DOMAINS_KEYS = {
 # === Numbers ===
 
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
+_MAGNITUDE = 30  # decimal places on either side: nothing that an exchange counts is beyond
+_LONGEST_TEXT = 200  # characters of a name or an id
+_LATEST_MS = 4_102_444_800_000  # the year 2100
+# What reading a payload can raise: a field that is missing or of another type is told by the functions here, and what
+# they do not see (a payload that is none at all) by Python.
+PAYLOAD_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+
+
+def shown(value: Any) -> str:
+    """A value of the exchange's for a log or an error: short, and without characters that a file could not take."""
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _missing(key: str) -> ValueError:
+    return ValueError(f"{key} is missing in the exchange's answer")
+
+
+def _wrong(key: str, kind: str, value: Any) -> ValueError:
+    return ValueError(f"{key} should be {kind}, the exchange sent {shown(value)}")
+
+
 def decimal_from(payload: Mapping[str, Any], key: str) -> Decimal:
     """A number that the exchange must send.
 
@@ -395,25 +427,134 @@ def decimal_from(payload: Mapping[str, Any], key: str) -> Decimal:
     """
     value = decimal_or_none(payload, key)
     if value is None:
-        raise ValueError(f"{key} is missing in the exchange's answer")
+        raise _missing(key)
     return value
 
 
 def decimal_or_none(payload: Mapping[str, Any], key: str) -> Decimal | None:
     """A number that the exchange may leave out, send as null or as an empty string.
 
-    :raises ValueError: if there is something that is no finite number
+    :raises ValueError: if there is something that is no finite number, or one that cannot be meant (1e400)
     """
     raw = payload.get(key)
     if raw is None or raw == "":
         return None
-    try:
-        value = Decimal(str(raw))
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite():
-        raise ValueError(f"{key} should be a number, the exchange sent {raw!r}")
+    if isinstance(raw, Decimal):
+        text = str(raw)
+    else:
+        text = str(raw) if isinstance(raw, str | float) or (type(raw) is int and abs(raw) < 10**_MAGNITUDE) else ""
+    value = Decimal(text) if _NUMBER.fullmatch(text) else Decimal("NaN")
+    if not value.is_finite() or (value and abs(value.adjusted()) > _MAGNITUDE):
+        raise _wrong(key, "a number", raw)
     return value
+
+
+def size_from(payload: Mapping[str, Any], key: str) -> Decimal:
+    """A number, 0 or above, that the exchange must send.
+
+    :raises ValueError: as :func:`decimal_from`
+    """
+    value = decimal_from(payload, key)
+    if value < 0:
+        raise _wrong(key, "0 or a positive number", payload[key])
+    return value
+
+
+def size_or_none(payload: Mapping[str, Any], key: str) -> Decimal | None:
+    """A number, 0 or above, that the exchange may leave out.
+
+    :raises ValueError: as :func:`decimal_or_none`
+    """
+    return None if decimal_or_none(payload, key) is None else size_from(payload, key)
+
+
+def positive_from(payload: Mapping[str, Any], key: str) -> Decimal:
+    """A number above 0 that the exchange must send.
+
+    :raises ValueError: as :func:`decimal_from`
+    """
+    value = decimal_from(payload, key)
+    if value <= 0:
+        raise _wrong(key, "a positive number", payload[key])
+    return value
+
+
+def milliseconds_or_none(payload: Mapping[str, Any], key: str) -> int | None:
+    """A time in milliseconds since the epoch, as a number or as text, that the exchange may leave out.
+
+    :raises ValueError: if there is something else, or a time that cannot be meant
+    """
+    raw = payload.get(key)
+    if raw is None or raw == "":
+        return None
+    if isinstance(raw, float) and raw.is_integer():
+        value = int(raw)
+    elif type(raw) is int:
+        value = raw
+    else:
+        value = int(raw) if isinstance(raw, str) and raw.isascii() and raw.isdigit() and len(raw) < 20 else -1
+    if not 0 <= value <= _LATEST_MS:
+        raise _wrong(key, "a time in milliseconds", raw)
+    return value
+
+
+def milliseconds_from(payload: Mapping[str, Any], key: str) -> int:
+    """A time in milliseconds since the epoch that the exchange must send.
+
+    :raises ValueError: if it is missing or none
+    """
+    value = milliseconds_or_none(payload, key)
+    if value is None:
+        raise _missing(key)
+    return value
+
+
+def text_from(payload: Mapping[str, Any], key: str) -> str:
+    """A name or an id that the exchange must send, as text or as a whole number.
+
+    :raises ValueError: if it is missing, empty, not printable or something else
+    """
+    raw = payload.get(key)
+    if raw is None or raw == "":
+        raise _missing(key)
+    is_text = isinstance(raw, str) and raw.isprintable() and len(raw) <= _LONGEST_TEXT
+    if not is_text and (type(raw) is not int or abs(raw) >= 10**_MAGNITUDE):
+        raise _wrong(key, "a text", raw)
+    return str(raw)
+
+
+def text_or_empty(payload: Mapping[str, Any], key: str) -> str:
+    """A text that the exchange may leave out.
+
+    :raises ValueError: as :func:`text_from`
+    """
+    return "" if payload.get(key) in (None, "") else text_from(payload, key)
+
+
+def mapping_from(payload: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A part of a payload that the exchange may leave out.
+
+    :raises ValueError: if it is there and no object
+    """
+    part = payload.get(key)
+    if part is None or part == "":
+        return {}
+    if not isinstance(part, Mapping):
+        raise _wrong(key, "an object", part)
+    return part
+
+
+def list_from(payload: Mapping[str, Any], key: str) -> list[Any]:
+    """A list in a payload that the exchange may leave out.
+
+    :raises ValueError: if it is there and no list
+    """
+    part = payload.get(key)
+    if part is None or part == "":
+        return []
+    if not isinstance(part, list):
+        raise _wrong(key, "a list", part)
+    return part
 
 
 def plain(value: Decimal) -> str:
@@ -447,7 +588,10 @@ def is_exchange_information_valid(market: Mapping[str, Any]) -> bool:
 
 def trading_pair_of_market(market: Mapping[str, Any]) -> str:
     """`BTC-USDC` for BTC-USD-PERP: the quote is what is really paid, and its letters stay as they are (kPEPE)."""
-    return trading_pair_of_base(str(market["base_currency"]))
+    base = text_from(market, "base_currency")
+    if "-" in base:
+        raise _wrong("base_currency", "a name without '-'", base)
+    return trading_pair_of_base(base)
 
 
 def trading_pair_of_base(base_asset: str) -> str:
@@ -480,7 +624,7 @@ def trading_rule_from_market(market: Mapping[str, Any]) -> TradingRule:
     if step <= 0 or tick <= 0:
         raise ValueError(f"order_size_increment {step} and price_tick_size {tick} must be positive")
     optional = {}
-    maximum = decimal_or_none(market, "max_order_size")
+    maximum = size_or_none(market, "max_order_size")
     if maximum:
         optional["max_order_size"] = maximum
     return TradingRule(
@@ -488,22 +632,70 @@ def trading_rule_from_market(market: Mapping[str, Any]) -> TradingRule:
         min_order_size=step,
         min_price_increment=tick,
         min_base_amount_increment=step,
-        min_notional_size=decimal_or_none(market, "min_notional") or Decimal(0),
+        min_notional_size=size_or_none(market, "min_notional") or Decimal(0),
         buy_order_collateral_token=CONSTANTS.COLLATERAL_TOKEN,
         sell_order_collateral_token=CONSTANTS.COLLATERAL_TOKEN,
         **optional,
     )
 
 
+def market_event(message: Any) -> tuple[str, str, Mapping[str, Any]] | None:
+    """A message of the `markets` channel.
+
+    :return: the exchange's name of the market, what has happened to it (CREATED, UPDATED, SETTLED, DELETED, or what may
+        come), and the changed fields; None if it is another message
+    """
+    params = message.get("params") if isinstance(message, dict) else None
+    if not isinstance(params, dict) or str(params.get("channel")).split(".")[0] != "markets":
+        return None
+    data = params.get("data")
+    if not isinstance(data, dict) or not data.get("symbol"):
+        return None
+    changed = data.get("changed_fields")
+    return str(data["symbol"]), str(data.get("event_type")), changed if isinstance(changed, dict) else {}
+
+
+def not_traded_text(trading_pair: str, market: Mapping[str, Any] | None, now: float) -> str | None:
+    """Why no orders are taken in a market, in a sentence; None if they are.
+
+    :param market: as `GET /markets` lists it; None if it does not
+    :param now: seconds, by the exchange's clock
+    """
+    if market is None:
+        return f"{trading_pair} is not listed on Paradex any more."
+    if not is_exchange_information_valid(market):
+        mode = market.get("trading_mode") or market.get("asset_kind")
+        return f"{trading_pair} is not traded on Paradex's order book any more: its market is {mode}."
+    opens, expires = (decimal_or_none(market, key) or 0 for key in ("open_at", "expiry_at"))
+    if opens > now * 1000:
+        return f"{trading_pair} is not open for trading on Paradex yet."
+    if 0 < expires <= now * 1000:
+        return f"{trading_pair} has expired on Paradex."
+    return None
+
+
+def check_market(market: Mapping[str, Any]) -> None:
+    """Reads all of a market of `GET /markets` that is looked at later, so that it is taken as a whole or not at all.
+
+    :raises ValueError: if something of it cannot be read
+    """
+    for order_class in CONSTANTS.ORDER_CLASSES:
+        market_fee_rates(market, order_class)
+    max_leverage(market)
+    funding_period_seconds(market)
+    not_traded_text("", market, 0.0)
+    size_or_none(market, "price_bands_width")
+
+
 def funding_period_seconds(market: Mapping[str, Any]) -> int:
     """:return: for how long the market's funding rate is meant"""
-    hours = decimal_or_none(market, "funding_period_hours") or Decimal(CONSTANTS.DEFAULT_FUNDING_PERIOD_HOURS)
-    return int(hours * 3600)
+    hours = size_or_none(market, "funding_period_hours") or Decimal(CONSTANTS.DEFAULT_FUNDING_PERIOD_HOURS)
+    return max(1, int(hours * 3600))
 
 
 def max_leverage(market: Mapping[str, Any]) -> int | None:
     """:return: 1 / `imf_base`, or None where the market does not say"""
-    margin = decimal_or_none(market.get("delta1_cross_margin_params") or {}, "imf_base")
+    margin = size_or_none(mapping_from(market, "delta1_cross_margin_params"), "imf_base")
     return int(1 / margin) if margin else None
 
 
@@ -518,15 +710,15 @@ def next_funding_timestamp(now: float, period: int) -> int:
 
 def last_price(summary: Mapping[str, Any]) -> Decimal:
     """The last traded price in a result of `GET /markets/summary`; the mark where nothing has been traded yet."""
-    return decimal_or_none(summary, "last_traded_price") or decimal_from(summary, "mark_price")
+    return size_or_none(summary, "last_traded_price") or positive_from(summary, "mark_price")
 
 
 def funding_info_from_summary(summary: Mapping[str, Any], trading_pair: str, next_funding: int) -> FundingInfo:
     """A result of `GET /markets/summary` as funding info; the rate is for the market's own funding period."""
     return FundingInfo(
         trading_pair=trading_pair,
-        index_price=decimal_from(summary, "underlying_price"),
-        mark_price=decimal_from(summary, "mark_price"),
+        index_price=positive_from(summary, "underlying_price"),
+        mark_price=positive_from(summary, "mark_price"),
         next_funding_utc_timestamp=next_funding,
         rate=decimal_or_none(summary, "funding_rate") or Decimal(0),
     )
@@ -598,14 +790,16 @@ def best_sizes_from_book(payload: Mapping[str, Any]) -> BestSizes:
         ask_api=_level(payload, "best_ask_api"),
         bid_interactive=_level(payload, "best_bid_interactive"),
         ask_interactive=_level(payload, "best_ask_interactive"),
-        timestamp=seconds(payload["last_updated_at"]),
+        timestamp=seconds(milliseconds_from(payload, "last_updated_at")),
     )
 
 
 def _level(payload: Mapping[str, Any], key: str) -> Level | None:
-    level = payload.get(key)
+    level = list_from(payload, key)
     if not level:
         return None
+    if len(level) != 2:
+        raise _wrong(key, "a price and a size", level)
     price, size = (decimal_or_none({key: value}, key) for value in level)
     return None if price is None or size is None else (price, size)
 
@@ -618,14 +812,15 @@ def market_fee_rates(market: Mapping[str, Any], order_class: str) -> tuple[Decim
 
     :return: maker and taker rate as fractions of the notional, None where the market leaves it to the account's rates
     """
-    config = market.get("fee_config") or {}
-    fees = config.get("interactive_fee" if order_class == CONSTANTS.ORDER_CLASS_RETAIL else "api_fee") or {}
-    return decimal_or_none(fees.get("maker_fee") or {}, "fee"), decimal_or_none(fees.get("taker_fee") or {}, "fee")
+    kind = "interactive_fee" if order_class == CONSTANTS.ORDER_CLASS_RETAIL else "api_fee"
+    fees = mapping_from(mapping_from(market, "fee_config"), kind)
+    maker, taker = (decimal_or_none(mapping_from(fees, side), "fee") for side in ("maker_fee", "taker_fee"))
+    return maker, taker
 
 
 def account_fee_rates(info: Mapping[str, Any]) -> tuple[Decimal | None, Decimal | None]:
     """The maker and taker rate for perpetuals in an entry of `GET /account/info`; they are those of Pro orders."""
-    fees = info.get("fees") or {}
+    fees = mapping_from(info, "fees")
     return decimal_or_none(fees, "maker_rate"), decimal_or_none(fees, "taker_rate")
 
 
@@ -634,7 +829,7 @@ def account_fee_rates(info: Mapping[str, Any]) -> tuple[Decimal | None, Decimal 
 
 def is_retail(payload: Mapping[str, Any]) -> bool:
     """Whether the exchange treats an order as Retail."""
-    return CONSTANTS.FLAG_INTERACTIVE in (payload.get("flags") or ())
+    return CONSTANTS.FLAG_INTERACTIVE in list_from(payload, "flags")
 
 
 def order_state(payload: Mapping[str, Any], was_open: bool) -> OrderState:
@@ -645,14 +840,16 @@ def order_state(payload: Mapping[str, Any], was_open: bool) -> OrderState:
     :raises ValueError: if the status is none that is known, or a size is missing
     """
     status = payload.get("status")
-    size, remaining = decimal_from(payload, "size"), decimal_from(payload, "remaining_size")
+    size, remaining = size_from(payload, "size"), size_from(payload, "remaining_size")
     if status in (CONSTANTS.STATUS_NEW, CONSTANTS.STATUS_UNTRIGGERED, CONSTANTS.STATUS_OPEN):
         return OrderState.PARTIALLY_FILLED if remaining < size else OrderState.OPEN
     if status != CONSTANTS.STATUS_CLOSED:
-        raise ValueError(f"order {payload.get('id')} has the unknown status {status!r}")
+        raise ValueError(f"order {shown(payload.get('id'))} has the unknown status {shown(status)}")
+    if remaining > size:
+        raise ValueError(f"remaining_size {remaining} of order {shown(payload.get('id'))} is above its size {size}")
     if remaining == 0:
         return OrderState.FILLED
-    reason = str(payload.get("cancel_reason") or "")
+    reason = text_or_empty(payload, "cancel_reason")
     if was_open or remaining < size or not reason or reason.startswith(CONSTANTS.CANCEL_REASON_PREFIXES):
         return OrderState.CANCELED
     return OrderState.FAILED
@@ -664,13 +861,13 @@ def order_update_from_payload(payload: Mapping[str, Any], order: InFlightOrder, 
     misc = None
     if state is OrderState.FAILED:
         misc = {"error_type": "OrderRejected", "error_message": f"Paradex refused it: {payload['cancel_reason']}"}
-    updated_at = payload.get("last_updated_at") or payload.get("created_at")
+    updated_at = milliseconds_or_none(payload, "last_updated_at") or milliseconds_or_none(payload, "created_at")
     return OrderUpdate(
         trading_pair=order.trading_pair,
         update_timestamp=seconds(updated_at) if updated_at else time.time(),
         new_state=state,
         client_order_id=order.client_order_id,
-        exchange_order_id=str(payload["id"]),
+        exchange_order_id=text_from(payload, "id"),
         misc_updates=misc,
     )
 
@@ -682,7 +879,7 @@ def executed_size(payload: Mapping[str, Any]) -> Decimal:
 
 def fill_key(payload: Mapping[str, Any]) -> str:
     """What makes a fill unique: its id is so only within its type. The same for REST and stream."""
-    return f"{payload.get('fill_type') or 'FILL'}-{payload['id']}"
+    return f"{payload.get('fill_type') or 'FILL'}-{text_from(payload, 'id')}"
 
 
 def trade_update_from_fill(payload: Mapping[str, Any], order: InFlightOrder) -> TradeUpdate:
@@ -692,7 +889,7 @@ def trade_update_from_fill(payload: Mapping[str, Any], order: InFlightOrder) -> 
 
     :raises ValueError: if a number is missing or none
     """
-    price, size = decimal_from(payload, "price"), decimal_from(payload, "size")
+    price, size = positive_from(payload, "price"), positive_from(payload, "size")
     token = payload.get("fee_currency") or CONSTANTS.COLLATERAL_TOKEN
     fee = TradeFeeBase.new_perpetual_fee(
         fee_schema=DEFAULT_FEES,
@@ -703,15 +900,108 @@ def trade_update_from_fill(payload: Mapping[str, Any], order: InFlightOrder) -> 
     return TradeUpdate(
         trade_id=fill_key(payload),
         client_order_id=order.client_order_id,
-        exchange_order_id=str(payload["order_id"]),
+        exchange_order_id=text_from(payload, "order_id"),
         trading_pair=order.trading_pair,
-        fill_timestamp=seconds(payload["created_at"]),
+        fill_timestamp=seconds(milliseconds_from(payload, "created_at")),
         fill_price=price,
         fill_base_amount=size,
         fill_quote_amount=size * price,
         fee=fee,
         is_taker=payload.get("liquidity") == "TAKER",
     )
+
+
+# === Whose an order is ===
+
+
+def hummingbot_instance_id() -> str | None:
+    """Hummingbot's `instance_id`: it names a bot and stays the same however often its home is started.
+
+    :return: None where Hummingbot has no configuration file
+    """
+    from hummingbot.client.settings import CLIENT_CONFIG_PATH  # which imports this module
+
+    try:
+        text = CLIENT_CONFIG_PATH.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    found = re.search(r"^instance_id:[ \t]*[\'\"]?([^\s\'\"#]+)", text, re.MULTILINE)
+    return found[1] if found else None
+
+
+def client_id_prefix(instance_id: str) -> str:
+    """What the client ids of a bot's orders begin with: it can tell them from those of other bots after a restart."""
+    return CONSTANTS.CLIENT_ID_PREFIX + hashlib.md5(instance_id.encode(), usedforsecurity=False).hexdigest()[:8]
+
+
+def order_from_payload(payload: Mapping[str, Any], trading_pair: str, leverage: int) -> InFlightOrder:
+    """An order of `GET /orders` as one to be tracked, of which nothing has been announced yet.
+
+    :raises KeyError, ValueError: if it is none that Hummingbot could have made
+    """
+    is_market = payload["type"].endswith(CONSTANTS.TYPE_MARKET)
+    is_maker = payload.get("instruction") in CONSTANTS.MAKER_INSTRUCTIONS
+    side = next(side for side, name in CONSTANTS.SIDES.items() if name == payload["side"])
+    terms = order_terms(payload)
+    return PerpetualDerivativeInFlightOrder(
+        client_order_id=str(payload["client_id"]),
+        exchange_order_id=str(payload["id"]),
+        trading_pair=trading_pair,
+        order_type=OrderType.MARKET if is_market else OrderType.LIMIT_MAKER if is_maker else OrderType.LIMIT,
+        trade_type=side,
+        amount=terms.size,
+        price=terms.trigger_price if is_market else terms.price,
+        creation_timestamp=seconds(payload["created_at"]),
+        leverage=leverage,
+        position=PositionAction.CLOSE if terms.reduces_only else PositionAction.OPEN,
+    )
+
+
+class UnknownOrders:
+    """The open orders of the account that this bot does not track.
+
+    Its own ones, by their client id, are those that an earlier run sent and was killed before it recorded them. An
+    answer may be older than what the stream has told since, so one look is no proof: they count when a second one,
+    later, finds them still.
+
+    :param prefix: of the client ids of this bot
+    :ivar others: how many are not of this bot, by market
+    """
+
+    def __init__(self, prefix: str):
+        self._prefix = prefix
+        self._seen_at: dict[str, float] = {}
+        self._looks = 0
+        self.others: dict[str, int] = {}
+
+    def is_own(self, client_id: str) -> bool:
+        return client_id.startswith(self._prefix)
+
+    def take_list(
+        self, orders: Iterable[Mapping[str, Any]], is_known: Callable[[str], bool], asked_at: float
+    ) -> list[Mapping[str, Any]]:
+        """Takes the list of all open orders.
+
+        :param asked_at: when it was asked for, by a clock that is never set
+        :return: this bot's own that are proven to be unknown
+        """
+        unknown = {str(order.get("client_id")): order for order in orders if not is_known(str(order.get("client_id")))}
+        own = {client_id: order for client_id, order in unknown.items() if self.is_own(client_id)}
+        self.others = Counter(str(order["market"]) for name, order in unknown.items() if name not in own)
+        self._seen_at = {client_id: self._seen_at.get(client_id, asked_at) for client_id in own}
+        self._looks = self._looks + 1 if own else 0
+        proven = CONSTANTS.UNKNOWN_ORDERS_PATIENCE
+        return [order for client_id, order in own.items() if asked_at - self._seen_at[client_id] >= proven]
+
+    @property
+    def wants_another_look(self) -> bool:
+        """Whether there are own ones that a look before the next poll could prove, or find gone."""
+        return 0 < self._looks <= CONSTANTS.UNKNOWN_ORDERS_LOOKS
+
+    def others_text(self) -> str:
+        count = sum(self.others.values())
+        orders = "1 open order" if count == 1 else f"{count} open orders"
+        return f"{orders} of this account ({', '.join(sorted(self.others))}), not made by this bot and left alone"
 
 
 # === What an order may say, and what is checked before it is sent ===
@@ -1036,11 +1326,11 @@ class MmpConfiguration:
 
 def mmp_configuration_from_payload(payload: Mapping[str, Any]) -> MmpConfiguration:
     """One of the results of `GET /account/mmp`."""
-    is_frozen, frozen_until = payload.get("is_frozen"), payload.get("frozen_until")
+    is_frozen, frozen_until = payload.get("is_frozen"), milliseconds_or_none(payload, "frozen_until")
     return MmpConfiguration(
-        base_asset=str(payload["base_asset"]),
-        interval_ms=int(payload["interval_ms"]),
-        frozen_time_ms=int(payload["frozen_time_ms"]),
+        base_asset=text_from(payload, "base_asset"),
+        interval_ms=milliseconds_from(payload, "interval_ms"),
+        frozen_time_ms=milliseconds_from(payload, "frozen_time_ms"),
         size_limit=decimal_or_none(payload, "size_limit") or Decimal(0),
         delta_limit=decimal_or_none(payload, "delta_limit") or Decimal(0),
         vega_limit=decimal_or_none(payload, "vega_limit") or Decimal(0),
@@ -1109,9 +1399,11 @@ class MmpFreezes:
 
     def take_event(self, event: Mapping[str, Any], now: float) -> None:
         """Takes a message of the `mmp` channel; its `frozen_until` means something only when a limit was exceeded."""
-        trading_pair, kind = trading_pair_of_base(event["base_asset"]), event["kind"]
+        trading_pair, kind = trading_pair_of_base(text_from(event, "base_asset")), event.get("kind")
         if kind == "TRIGGERED":
-            self._freeze(trading_pair, seconds(event.get("frozen_until") or 0), now, event.get("trip_reason"))
+            self._freeze(
+                trading_pair, seconds(milliseconds_or_none(event, "frozen_until") or 0), now, event.get("trip_reason")
+            )
         elif kind in ("UNFROZEN", "RESET") or event.get("removed"):
             self.lift(trading_pair)
 
@@ -1156,17 +1448,24 @@ def system_state_consequence(state: str) -> str:
     }.get(state, "which this connector does not know, so orders are sent as ever")
 
 
-def check_position_orders(prices: Mapping[str, Decimal], view: MarketView) -> None:
-    """Checks the trigger prices, by trigger type, that a position's take-profit and stop-loss are to have.
+def check_position_orders(prices: Mapping[str, tuple[Decimal | None, Decimal | None]], view: MarketView) -> None:
+    """Checks what a position's take-profit and stop-loss are to have.
 
+    :param prices: by trigger type, trigger price and limit price; None for none
     :raises ValueError: if there is no position, or a price is off the tick or on the wrong side of the mark price
     """
-    if prices and not view.position:
-        raise ValueError("There is no position that a take-profit or stop-loss could close.")
     closing_side = TradeType.SELL if view.position > 0 else TradeType.BUY
-    for trigger_type, price in prices.items():
-        _check_price("trigger price", price, view.rule)
-        _check_trigger_side(closing_side, trigger_type, price, view.mark_price)
+    for trigger_type, (trigger_price, limit_price) in prices.items():
+        if trigger_price is None and limit_price is not None:
+            raise ValueError(f"A {trigger_type} needs a trigger price beside its limit price {limit_price}.")
+        if trigger_price is None:
+            continue
+        if not view.position:
+            raise ValueError("There is no position that a take-profit or stop-loss could close.")
+        _check_price("trigger price", trigger_price, view.rule)
+        if limit_price is not None:
+            _check_price("limit price", limit_price, view.rule)
+        _check_trigger_side(closing_side, trigger_type, trigger_price, view.mark_price)
         _check_size(closing_side, abs(view.position), True, None, view)
 
 
@@ -1234,16 +1533,16 @@ def order_terms(payload: Mapping[str, Any]) -> OrderTerms:
 
     :raises ValueError: if a number is missing or none
     """
-    request = payload.get("request_info") or {}
+    request = mapping_from(payload, "request_info")
     return OrderTerms(
         type=str(payload.get("type") or ""),
         status=str(payload.get("status")),
-        size=decimal_from(payload, "size"),
-        remaining=decimal_from(payload, "remaining_size"),
+        size=size_from(payload, "size"),
+        remaining=size_from(payload, "remaining_size"),
         price=decimal_or_none(payload, "price") or Decimal(0),
         trigger_price=decimal_or_none(payload, "trigger_price") or Decimal(0),
-        reduces_only=CONSTANTS.FLAG_REDUCE_ONLY in (payload.get("flags") or ()),
-        updated_at=int(payload.get("last_updated_at") or payload.get("created_at") or 0),
+        reduces_only=CONSTANTS.FLAG_REDUCE_ONLY in list_from(payload, "flags"),
+        updated_at=milliseconds_or_none(payload, "last_updated_at") or milliseconds_or_none(payload, "created_at") or 0,
         request_id=str(request.get("id") or ""),
         request_status=str(request.get("status") or ""),
         request_message=str(request.get("message") or ""),
@@ -1375,10 +1674,19 @@ def position_from_payload(payload: Mapping[str, Any], trading_pair: str, leverag
         trading_pair=trading_pair,
         position_side=PositionSide.LONG if size > 0 else PositionSide.SHORT,
         unrealized_pnl=decimal_or_none(payload, "unrealized_pnl") or Decimal(0),
-        entry_price=decimal_from(payload, "average_entry_price"),
+        entry_price=positive_from(payload, "average_entry_price"),
         amount=size,
         leverage=Decimal(leverage),
     )
+
+
+def readable_balance(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An entry of `GET /balance`, as it is.
+
+    :raises ValueError: if its token or its size is missing or none
+    """
+    text_from(payload, "token"), decimal_from(payload, "size")
+    return payload
 
 
 def balances_from_payloads(
@@ -1388,7 +1696,7 @@ def balances_from_payloads(
 
     :return: total and available by token. Of USDC, the free collateral is available; other tokens are as they are
     """
-    total = {str(balance["token"]): decimal_from(balance, "size") for balance in balances}
+    total = {text_from(balance, "token"): decimal_from(balance, "size") for balance in balances}
     available = dict(total)
     if CONSTANTS.COLLATERAL_TOKEN in total:
         available[CONSTANTS.COLLATERAL_TOKEN] = decimal_from(account, "free_collateral")
@@ -1473,7 +1781,7 @@ def account_health_from_payload(payload: Mapping[str, Any]) -> AccountHealth:
         maintenance_margin_requirement=maintenance,
         margin_cushion=value - maintenance if cushion is None else cushion,
         status=str(payload.get("status") or ""),
-        updated_at=seconds(payload.get("updated_at") or 0),
+        updated_at=seconds(milliseconds_or_none(payload, "updated_at") or 0),
     )
 
 
@@ -1586,49 +1894,51 @@ def history_points(payload: Mapping[str, Any], start: float | None, end: float |
 
 def fill_record(payload: Mapping[str, Any], trading_pair: str) -> FillRecord:
     return FillRecord(
-        fill_id=str(payload["id"]),
+        fill_id=text_from(payload, "id"),
         fill_type=str(payload.get("fill_type") or "FILL"),
         order_id=str(payload.get("order_id") or ""),
         client_order_id=str(payload.get("client_id") or ""),
         trading_pair=trading_pair,
-        side=str(payload["side"]),
+        side=text_from(payload, "side"),
         is_maker=payload.get("liquidity") == "MAKER",
         price=decimal_from(payload, "price"),
         size=decimal_from(payload, "size"),
         fee=decimal_or_none(payload, "fee") or Decimal(0),
         fee_token=str(payload.get("fee_currency") or CONSTANTS.COLLATERAL_TOKEN),
         realized_pnl=decimal_or_none(payload, "realized_pnl") or Decimal(0),
-        timestamp=seconds(payload["created_at"]),
+        timestamp=seconds(milliseconds_from(payload, "created_at")),
     )
 
 
 def order_record(payload: Mapping[str, Any], trading_pair: str) -> OrderRecord:
     return OrderRecord(
-        order_id=str(payload["id"]),
+        order_id=text_from(payload, "id"),
         client_order_id=str(payload.get("client_id") or ""),
         trading_pair=trading_pair,
-        side=str(payload["side"]),
-        order_type=str(payload["type"]),
+        side=text_from(payload, "side"),
+        order_type=text_from(payload, "type"),
         instruction=str(payload.get("instruction") or ""),
-        status=str(payload["status"]),
+        status=text_from(payload, "status"),
         cancel_reason=str(payload.get("cancel_reason") or ""),
         price=decimal_or_none(payload, "price") or None,
         trigger_price=decimal_or_none(payload, "trigger_price") or None,
         size=decimal_from(payload, "size"),
         remaining_size=decimal_from(payload, "remaining_size"),
         average_fill_price=decimal_or_none(payload, "avg_fill_price") or None,
-        created_at=seconds(payload["created_at"]),
-        updated_at=seconds(payload.get("last_updated_at") or payload["created_at"]),
+        created_at=seconds(milliseconds_from(payload, "created_at")),
+        updated_at=seconds(
+            milliseconds_or_none(payload, "last_updated_at") or milliseconds_from(payload, "created_at")
+        ),
     )
 
 
 def funding_payment_record(payload: Mapping[str, Any], trading_pair: str) -> FundingPaymentRecord:
     return FundingPaymentRecord(
-        payment_id=str(payload["id"]),
+        payment_id=text_from(payload, "id"),
         trading_pair=trading_pair,
         payment=decimal_from(payload, "payment"),
         funding_index=decimal_from(payload, "index"),
-        timestamp=seconds(payload["created_at"]),
+        timestamp=seconds(milliseconds_from(payload, "created_at")),
     )
 
 
@@ -1639,17 +1949,17 @@ def funding_rate_record(payload: Mapping[str, Any], trading_pair: str) -> Fundin
         funding_rate_8h=decimal_or_none(payload, "funding_rate_8h"),
         funding_index=decimal_from(payload, "funding_index"),
         period_hours=decimal_or_none(payload, "funding_period_hours"),
-        timestamp=seconds(payload["created_at"]),
+        timestamp=seconds(milliseconds_from(payload, "created_at")),
     )
 
 
 def trade_record(payload: Mapping[str, Any], trading_pair: str) -> TradeRecord:
     return TradeRecord(
-        trade_id=str(payload["id"]),
+        trade_id=text_from(payload, "id"),
         trading_pair=trading_pair,
-        side=str(payload["side"]),
+        side=text_from(payload, "side"),
         price=decimal_from(payload, "price"),
         size=decimal_from(payload, "size"),
         trade_type=str(payload.get("trade_type") or "FILL"),
-        timestamp=seconds(payload["created_at"]),
+        timestamp=seconds(milliseconds_from(payload, "created_at")),
     )

@@ -456,6 +456,10 @@ class NoAnswerError(ParadexError):
     """No answer came that says what became of the request: it may have been carried out."""
 
 
+class UnreadableAnswerError(NoAnswerError):
+    """An answer came in a form that Paradex does not document: trying again will hardly help."""
+
+
 async def api_request(
     api_factory: WebAssistantsFactory,
     path: str,
@@ -511,7 +515,10 @@ async def api_request(
             tokens.token_refused(generation)
             tokens = None
             continue
-        return _answer(response.status, text, request, (response.headers or {}).get("Retry-After"))
+        answer = _answer(response.status, text, request, (response.headers or {}).get("Retry-After"))
+        if method is RESTMethod.GET and not isinstance(answer, dict):
+            raise UnreadableAnswerError(f"{request} was answered with {utils.shown(answer)}, which is no object")
+        return answer
 
 
 def _answer(status: int, text: str, request: str, retry_after: str | None = None) -> Any:
@@ -554,12 +561,24 @@ async def all_pages(
     results: list[dict[str, Any]] = []
     for _ in range(max_pages):
         page = await fetch(query)
-        results.extend(page["results"])
+        entries = results_of(page, "a page")
+        results.extend(entries)
         cursor = page.get("next")
-        if not cursor or not page["results"]:
+        if not cursor or not entries:
             return results
         query = {**query, "cursor": cursor}
     raise NoAnswerError(f"the list has more than {max_pages} pages")
+
+
+def results_of(answer: Mapping[str, Any], what: str) -> list[Any]:
+    """The entries of a list of the REST API.
+
+    :raises UnreadableAnswerError: if there is none: what is missing in a list that is none is no proof of anything
+    """
+    results = answer.get("results")
+    if not isinstance(results, list):
+        raise UnreadableAnswerError(f"the list of {what} was answered with {utils.shown(results)} for results")
+    return results
 
 
 def quoted(part: str) -> str:
@@ -715,6 +734,28 @@ class Backoff:
 
     def reset(self) -> None:
         self._attempt = 0
+
+
+class Sparingly:
+    """Passes a text on if none was for a while; how many were held back meanwhile stands in the next one.
+
+    :param say: e.g. a logger's method
+    :param pause: seconds
+    """
+
+    def __init__(self, say: Callable[[str], None], pause: float = CONSTANTS.LOG_PAUSE):
+        self._say, self._pause = say, pause
+        self._said_at: float | None = None
+        self._held_back = 0
+
+    def __call__(self, text: str) -> None:
+        now = time.monotonic()
+        if self._said_at is not None and now - self._said_at < self._pause:
+            self._held_back += 1
+            return
+        more = f" ({self._held_back} more like this in the last {now - (self._said_at or now):.0f} s)"
+        self._say(text + more if self._held_back else text)
+        self._said_at, self._held_back = now, 0
 
 
 class RpcSession:
@@ -925,7 +966,7 @@ class RpcSession:
             async for response in assistant.iter_messages():
                 message = response.data if response is not None else None
                 self._heard_at = loop.time()
-                if isinstance(message, dict) and "id" in message and "method" not in message:
+                if isinstance(message, dict) and isinstance(message.get("id"), int) and "method" not in message:
                     answer = self._pending.get(message["id"])
                     if answer is not None and not answer.done():
                         answer.set_result(message)
@@ -1138,6 +1179,8 @@ def decode_frame(frame: bytes) -> BookFrame | TradeFrame | BboFrame | SummaryFra
 
 def _decode_book(frame: bytes, block_length: int) -> BookFrame:
     timestamp, seq, package = _block(_BOOK, frame, block_length)
+    if package > 1:
+        raise FrameError(f"a book of the unknown kind {package}")
     bids, position = _rows(frame, 8 + block_length, seq)
     asks, position = _rows(frame, position, seq)
     market, _ = _string(frame, position)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import fcntl
+import gc
 import http.client
 import json
 import logging
@@ -177,6 +178,9 @@ async def _run_server(arguments: argparse.Namespace) -> int:
     stop = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    # Code and restored histories stay: looking through them at each full collection would hold clients up.
+    gc.collect()
+    gc.freeze()
     print(f"ready {server.url}", flush=True)
     stopped, failed = asyncio.create_task(stop.wait()), asyncio.create_task(runtime.failure())
     try:

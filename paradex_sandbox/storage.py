@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from paradex_sandbox.exchange.accounts import HISTORY_LENGTH
+from paradex_sandbox.exchange.accounts import CLOSED_ORDER_LIFE, HISTORY_LENGTH, MAX_CLOSED_ORDERS
 from paradex_sandbox.exchange.algo import AlgoOrder
 from paradex_sandbox.exchange.candles import CANDLE_HISTORY, PRICE_HISTORY, Bar, PriceKind
 from paradex_sandbox.exchange.events import (
@@ -211,7 +211,7 @@ _BOUNDS = (
             (PriceKind.UNDERLYING, PRICE_HISTORY),
         )
     ),
-    _Bound(_ORDERS, ("account",), "id", HISTORY_LENGTH, "status = 'CLOSED'"),
+    _Bound(_ORDERS, ("account",), "id", MAX_CLOSED_ORDERS, "status = 'CLOSED'"),
     _Bound(_FILLS, ("account",), "id", HISTORY_LENGTH),
     _Bound(_PAYMENTS, ("account",), "id", HISTORY_LENGTH),
 )
@@ -371,7 +371,7 @@ class Storage:
                 core=core[0],
                 markets=markets,
                 histories={symbol: self._history(symbol) for symbol in markets},
-                accounts=self._accounts(),
+                accounts=self._accounts(core[0].now),
                 market_changes=tuple(
                     _MARKET_CHANGES.decode_all(self._db.execute("SELECT * FROM market_changes ORDER BY rowid"))
                 ),
@@ -406,13 +406,13 @@ class Storage:
             funding=_FUNDING.decode_all(funding)[::-1],
         )
 
-    def _accounts(self) -> list[AccountRecord]:
+    def _accounts(self, now: int) -> list[AccountRecord]:
         return [
-            self._account(row)
+            self._account(row, now)
             for row in _ACCOUNTS.decode_all(self._db.execute("SELECT * FROM accounts ORDER BY rowid"))
         ]
 
-    def _account(self, row: _AccountRow) -> AccountRecord:
+    def _account(self, row: _AccountRow, now: int) -> AccountRecord:
         address = row.address
         info = Account(address, row.public_key, row.created_at, row.fees, row.parent)
         for subkey in self._of_account(_SUBKEYS, address):
@@ -430,12 +430,7 @@ class Storage:
             record.balance_updated_at[balance.token] = balance.last_updated_at
         for values in self._db.execute("SELECT * FROM positions WHERE account = ? ORDER BY rowid", (address,)):
             record.positions[values[1]] = _POSITIONS.decode(values)
-        live = self._db.execute("SELECT * FROM orders WHERE account = ? AND status != 'CLOSED'", (address,))
-        closed = self._db.execute(
-            "SELECT * FROM orders WHERE account = ? AND status = 'CLOSED' ORDER BY id DESC LIMIT ?",
-            (address, HISTORY_LENGTH),
-        )
-        record.orders = sorted(_ORDERS.decode_all((*live, *closed)), key=lambda order: order.id)[-HISTORY_LENGTH:]
+        record.orders = self._orders(address, now)
         record.fills = self._newest(_FILLS, address)
         record.funding_payments = self._newest(_PAYMENTS, address)
         record.tradebusts = self._of_account(_BUSTS, address)[-HISTORY_LENGTH:]
@@ -444,6 +439,21 @@ class Storage:
         guards = (row.record for row in self._of_account(_MMP, address))
         record.mmp = sorted((guard for guard in guards if guard is not None), key=lambda g: g.config.base_asset)
         return record
+
+    def _orders(self, address: str, now: int) -> list[Order]:
+        """All that are open, and those closed ones that an account keeps in memory; oldest first."""
+        live = self._db.execute("SELECT * FROM orders WHERE account = ? AND status != 'CLOSED'", (address,))
+        closed = self._db.execute(
+            "SELECT * FROM orders WHERE account = ? AND status = 'CLOSED' ORDER BY id DESC LIMIT ?",
+            (address, HISTORY_LENGTH),
+        ).fetchall()
+        if len(closed) == HISTORY_LENGTH:
+            older_but_young = "account = ? AND status = 'CLOSED' AND id < ? AND last_updated_at > ?"
+            closed += self._db.execute(
+                f"SELECT * FROM orders WHERE {older_but_young} ORDER BY id DESC LIMIT ?",
+                (address, closed[-1][0], now - CLOSED_ORDER_LIFE, MAX_CLOSED_ORDERS - HISTORY_LENGTH),
+            ).fetchall()
+        return sorted(_ORDERS.decode_all((*live, *closed)), key=lambda order: order.id)
 
     def _algos(self, address: str) -> list[AlgoOrder]:
         """As many as an account keeps in memory, and all that are open; oldest first."""

@@ -26,8 +26,12 @@ from paradex_sandbox.exchange.model import (
 from paradex_sandbox.exchange.positions import PositionState
 from paradex_sandbox.exchange.retail import RetailLimiter
 
-#: How many orders, fills and payments of an account are kept in memory.
+#: How many closed orders, fills and payments of an account are kept in memory.
 HISTORY_LENGTH = 10_000
+#: Clients look in the history for orders whose answer was lost. So closed orders are kept for five minutes (µs), also
+#: where 10 000 come in less; but never more than these.
+CLOSED_ORDER_LIFE = 300_000_000
+MAX_CLOSED_ORDERS = 50_000
 
 
 class AccountState:
@@ -41,6 +45,8 @@ class AccountState:
         self.live: dict[str, dict[str, Order]] = {}
         self._open: dict[str, OpenOrders] = {}
         self.live_client_ids: dict[str, str] = {}
+        #: In the order in which they were closed.
+        self._closed: deque[Order] = deque()
         self.resting: dict[str, RestingOrder] = {}
         self.positions: dict[str, PositionState] = {}
         self.fills: deque[Fill] = deque(maxlen=HISTORY_LENGTH)
@@ -90,19 +96,20 @@ class AccountState:
             self.live.setdefault(order.market, {})[order.id] = order
             if order.client_id:
                 self.live_client_ids[order.client_id] = order.id
-        if len(self.orders) > HISTORY_LENGTH:
-            self._forget_oldest_closed()
+        else:
+            self._closed.append(order)
 
-    def _forget_oldest_closed(self) -> None:
-        oldest = next((order for order in self.orders.values() if not order.is_live), None)
-        if oldest is not None:
-            del self.orders[oldest.id]
-
-    def order_closed(self, order: Order) -> None:
-        """Takes a closed order out of the live ones; it stays in `orders`."""
+    def order_closed(self, order: Order, now: int) -> None:
+        """Takes a closed order out of the live ones; it stays in `orders` until it is one of too many."""
         self.live.get(order.market, {}).pop(order.id, None)
         if self.live_client_ids.get(order.client_id) == order.id:
             del self.live_client_ids[order.client_id]
+        closed = self._closed
+        closed.append(order)
+        while len(closed) > HISTORY_LENGTH and (
+            len(closed) > MAX_CLOSED_ORDERS or closed[0].last_updated_at <= now - CLOSED_ORDER_LIFE
+        ):
+            del self.orders[closed.popleft().id]
 
     def live_orders(self, market: str | None = None) -> list[Order]:
         """Oldest first."""

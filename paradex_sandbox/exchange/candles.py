@@ -67,6 +67,10 @@ class Candles:
         bar.close = price
         bar.volume += size
 
+    def __len__(self) -> int:
+        """How many minutes there are."""
+        return len(self._past) + (self._current is not None)
+
     def bars(self, resolution_minutes: int, start_at: int, end_at: int) -> list[Bar]:
         """Bars that start within `start_at` and `end_at` (both included), oldest first."""
         width = resolution_minutes * MINUTE

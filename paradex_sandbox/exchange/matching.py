@@ -359,7 +359,7 @@ class MatchingEngine:
         if order.request_info is not None and order.request_info.status == RequestStatus.PENDING:
             order.request_info = replace(order.request_info, status=RequestStatus.REJECTED, message="order is closed")
         order.cancel_reason = reason.value if reason is not None else ""
-        account.order_closed(order)
+        account.order_closed(order, self._state.now)
         if market.triggers:
             # It may have been what a take-profit or stop-loss waited for.
             self._touched[account, market] = None

@@ -31,6 +31,17 @@ def test_a_malformed_key_is_refused_in_a_clear_sentence(bot: Bot, mistake: str) 
     assert not (bot.home.conf / "connectors" / f"{CONNECTOR}.yml").exists()
 
 
+def test_a_malformed_key_does_not_replace_the_one_that_works(sandbox: Sandbox, bot: Bot) -> None:
+    account = sandbox.create_account()
+    bot.connect(account)
+    keys = {SECRET_FIELD: "some-words", ADDRESS_FIELD: account.address}
+
+    assert bot.hbot("connect", CONNECTOR, "--keys-stdin", stdin=json.dumps(keys)).returncode != 0
+
+    bot.test_connection()
+    assert bot.balance() > 0
+
+
 def test_a_token_connects_and_shows_the_balance_but_no_secret(sandbox: Sandbox, bot: Bot) -> None:
     account = sandbox.create_account()
     token = read_only_token(sandbox, account)

@@ -1,7 +1,8 @@
-"""What Hummingbot says to a wrong line in the connector's file."""
+"""The connector's file: what its lines do, and what Hummingbot says to wrong ones."""
 
 from demo.bot import CONNECTOR, Bot, markdown_table
 from demo.sandbox import Sandbox
+from tests.e2e.support import CONFIG, Venture, wait_until
 
 
 def test_a_wrong_line_is_said_in_a_sentence_and_nothing_is_lost_by_it(sandbox: Sandbox, bot: Bot) -> None:
@@ -23,3 +24,28 @@ def test_a_wrong_line_is_said_in_a_sentence_and_nothing_is_lost_by_it(sandbox: S
 
     path.write_text(right)
     bot.test_connection()
+
+
+def test_changed_lines_of_the_file_count_from_the_next_start(venture: Venture) -> None:
+    """Also cancel on disconnect, the only protection that is left when the bot's process is killed."""
+    bot = venture.bot
+    path = bot.home.conf / "connectors" / f"{CONNECTOR}.yml"
+    text = path.read_text()
+    for line, changed in (
+        ("self_trade_mode: EXPIRE_TAKER", "self_trade_mode: EXPIRE_BOTH"),
+        ("cancel_on_disconnect: false", "cancel_on_disconnect: true"),
+    ):
+        assert f"{CONNECTOR}_{line}" in text
+        text = text.replace(f"{CONNECTOR}_{line}", f"{CONNECTOR}_{changed}")
+    path.write_text(text)
+    venture.configure(order_amount="0.01")
+    bot.start(CONFIG)
+    venture.wait_for_quotes()
+    assert "free collateral" in bot.status()["format_status"]
+
+    process = bot.process()
+    assert process is not None
+    process.kill()
+
+    wait_until(lambda: not venture.exchange.snapshot().orders, "the killed bot's quotes are cancelled", 10)
+    assert {order["stp"] for order in venture.order_history()} == {"EXPIRE_BOTH"}

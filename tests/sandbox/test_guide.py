@@ -42,7 +42,7 @@ def test_its_links_lead_somewhere() -> None:
 def test_its_numbers_have_a_source() -> None:
     assert f"spread over {ACCOUNTS} accounts" in GUIDE
     assert "python -m benchmarks.sandbox" in GUIDE
-    for title in ("orders, REST", "orders, batches of 10", "stream messages to 20 clients", "growth in that hour"):
+    for title in ("orders, REST", "orders, batches of 10", "stream messages to 20 clients", "growth of memory"):
         assert re.search(rf"^\| {re.escape(title)}.*\| reached \|$", GUIDE, re.MULTILINE), title
 
 

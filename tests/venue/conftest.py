@@ -1,5 +1,8 @@
 """The connector on a venue: `pytest tests/venue` starts sandboxes of its own, `--venue testnet` uses Paradex's testnet.
 
+By default the cases that depend on private payloads run with both encodings of them, the others with JSON alone;
+`--private-encoding sbe` (or `json`, or `both`) runs every case so.
+
 The testnet's credentials come from PARADEX_TESTNET_API_SECRET and PARADEX_TESTNET_ACCOUNT_ADDRESS. The account must be
 flat, for the tests cancel all its orders and close all its positions.
 """
@@ -30,12 +33,18 @@ from tests.venue.venue import (
 
 SYMBOL = "BTC-USD-PERP"
 BOTH_ENCODINGS = "private_payloads"
+ENCODINGS = ("json", "sbe")
 
 _assumptions = pytest.StashKey[Assumptions]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--venue", choices=VENUES, default=SANDBOX, help="where tests/venue trades (default: %(default)s)")
+    parser.addoption(
+        "--private-encoding",
+        choices=(*ENCODINGS, "both"),
+        help="how the sandbox of tests/venue encodes private payloads, for every case (default: both where it matters)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,8 +63,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     encodings: list[str | None] = [None]  # what the testnet sends is its own affair
     if metafunc.config.getoption("venue") == SANDBOX:
-        has_mark = metafunc.definition.get_closest_marker(BOTH_ENCODINGS) is not None
-        encodings = ["json", "sbe"] if has_mark else ["json"]
+        asked = metafunc.config.getoption("private_encoding")
+        if asked is None:
+            has_mark = metafunc.definition.get_closest_marker(BOTH_ENCODINGS) is not None
+            asked = "both" if has_mark else "json"
+        encodings = [*ENCODINGS] if asked == "both" else [asked]
     metafunc.parametrize("encoding", encodings, ids=str, indirect=True, scope="session")
 
 
@@ -143,6 +155,17 @@ def assumptions(request: pytest.FixtureRequest, venue: Venue) -> Assumptions:
 
 
 # === The witness and the connector ===
+
+
+@pytest.fixture(scope="session", autouse=True)
+def client_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A place for the settings of Hummingbot's client, which is made as soon as a connector has something to show to
+    the user, and logs an error if it cannot write them; a virtual environment has none."""
+    path = tmp_path_factory.mktemp("client") / "conf_client.yml"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hummingbot.client.settings.CLIENT_CONFIG_PATH", path)
+        patch.setattr("hummingbot.client.config.config_helpers.CLIENT_CONFIG_PATH", path)
+        yield
 
 
 @pytest.fixture

@@ -32,8 +32,12 @@ async def test_an_open_order_takes_its_margin_from_what_is_available(
     order_id = await bot.placed(TradeType.BUY, market.pair, market.smallest_size(price), price, OrderType.LIMIT_MAKER)
 
     await until(lambda: bot.connector.get_available_balance("USDC") < before, "less is available")
-    account = await exchange.get("/account")
-    assert bot.connector.get_available_balance("USDC") == Decimal(account["free_collateral"])
+
+    async def equal() -> bool:  # the mark price moves, and with it what the order takes
+        account = await exchange.get("/account")
+        return bot.connector.get_available_balance("USDC") == Decimal(account["free_collateral"])
+
+    await until(equal, "both say the same free collateral")
     await bot.cancelled(order_id, pair=market.pair)
     await until(lambda: bot.connector.get_available_balance("USDC") == before, "all is available again")
 

@@ -143,6 +143,30 @@ async def test_after_a_restart_a_waiting_order_goes_on_and_one_cancelled_meanwhi
 
 
 @pytest.mark.private_payloads
+async def test_with_cancel_on_disconnect_a_position_keeps_its_orders_when_the_bot_drops_and_quotes_go(
+    make_bot: MakeBot, exchange: Exchange, market: Market
+) -> None:
+    bot = await make_bot(settings={"cancel_on_disconnect": True})
+    low, high = await around(exchange, market)
+    size = market.smallest_size(low)
+    quote = await bot.placed(TradeType.BUY, market.pair, size, low, OrderType.LIMIT_MAKER)
+    await bot.traded(TradeType.BUY, market.pair, size)
+    await bot.has_position(market.pair, size)
+    limit = low - market.tick
+    ids = await bot.connector.set_take_profit_stop_loss(market.pair, high, low, stop_loss_limit=limit)
+    seen = await waiting(exchange, ids["stop_loss"])
+    assert (seen["type"], Decimal(seen["price"])) == ("STOP_LOSS_LIMIT", limit)
+    assert set(await exchange.open_orders(market)) == {quote, *ids.values()}
+
+    await bot.stop()
+
+    async def only_the_positions_orders_are_left() -> bool:
+        return set(await exchange.open_orders(market)) == set(ids.values())
+
+    await until(only_the_positions_orders_are_left, "the quote is cancelled, and the position protected")
+
+
+@pytest.mark.private_payloads
 async def test_a_positions_take_profit_and_stop_loss_follow_its_size_and_go_with_it(
     bot: Bot, exchange: Exchange, market: Market
 ) -> None:

@@ -101,6 +101,8 @@ async def make_exchange(venue: Venue, clock: Clock) -> AsyncIterator[Callable[..
         exchange = ParadexPerpetualDerivative(**arguments)  # type: ignore[arg-type]
         clock.drive(exchange._time_synchronizer)
         exchange._auth._monotonic = clock.time
+        exchange._monotonic = clock.time
+        exchange._order_entry._monotonic = clock.time
         exchange._sleep = clock.sleep  # type: ignore[method-assign]
         exchange._set_current_timestamp(clock.now)
         markets = [payloads.market(), payloads.market(payloads.ETH_MARKET)]

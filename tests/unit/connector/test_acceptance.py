@@ -242,10 +242,9 @@ class TestHummingbotsAcceptance(Suite):
         assert request_call.kwargs["params"] == {"market": self.symbol}
 
     def validate_order_status_request(self, order: InFlightOrder, request_call: RequestCall) -> None:
-        """Lists of all orders: nothing of the order is in the request but, for closed ones, its time."""
+        """The list of all open orders, or the history of the one."""
         params = request_call.kwargs["params"] or {}
-        assert set(params) in (set(), {"page_size", "start_at"})
-        assert params.get("start_at", 0) <= order.creation_timestamp * 1e3
+        assert params in ({}, {"client_id": order.client_order_id})
 
     def validate_trades_request(self, order: InFlightOrder, request_call: RequestCall) -> None:
         params = request_call.kwargs["params"]
@@ -275,7 +274,14 @@ class TestHummingbotsAcceptance(Suite):
     ) -> re.Pattern[str]:
         body = json.dumps(payloads.error("CLIENT_ORDER_ID_NOT_FOUND"))
         mock_api.delete(self._cancelation_url(order), status=400, body=body, callback=callback)
+        self._configure_nowhere(order, mock_api)
         return self._cancelation_url(order)
+
+    def _configure_nowhere(self, order: InFlightOrder, mock_api: aioresponses) -> None:
+        """That no open order is found is looked into: this one is not closed either."""
+        for path in (f"/orders/by_client_id/{order.client_order_id}", f"/orders/{order.exchange_order_id}"):
+            mock_api.get(_query_url(path), status=400, body=json.dumps(payloads.error("ORDER_ID_NOT_FOUND")))
+        mock_api.get(_query_url("/orders-history"), body=json.dumps(payloads.page()))
 
     def configure_one_successful_one_erroneous_cancel_all_response(
         self, successful_order: InFlightOrder, erroneous_order: InFlightOrder, mock_api: aioresponses
@@ -286,6 +292,7 @@ class TestHummingbotsAcceptance(Suite):
             {"id": erroneous_order.exchange_order_id, "status": "NOT_FOUND"},
         ]
         mock_api.delete(_query_url("/orders/batch"), body=json.dumps({"results": results}))
+        self._configure_nowhere(erroneous_order, mock_api)
         return [_query_url("/orders/batch")]
 
     def _configure_lists(

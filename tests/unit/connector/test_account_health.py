@@ -145,4 +145,4 @@ def feed_of(exchange: ParadexPerpetualDerivative) -> None:
         paradex_perpetual_api_order_book_data_source as module,
     )
 
-    exchange._orderbook_ds._feeds[MARKET] = module._BookFeed(PAIR, MARKET, utils.Settings())
+    exchange._orderbook_ds._feeds[MARKET] = module._BookFeed(PAIR, MARKET, utils.Settings(), print)

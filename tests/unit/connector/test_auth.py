@@ -1,6 +1,7 @@
 """The subkey: tokens, and what is signed; every signature is a real one and checked on the curve."""
 
 import asyncio
+import contextlib
 import logging
 import traceback
 from collections.abc import Callable
@@ -213,6 +214,39 @@ class TestRenewal:
         assert name_of(await auth.token()) == "2"
         auth.token_refused(old)  # another request of the same time
         assert name_of(await auth.token()) == "2"
+
+    async def test_tokens_that_are_refused_as_soon_as_they_are_given_are_not_asked_for_again_and_again(
+        self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock
+    ) -> None:
+        for _ in range(600):  # a minute, ten requests a second: each with a token, each refused
+            with contextlib.suppress(ParadexAuthenticationError):
+                await auth.token()
+                auth.token_refused(auth.token_generation)
+            clock.now += 0.1
+        assert CONSTANTS.USELESS_TOKENS < len(tokens_asked(venue)) <= CONSTANTS.USELESS_TOKENS + 8
+        assert "refuses the tokens that it gives" in str(auth.refusal)
+        clock.now += 2 * CONSTANTS.TOKEN_RETRY_MAXIMUM
+        venue.on("POST", "/auth/*", {"jwt_token": jwt(issued_at=clock.now)})
+        await auth.token()
+        assert auth.refusal is None
+
+    async def test_a_revoked_subkey_is_known_until_it_is_accepted_again(
+        self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock
+    ) -> None:
+        await auth.token()
+        assert auth.refusal is None
+        auth.token_refused(auth.token_generation)
+        venue.on("POST", "/auth/*", refusal("INVALID_SUBKEY", 401))
+        for _ in range(600):
+            with pytest.raises(ParadexAuthenticationError, match="has been revoked"):
+                await auth.token()
+            clock.now += 0.1
+        assert "has been revoked" in str(auth.refusal)
+        assert len(tokens_asked(venue)) <= 9
+        clock.now += 2 * CONSTANTS.TOKEN_RETRY_MAXIMUM
+        venue.on("POST", "/auth/*", {"jwt_token": jwt(issued_at=clock.now)})
+        await auth.token()
+        assert auth.refusal is None
 
     async def test_a_failing_exchange_is_asked_after_pauses_that_grow(
         self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock

@@ -52,6 +52,47 @@ class TestBalances:
         await trader.hear("account", payloads.account("0"))
         assert trader.exchange.get_all_balances() == {}
 
+    async def test_an_answer_that_was_asked_for_before_the_stream_told_something_does_not_undo_it(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative
+    ) -> None:
+        await exchange._update_balances()
+
+        def told_meanwhile(_: Request) -> Payload:
+            exchange._process_user_event("balance_events", payloads.balance_event("14", created_at=NOW_MS + 5))
+            exchange._process_user_event("balance_events", payloads.balance_event("7", "NEW", created_at=NOW_MS + 5))
+            exchange._process_user_event("account", payloads.account("8", updated_at=NOW_MS + 5))
+            return payloads.page(payloads.balance("USDC", "15"), payloads.balance("DIME", "4"))
+
+        venue.on("GET", "/balance", told_meanwhile)
+        await exchange._update_balances()
+        assert exchange.get_all_balances() == {"USDC": Decimal(14), "DIME": Decimal(4), "NEW": Decimal(7)}
+        assert exchange.available_balances["USDC"] == Decimal(8)
+        assert exchange.account_health is not None
+        assert exchange.account_health.free_collateral == Decimal(8)
+        venue.on("GET", "/balance", payloads.page(payloads.balance("USDC", "13")))
+        await exchange._update_balances()
+        assert exchange.get_all_balances() == {"USDC": Decimal(13)}
+        assert exchange.available_balances["USDC"] == Decimal(10)
+
+    async def test_a_message_that_comes_late_does_not_undo_a_newer_one_or_a_newer_answer(
+        self, venue: Venue, trader: Trader
+    ) -> None:
+        await trader.exchange._update_balances()
+        await trader.hear("balance_events", payloads.balance_event("14", created_at=NOW_MS + 2))
+        await trader.hear("balance_events", payloads.balance_event("99", created_at=NOW_MS + 1))
+        await trader.hear("account", payloads.account("8", updated_at=NOW_MS + 2))
+        await trader.hear("account", payloads.account("99", updated_at=NOW_MS + 1))
+        assert trader.exchange.get_all_balances()["USDC"] == Decimal(14)
+        assert trader.exchange.available_balances["USDC"] == Decimal(8)
+        later = payloads.balance("USDC", "13", last_updated_at=NOW_MS + 9)
+        venue.on("GET", "/balance", payloads.page(later))
+        venue.on("GET", "/account", payloads.account("7", updated_at=NOW_MS + 9))
+        await trader.exchange._update_balances()
+        await trader.hear("balance_events", payloads.balance_event("99", created_at=NOW_MS + 8))
+        await trader.hear("account", payloads.account("99", updated_at=NOW_MS + 8))
+        assert trader.exchange.get_all_balances()["USDC"] == Decimal(13)
+        assert trader.exchange.available_balances["USDC"] == Decimal(7)
+
     @pytest.mark.parametrize("path", ["/balance", "/account"])
     async def test_a_failure_leaves_them_as_they_were(
         self, venue: Venue, exchange: ParadexPerpetualDerivative, path: str
@@ -84,11 +125,12 @@ class TestPositions:
         await exchange._update_positions()
         assert exchange.account_positions == {}
 
-    async def test_one_that_the_stream_opened_during_the_request_stays(
-        self, venue: Venue, exchange: ParadexPerpetualDerivative
+    @pytest.mark.parametrize("age", [-5, 60_000])
+    async def test_one_that_the_stream_opened_during_the_request_stays_whatever_the_clocks_say(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative, age: int
     ) -> None:
         def opened_meanwhile(_: Request) -> Payload:
-            exchange._process_user_event("positions", payloads.position(last_updated_at=NOW_MS + 5))
+            exchange._process_user_event("positions", payloads.position(last_updated_at=NOW_MS - age))
             return payloads.page()
 
         venue.on("GET", "/positions", opened_meanwhile)
@@ -421,4 +463,4 @@ async def test_a_busted_trade_is_said_and_everything_is_read_again(
     await eventually(lambda: trader.exchange.account_positions[PAIR].amount == Decimal("0.1"))
     await eventually(lambda: trader.exchange.get_all_balances() == {"USDC": Decimal(11)})
     await settle()
-    assert "has busted the trade of fill 4711" in log.text
+    assert "has busted the trade of fill '4711'" in log.text

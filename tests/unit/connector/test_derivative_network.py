@@ -18,6 +18,7 @@ from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.network_iterator import NetworkStatus
 
 from tests.unit.connector import frames, payloads
+from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import ETH_MARKET, ETH_PAIR, MARKET, PAIR
 from tests.unit.connector.trader import Trader, eventually, settle
 from tests.unit.connector.venue import Answer, Request, Venue, refusal
@@ -294,7 +295,7 @@ class TestPolling:
         assert {part for part, is_updated in updated.items() if not is_updated} == {path}
         assert order.executed_amount_base == Decimal("0.2")
         if not (path in ("/account/margin", "/orders") and isinstance(answer, dict)):
-            assert "Could not update the" in log.text
+            assert "Could not update the" in log.text or "cannot be read" in log.text
 
     async def test_what_is_to_be_expected_is_a_network_message_and_a_bug_an_error(
         self, venue: Venue, trader: Trader, log: pytest.LogCaptureFixture
@@ -317,11 +318,44 @@ class TestPolling:
         assert "Paradex does not accept these credentials" in log.text
         assert [record for record in log.records if record.levelname == "ERROR"] == []
 
+    async def test_refused_credentials_are_no_network_until_they_are_accepted(
+        self, venue: Venue, trader: Trader, log: pytest.LogCaptureFixture, clock: Clock
+    ) -> None:
+        exchange = trader.exchange
+        venue.on("GET", "/system/state", {"status": "ok"})
+        venue.on("POST", "/auth/*", refusal("INVALID_SUBKEY", 401))
+        assert await exchange.check_network() is NetworkStatus.CONNECTED  # nobody has needed a token yet
+        for _ in range(60):
+            await exchange._status_polling_loop_fetch_updates()
+            assert await exchange.check_network() is NetworkStatus.NOT_CONNECTED
+            clock.now += 10
+        order_id = trader.submit()
+        await eventually(lambda: trader.failed())
+        assert trader.failed()[0].order_id == order_id
+        assert "has been revoked" in trader.failed()[0].error_message
+        assert "has been revoked" in (exchange.order_restriction or "")
+        assert venue.asked("POST", "/orders") == []
+        assert len(venue.asked("POST", "/auth/*")) <= 30  # in ten minutes
+        clock.now += 60
+        venue.on("POST", "/auth/*", {"jwt_token": payloads.jwt(issued_at=clock.now)})
+        assert await exchange.check_network() is NetworkStatus.CONNECTED
+        assert exchange.order_restriction is None
+
+    async def test_a_failure_that_lasts_is_said_once_in_a_while(
+        self, venue: Venue, trader: Trader, log: pytest.LogCaptureFixture
+    ) -> None:
+        venue.on("GET", "/balance", refusal("SERVICE_UNAVAILABLE", 503))
+        for _ in range(20):
+            await trader.exchange._status_polling_loop_fetch_updates()
+        records = [record for record in log.records if "Could not update the balances" in record.getMessage()]
+        assert [record.levelname for record in records].count("NETWORK") == 1
+
     async def test_a_poll_costs_few_requests_however_many_orders_there_are(self, venue: Venue, trader: Trader) -> None:
         for number in range(100):
             trader.track(f"order-{number}", str(number))
         open_orders = [payloads.order(f"order-{number}", id=str(number)) for number in range(100)]
         venue.on("GET", "/orders", payloads.page(*open_orders))
+        trader.exchange._looked_for_lost_fills = True  # once after the start
         await trader.exchange._status_polling_loop_fetch_updates()
         asked = sorted(request.path for request in venue.requests if "Authorization" in request.headers)
         assert asked == ["/account", "/account/margin", "/balance", "/fills", "/orders", "/positions"]
@@ -399,8 +433,8 @@ class TestListener:
 async def test_the_name_is_the_domain_and_ids_have_hummingbots_prefix(make_exchange: Make) -> None:
     exchange = make_exchange()
     assert exchange.name == exchange.domain == CONSTANTS.SANDBOX_DOMAIN
-    assert exchange.client_order_id_prefix == "HBOT"
-    assert exchange.client_order_id_max_length == 32
+    assert exchange.client_order_id_prefix.startswith("HBOT")
+    assert exchange.client_order_id_max_length == 40
     assert exchange.funding_fee_poll_interval == 120
     assert exchange.is_cancel_request_in_exchange_synchronous is False
     assert make_exchange(domain=CONSTANTS.DEFAULT_DOMAIN).name == "paradex_perpetual"

@@ -135,7 +135,7 @@ class TestRefusals:
         )
         trader.submit()
         await eventually(lambda: trader.failed())
-        assert "There is no perpetual BTC-USDC on Paradex" in trader.failed()[0].error_message
+        assert "BTC-USDC is not listed on Paradex any more" in trader.failed()[0].error_message
 
 
 UNCERTAIN = [
@@ -221,6 +221,24 @@ class TestUnknownOutcome:
         assert f"{client_id} was not placed" in trader.failed()[0].error_message
         assert len(trader.venue.asked("POST", "/orders")) == 1
         assert len(unknown) < 25  # asked with patience
+
+    @pytest.mark.parametrize("shift", [-600, 600])
+    async def test_an_exchanges_clock_that_is_set_meanwhile_changes_nothing_about_that(
+        self, trader: Trader, clock: Clock, shift: int
+    ) -> None:
+        trader.venue.on("POST", "/orders", NO_ANSWER)
+        synchronizer = trader.exchange._time_synchronizer
+
+        def not_found(_: Request) -> Answer:
+            synchronizer.clear_time_offset_ms_samples()
+            synchronizer.add_time_offset_ms_sample(shift * 1e3)
+            return refusal("CLIENT_ORDER_ID_NOT_FOUND")
+
+        trader.venue.on("GET", BY_CLIENT_ID, not_found)
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        trader.submit()
+        await eventually(lambda: trader.failed())
+        assert NOW + WINDOW < clock.now < NOW + WINDOW + 10
 
     async def test_an_exchange_that_cannot_be_asked_proves_nothing_however_long_it_takes(
         self, trader: Trader, clock: Clock
@@ -335,6 +353,7 @@ async def test_cancels_of_a_submission_without_an_answer_do_not_make_it_lost(
     trader: Trader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.01)
+    monkeypatch.setattr(CONSTANTS, "CANCEL_PATIENCE", 0.01)
     release = asyncio.Event()
 
     async def answer_late(request: Request) -> Payload:
@@ -421,14 +440,21 @@ class TestCancelling:
         assert [record for record in log.records if record.levelname == "ERROR"] == []
 
     @pytest.mark.parametrize("code", ["CLIENT_ORDER_ID_NOT_FOUND", "ORDER_ID_NOT_FOUND"])
-    async def test_only_a_real_not_found_counts_against_the_order(self, trader: Trader, code: str) -> None:
+    async def test_only_a_real_not_found_counts_against_the_order(
+        self, trader: Trader, code: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(CONSTANTS, "CANCEL_PATIENCE", 0.01)
         trader.track()
         records = trader.exchange._order_tracker._order_not_found_records
         for answer in (refusal("INTERNAL_ERROR"), refusal("SERVICE_UNAVAILABLE", 503), Answer(404, text="<html>")):
             trader.venue.on("DELETE", BY_CLIENT_ID, answer)
             await trader.exchange._execute_cancel(PAIR, "mine")
         assert records["mine"] == 0
+        trader.exchange._cancels.clear()
         trader.venue.on("DELETE", BY_CLIENT_ID, refusal(code))
+        trader.venue.on("GET", BY_CLIENT_ID, refusal(code))
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        trader.venue.on("GET", "/orders/*", refusal(code))
         await trader.exchange._execute_cancel(PAIR, "mine")
         assert records["mine"] == 1
 

@@ -1,5 +1,6 @@
 """What becomes of orders: by the stream and by lists, late, twice and out of order."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -123,6 +124,51 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.3")
         assert len(trader.filled()) == 1
 
+    async def test_an_order_is_told_to_be_cancelled_after_its_fills(
+        self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
+    ) -> None:
+        """A strategy counts what was filled when it hears of the end."""
+        trader.exchange._sleep = lambda _: asyncio.Event().wait()  # REST is not asked yet
+        order = trader.track()
+        await trader.hear(
+            ORDERS, payloads.order("mine"), closed("USER_CANCELED", "0.2"), closed("USER_CANCELED", "0.2")
+        )
+        assert trader.cancelled() == []
+        await trader.hear(FILLS, payloads.fill("mine", id="1", size="0.2"))
+        assert trader.cancelled() == []
+        await trader.hear(FILLS, payloads.fill("mine", id="2", size="0.1"))
+        assert [event.order_id for event in trader.cancelled()] == ["mine"]
+        assert order.executed_amount_base == Decimal("0.3")
+
+    async def test_but_not_for_ever(self, trader: Trader, lists: Lists, clock: Clock) -> None:
+        trader.track()
+        await trader.hear(ORDERS, payloads.order("mine"), closed("USER_CANCELED", "0.2"))
+        await eventually(lambda: trader.cancelled())
+        assert sum(CONSTANTS.FILLS_PATIENCE[: CONSTANTS.FILLS_ATTEMPTS_BEFORE_THE_END]) <= 5
+
+    async def test_an_order_whose_fill_is_heard_of_first_is_created_before_it(self, trader: Trader) -> None:
+        order = trader.track(exchange_order_id=None)
+        await trader.hear(FILLS, payloads.fill("mine"))
+        assert order.exchange_order_id == payloads.fill("")["order_id"]
+        names = [type(event).__name__ for event in (*trader.created(), *trader.filled())]
+        assert names == ["BuyOrderCreatedEvent", "OrderFilledEvent"]
+        await trader.hear(ORDERS, payloads.order("mine", remaining_size="0.3"))
+        assert len(trader.created()) == 1
+
+    @pytest.mark.parametrize(
+        "late", [payloads.order("mine", "NEW"), payloads.order("mine", "OPEN"), payloads.order("mine", "UNTRIGGERED")]
+    )
+    async def test_a_status_does_not_step_back(self, trader: Trader, late: Payload) -> None:
+        order = trader.track()
+        await trader.hear(ORDERS, payloads.order("mine", remaining_size="0.3"))
+        await trader.hear(ORDERS, late)
+        assert order.current_state is OrderState.PARTIALLY_FILLED
+        trader.exchange._sleep = lambda _: asyncio.Event().wait()
+        trader.venue.on("DELETE", "/orders/by_client_id/mine", Answer(204))
+        await trader.exchange._execute_cancel(payloads.PAIR, "mine")
+        await trader.hear(ORDERS, late)
+        assert order.is_pending_cancel_confirmation
+
     async def test_fills_that_rest_could_not_tell_are_asked_for_again(
         self, trader: Trader, lists: Lists, clock: Clock
     ) -> None:
@@ -152,6 +198,61 @@ class TestStream:
         await trader.hear(binary["channel"], binary["data"])
         await trader.hear(FILLS, payloads.fill("mine"))
         assert order.executed_amount_base == Decimal("0.2")
+
+
+# Every reason that the exchange's pages, its specs and this repository's sandbox name, and one that nobody does. Of an
+# order that was on the book (then it was cancelled whatever the reason), and of one that was not.
+ENDS = {
+    "USER_CANCELED": OrderState.CANCELED,
+    "CANCEL_ON_DISCONNECT": OrderState.CANCELED,
+    "LIQUIDATION": OrderState.CANCELED,
+    "SELF_TRADE": OrderState.CANCELED,
+    "MMP_TRIGGERED": OrderState.CANCELED,
+    "MMP_DISABLED": OrderState.CANCELED,
+    "EXPIRED": OrderState.CANCELED,
+    "": OrderState.CANCELED,
+    "NOT_ENOUGH_MARGIN": OrderState.FAILED,
+    "MMP_FROZEN": OrderState.FAILED,
+    "POST_ONLY_WOULD_CROSS": OrderState.FAILED,
+    "REDUCE_ONLY_WOULD_INCREASE": OrderState.FAILED,
+    "SYSTEM_STATUS_CANCEL_ONLY": OrderState.FAILED,
+    "MARKET_CLOSED": OrderState.FAILED,
+    "NOBODY_HAS_HEARD_OF_IT": OrderState.FAILED,
+}
+
+
+class TestEndsByTheExchange:
+    """Orders that somebody else closed: the exchange for a reason of its own, or the account's owner by hand."""
+
+    @pytest.mark.parametrize("source", ["stream", "list"])
+    @pytest.mark.parametrize("reason", ENDS)
+    async def test_an_order_that_never_rested(self, trader: Trader, lists: Lists, reason: str, source: str) -> None:
+        order = trader.track()
+        await self.end(trader, lists, source, closed(reason))
+        assert order.current_state is ENDS[reason]
+        assert (len(trader.cancelled()), len(trader.failed())) == ((1, 0) if order.is_cancelled else (0, 1))
+
+    @pytest.mark.parametrize("source", ["stream", "list"])
+    @pytest.mark.parametrize("reason", ENDS)
+    async def test_an_order_that_was_filled_in_part(
+        self, trader: Trader, lists: Lists, reason: str, source: str
+    ) -> None:
+        order = trader.track()
+        await trader.hear(ORDERS, payloads.order("mine", "OPEN"))
+        lists.show(fills=[payloads.fill("mine", size="0.2")])
+        await self.end(trader, lists, source, closed(reason, "0.3"))
+        assert order.is_cancelled
+        assert order.executed_amount_base == Decimal("0.2")
+        assert [len(events()) for events in (trader.created, trader.filled, trader.cancelled)] == [1, 1, 1]
+        assert trader.failed() == trader.completed() == []
+
+    async def end(self, trader: Trader, lists: Lists, source: str, payload: Payload) -> None:
+        if source == "stream":
+            await trader.hear(ORDERS, payload)
+        else:
+            lists.venue.on("GET", "/orders-history", payloads.page(payload))
+            await trader.exchange._update_order_status()
+        await eventually(lambda: not trader.exchange.in_flight_orders)
 
 
 class TestFinality:
@@ -247,10 +348,12 @@ class TestLists:
         assert gone.is_cancelled
         assert alive.current_state is OrderState.OPEN
         (request,) = lists.venue.asked("GET", "/orders-history")
-        assert int(request.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
+        assert request.query == {"client_id": "gone"}
 
-    async def test_the_history_is_read_to_its_end(self, trader: Trader, lists: Lists) -> None:
-        order = trader.track()
+    async def test_for_many_that_are_not_open_the_history_is_read_to_its_end(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        order, *_ = [trader.track(), *(trader.track(f"order-{n}", f"{n}") for n in range(CONSTANTS.FEW_ORDERS))]
         lists.venue.on(
             "GET",
             "/orders-history",
@@ -260,7 +363,9 @@ class TestLists:
         await trader.exchange._update_order_status()
         await settle()
         assert order.is_cancelled
-        assert lists.venue.asked("GET", "/orders-history")[1].query["cursor"] == "more"
+        first, second = lists.venue.asked("GET", "/orders-history")
+        assert int(first.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
+        assert second.query["cursor"] == "more"
 
     async def test_a_fill_that_stream_and_list_tell_counts_once(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()
@@ -306,7 +411,7 @@ class TestLists:
         assert lists.venue.requests == []
 
     async def test_only_a_real_not_found_counts_and_the_fourth_makes_an_order_lost(
-        self, trader: Trader, lists: Lists
+        self, trader: Trader, lists: Lists, clock: Clock
     ) -> None:
         order = trader.track()
         for answer in (refusal("SERVICE_UNAVAILABLE", 503), Answer(400), Answer(200, text="<html>")):
@@ -318,8 +423,11 @@ class TestLists:
         assert trader.exchange._order_tracker._order_not_found_records["mine"] == 0
         lists.show()
         for _ in range(3):
-            await trader.exchange._update_order_status()
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
+            for _ in range(3):  # at the same time count as one
+                await trader.exchange._update_order_status()
         assert order.is_open
+        clock.now += CONSTANTS.NOT_FOUND_SPACING
         await trader.exchange._update_order_status()
         assert order.is_failure
         assert "mine" in trader.exchange._order_tracker.lost_orders

@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hummingbot.connector.derivative.position import Position
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionSide, TradeType
 from hummingbot.core.data_type.funding_info import FundingInfo
 
 from tests.unit.connector import payloads, signatures
+from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import PAIR, Payload
 from tests.unit.connector.trader import Trader, eventually, settle
 from tests.unit.connector.venue import Request, Venue, refusal
@@ -294,12 +296,75 @@ class TestPositionOrders:
         assert again["take_profit"] != ids["take_profit"]
         assert book.of("TAKE_PROFIT_MARKET")["client_id"] == again["take_profit"]
 
+    async def test_with_limit_prices_they_are_limit_orders_and_are_changed_in_place(
+        self, trader: Trader, book: Book
+    ) -> None:
+        holds(trader, "0.5")
+        limits = {"take_profit_limit": Decimal(60900), "stop_loss_limit": Decimal(58900)}
+        ids = await trader.exchange.set_take_profit_stop_loss(PAIR, self.HIGH, self.LOW, **limits)
+        await settle()
+        for order in list(book.orders.values()):
+            await trader.hear("orders", order)
+        assert {(order["type"], order["price"], order["trigger_price"]) for order in book.orders.values()} == {
+            ("TAKE_PROFIT_LIMIT", "60900", "61000"),
+            ("STOP_LOSS_LIMIT", "58900", "59000"),
+        }
+        limits["stop_loss_limit"] = Decimal(58800)
+        assert await trader.exchange.set_take_profit_stop_loss(PAIR, self.HIGH, self.LOW, **limits) == ids
+        assert book.of("STOP_LOSS_LIMIT")["price"] == "58800"
+        assert len(trader.venue.asked("PUT", "/orders/*")) == 1
+        await self.moved(trader, "0.8")
+        await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
+
+    async def test_one_that_gets_a_limit_price_is_replaced(self, trader: Trader, book: Book) -> None:
+        ids = await self.protect(trader, book)
+        again = await trader.exchange.set_take_profit_stop_loss(
+            PAIR, self.HIGH, self.LOW, take_profit_limit=Decimal(60900)
+        )
+        assert again["stop_loss"] == ids["stop_loss"]
+        assert book.of("TAKE_PROFIT_LIMIT")["client_id"] == again["take_profit"]
+        assert [event.order_id for event in trader.cancelled()] == [ids["take_profit"]]
+
+    @pytest.mark.parametrize(
+        ("prices", "text"),
+        [
+            ({"stop_loss_limit": Decimal(58900)}, "stop_loss needs a trigger price"),
+            ({"take_profit_price": Decimal(61000), "take_profit_limit": Decimal("60900.05")}, "60900.05"),
+        ],
+    )
+    async def test_limit_prices_that_cannot_be_change_nothing(
+        self, trader: Trader, book: Book, prices: dict[str, Decimal], text: str
+    ) -> None:
+        await self.protect(trader, book)
+        with pytest.raises(ValueError, match=text):
+            await trader.exchange.set_take_profit_stop_loss(PAIR, **prices)
+        assert {order["status"] for order in book.orders.values()} == {"UNTRIGGERED"}
+
     @pytest.mark.parametrize("size", ["0.8", "0.3"])
     async def test_they_follow_the_size_of_the_position(self, trader: Trader, book: Book, size: str) -> None:
         await self.protect(trader, book)
         await self.moved(trader, size)
         await eventually(lambda: {order["size"] for order in book.orders.values()} == {size})
         await eventually(lambda: {o.amount for o in trader.exchange.in_flight_orders.values()} == {Decimal(size)})
+
+    async def test_a_change_of_size_that_fails_is_tried_until_it_succeeds(self, trader: Trader, book: Book) -> None:
+        await self.protect(trader, book)
+        trader.venue.on("PUT", "/orders/*", *6 * [refusal("VALIDATION_ERROR")], book.put)
+        await self.moved(trader, "0.8")
+        await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
+        assert len(book.orders) == 2
+        first = trader.venue.asked("PUT", "/orders/*")[0]
+        assert first.body["type"] == "STOP_LOSS_MARKET"  # the one that is missed more
+
+    async def test_a_change_of_size_without_an_answer_is_sent_again_soon_for_that_does_no_harm(
+        self, trader: Trader, book: Book, clock: Clock
+    ) -> None:
+        await self.protect(trader, book)
+        trader.venue.on("PUT", "/orders/*", *2 * [refusal("SERVICE_UNAVAILABLE", 503)], book.put)
+        began = clock.now
+        await self.moved(trader, "0.8")
+        await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
+        assert clock.now - began < CONSTANTS.OUTCOME_MARGIN
 
     async def test_what_the_exchange_has_made_smaller_itself_is_left_alone(self, trader: Trader, book: Book) -> None:
         await self.protect(trader, book)

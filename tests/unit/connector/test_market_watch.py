@@ -43,7 +43,7 @@ class TestFeeds:
         exchange._orderbook_ds._sleep = clock.sleep  # type: ignore[method-assign]
         listening = asyncio.create_task(exchange._orderbook_ds.listen_for_subscriptions())
         try:
-            socket = await venue.socket(1, subscriptions=3)
+            socket = await venue.socket(1, subscriptions=4)
         finally:
             listening.cancel()
         assert socket.channels[0] == f"order_book.{MARKET}.{channel}"
@@ -53,8 +53,8 @@ class TestFeeds:
             paradex_perpetual_api_order_book_data_source as module,
         )
 
-        feed = module._BookFeed(PAIR, MARKET, utils.Settings(book_interval="100ms", book_price_tick="10"))
-        assert [feed.give_up_on_deltas(now) for now in range(5)] == [False] * 4 + [True]
+        feed = module._BookFeed(PAIR, MARKET, utils.Settings(book_interval="100ms", book_price_tick="10"), print)
+        assert [feed.give_up_on_deltas() for _ in range(5)] == [False] * 4 + [True]
         assert feed.channel == f"order_book.{MARKET}.snapshot@15@100ms@10"
 
     async def test_rest_is_asked_for_the_same_levels(self, make_exchange: Make, venue: Venue) -> None:
@@ -76,7 +76,7 @@ class TestLiveness:
         source._sleep = clock.sleep  # type: ignore[method-assign]
         exchange.order_book_tracker._order_books_initialized.set()
         listening = asyncio.create_task(source.listen_for_subscriptions())
-        yield await venue.socket(1, subscriptions=3)
+        yield await venue.socket(1, subscriptions=4)
         listening.cancel()
 
     @staticmethod
@@ -94,7 +94,7 @@ class TestLiveness:
         await eventually(lambda: not self.initialized(exchange))
         assert not exchange.is_book_live(PAIR)
         venue.socket_status = None
-        again = await venue.socket(2, subscriptions=3)
+        again = await venue.socket(2, subscriptions=4)
         assert not exchange.is_book_live(PAIR)
         await again.send(frames.book(3, [("100", "1")], snapshot=True))
         await eventually(lambda: exchange.is_book_live(PAIR))
@@ -113,8 +113,8 @@ class TestLiveness:
     ) -> None:
         monkeypatch.setattr(CONSTANTS, "WS_SILENCE", 0.05)
         await socket.close()
-        await venue.socket(2, subscriptions=3)  # its watchdog has the patience of this test
-        assert (await venue.socket(3, subscriptions=3)).channels[0].startswith("order_book")
+        await venue.socket(2, subscriptions=4)  # its watchdog has the patience of this test
+        assert (await venue.socket(3, subscriptions=4)).channels[0].startswith("order_book")
 
 
 class TestWatching:

@@ -27,7 +27,7 @@ SNAPSHOTS = "order_book.{}.snapshot@15@50ms"
 
 
 def channels(market: str = MARKET, book: str = DELTAS) -> list[str]:
-    return [book.format(market), f"trades.{market}", f"markets_summary.{market}"]
+    return [book.format(market), f"trades.{market}", f"markets_summary.{market}", f"markets.{market}"]
 
 
 Levels = list[tuple[float, float]]
@@ -85,7 +85,7 @@ async def feed(venue: Venue, exchange: ParadexPerpetualDerivative, clock: Clock)
 async def live(venue: Venue, feed: Feed) -> Feed:
     """A feed that is subscribed to and has had its snapshot, number 10."""
     feed.start()
-    await venue.socket(1, subscriptions=3)
+    await venue.socket(1, subscriptions=4)
     await feed.send(frames.book(10, [("100", "1"), ("99", "2")], [("101", "3")], snapshot=True))
     return feed
 
@@ -93,7 +93,7 @@ async def live(venue: Venue, feed: Feed) -> Feed:
 class TestBook:
     async def test_it_subscribes_to_book_trades_and_summary(self, venue: Venue, feed: Feed) -> None:
         feed.start()
-        assert (await venue.socket(1, subscriptions=3)).channels == channels()
+        assert (await venue.socket(1, subscriptions=4)).channels == channels()
         assert venue.asked("POST", "/auth/*") == []
 
     async def test_a_snapshot_and_the_deltas_after_it_make_the_book(self, live: Feed) -> None:
@@ -109,7 +109,7 @@ class TestBook:
 
     async def test_deltas_before_the_snapshot_do_not_count(self, venue: Venue, feed: Feed) -> None:
         feed.start()
-        await venue.socket(1, subscriptions=3)
+        await venue.socket(1, subscriptions=4)
         await feed.send(frames.book(9, [("50", "1")]), frames.book(10, [("100", "1")], snapshot=True))
         assert levels(feed.book()) == ([(100, 1)], [])
 
@@ -123,7 +123,7 @@ class TestBook:
             frames.book(8, [("1", "1")], snapshot=True),
         )
         assert levels(live.book())[0] == [(100, 6), (99, 2)]
-        assert len(live.venue.sockets[0].calls) == 3
+        assert len(live.venue.sockets[0].calls) == 4
 
     async def test_a_newer_snapshot_replaces_the_book(self, live: Feed) -> None:
         await live.send(frames.book(20, [("90", "1")], snapshot=True), frames.book(21, [("91", "1")]))
@@ -138,7 +138,7 @@ class TestBook:
     ) -> None:
         feed.source._trading_pairs = [PAIR, ETH_PAIR]
         feed.start()
-        assert (await venue.socket(1, subscriptions=6)).channels == channels() + channels(ETH_MARKET)
+        assert sorted((await venue.socket(1, subscriptions=8)).channels) == sorted(channels() + channels(ETH_MARKET))
         await feed.send(
             frames.book(10, [("100", "1")], snapshot=True),
             frames.book(700, [("3000", "2")], snapshot=True, market=ETH_MARKET),
@@ -172,8 +172,8 @@ class TestGaps:
 
     async def test_a_gap_is_answered_by_a_new_subscription(self, live: Feed, log: pytest.LogCaptureFixture) -> None:
         await live.send(frames.book(12, [("100", "9")]))
-        socket = await self.reseeded(live, 5)
-        assert socket.calls[3:] == [
+        socket = await self.reseeded(live, 6)
+        assert socket.calls[4:] == [
             ("unsubscribe", {"channel": DELTAS.format(MARKET)}),
             ("subscribe", {"channel": DELTAS.format(MARKET)}),
         ]
@@ -182,17 +182,17 @@ class TestGaps:
     async def test_until_the_new_snapshot_the_book_keeps_what_was_right(self, live: Feed) -> None:
         before = levels(live.book())
         await live.send(frames.book(12, [("100", "9")]), frames.book(13, [("99", "9")]), frames.book(14))
-        await self.reseeded(live, 5)
+        await self.reseeded(live, 6)
         assert levels(live.book()) == before
         await live.send(frames.book(15, [("100", "4")], snapshot=True), frames.book(16, [("98", "1")]))
         assert levels(live.book()) == ([(100, 4), (98, 1)], [])
-        assert len(live.venue.sockets[0].calls) == 5  # one gap, one new subscription
+        assert len(live.venue.sockets[0].calls) == 6  # one gap, one new subscription
 
     async def test_the_next_gap_is_answered_again(self, live: Feed) -> None:
         await live.send(frames.book(12))
-        await self.reseeded(live, 5)
+        await self.reseeded(live, 6)
         await live.send(frames.book(20, snapshot=True), frames.book(22))
-        await self.reseeded(live, 7)
+        await self.reseeded(live, 8)
 
     async def test_the_feed_of_whole_books_takes_over_after_repeated_gaps(
         self, live: Feed, log: pytest.LogCaptureFixture
@@ -200,10 +200,9 @@ class TestGaps:
         seq = 10
         for number in range(1, CONSTANTS.MAX_BOOK_GAPS + 1):
             await live.send(frames.book(seq + 2))
-            socket = await self.reseeded(live, 3 + 2 * number)
+            socket = await self.reseeded(live, 4 + 2 * number)
             seq += 10
             await live.send(frames.book(seq, [(str(seq), "1")], snapshot=True))
-        assert socket.channels[-1] == SNAPSHOTS.format(MARKET)
         assert sorted(socket.channels) == sorted(channels(book=SNAPSHOTS))
         assert "using the feed of whole books" in log.text
         await live.send(  # whose numbers skip
@@ -211,15 +210,15 @@ class TestGaps:
         )
         assert levels(live.book())[0] == [(80, 1)]
         await socket.close()
-        assert (await live.venue.socket(2, subscriptions=3)).channels == channels(book=SNAPSHOTS)
+        assert (await live.venue.socket(2, subscriptions=4)).channels == channels(book=SNAPSHOTS)
 
     async def test_gaps_far_apart_do_not_count_together(self, live: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
         now = 0.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: now)
+        monkeypatch.setattr(module, "_now", lambda: now)
         seq = 10
         for number in range(1, CONSTANTS.MAX_BOOK_GAPS + 2):
             await live.send(frames.book(seq + 2))
-            socket = await self.reseeded(live, 3 + 2 * number)
+            socket = await self.reseeded(live, 4 + 2 * number)
             seq += 10
             await live.send(frames.book(seq, snapshot=True))
             now += CONSTANTS.BOOK_GAP_WINDOW / 2
@@ -230,7 +229,7 @@ class TestGaps:
     ) -> None:
         live.venue.rpc["unsubscribe"] = lambda *_: {"error": {"code": 100, "message": "not subscribed"}}
         await live.send(frames.book(12))
-        assert (await live.venue.socket(2, subscriptions=3)).channels == channels()
+        assert (await live.venue.socket(2, subscriptions=4)).channels == channels()
         assert "no new snapshot" in log.text
         await live.send(frames.book(3, [("70", "1")], snapshot=True), socket=2)
         assert levels(live.book())[0] == [(70, 1)]
@@ -240,7 +239,7 @@ class TestReconnecting:
     async def test_after_a_break_the_book_waits_for_its_snapshot(self, live: Feed) -> None:
         before = levels(live.book())
         await live.venue.sockets[0].close()
-        await live.venue.socket(2, subscriptions=3)
+        await live.venue.socket(2, subscriptions=4)
         await live.send(frames.book(11, [("100", "9")]), socket=2)
         assert levels(live.book()) == before
         # Numbers may start again, lower than before.
@@ -254,14 +253,14 @@ class TestReconnecting:
         for number, pause in enumerate(clock.pauses[:4]):
             assert CONSTANTS.WS_BACKOFF_INITIAL * 2**number / 2 <= pause <= CONSTANTS.WS_BACKOFF_INITIAL * 2**number
         venue.socket_status = None
-        assert (await venue.socket(1, subscriptions=3)).channels == channels()
+        assert (await venue.socket(1, subscriptions=4)).channels == channels()
 
     async def test_a_pair_that_does_not_exist_does_not_keep_the_others_from_their_data(
         self, venue: Venue, feed: Feed, log: pytest.LogCaptureFixture
     ) -> None:
         feed.source._trading_pairs = ["NOPE-USDC", PAIR]
         feed.start()
-        assert (await venue.socket(1, subscriptions=3)).channels == channels()
+        assert (await venue.socket(1, subscriptions=4)).channels == channels()
         assert "Could not subscribe to NOPE-USDC: There is no perpetual NOPE-USDC" in log.text
 
     async def test_a_refused_channel_does_not_keep_the_other_pairs_from_their_data(
@@ -272,7 +271,7 @@ class TestReconnecting:
             {"error": {"code": 100, "message": "halted"}} if MARKET in call["params"]["channel"] else {"result": {}}
         )
         feed.start()
-        assert (await venue.socket(1, subscriptions=3)).channels == channels(ETH_MARKET)
+        assert (await venue.socket(1, subscriptions=4)).channels == channels(ETH_MARKET)
         await venue.until(lambda: f"Could not subscribe to {PAIR}" in log.text)
 
     async def test_a_channel_that_was_refused_is_asked_for_again_until_the_pair_has_its_data(
@@ -286,7 +285,7 @@ class TestReconnecting:
             else {"result": {}}
         )
         feed.start()
-        socket = await venue.socket(1, subscriptions=6)
+        socket = await venue.socket(1, subscriptions=8)
         assert sorted(socket.channels) == sorted(channels() + channels(ETH_MARKET))
         assert len(venue.sockets) == 1
 
@@ -309,7 +308,7 @@ class TestReconnecting:
         monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05)
         venue.rpc["subscribe"] = lambda *_: None if len(venue.sockets) == 1 else {"result": {}}
         feed.start()
-        assert (await venue.socket(2, subscriptions=3)).channels == channels()
+        assert (await venue.socket(2, subscriptions=4)).channels == channels()
 
     async def test_stopping_it_closes_the_socket(self, venue: Venue, live: Feed) -> None:
         live.tasks[0].cancel()
@@ -343,12 +342,14 @@ class TestPairs:
     async def test_a_pair_added_is_there_after_a_reconnect(self, live: Feed) -> None:
         await live.source.subscribe_to_trading_pair(ETH_PAIR)
         await live.venue.sockets[0].close()
-        assert (await live.venue.socket(2, subscriptions=6)).channels == channels() + channels(ETH_MARKET)
+        assert sorted((await live.venue.socket(2, subscriptions=8)).channels) == sorted(
+            channels() + channels(ETH_MARKET)
+        )
 
     async def test_without_a_connection_the_next_one_has_it(self, venue: Venue, feed: Feed) -> None:
         assert await feed.source.subscribe_to_trading_pair(ETH_PAIR)
         feed.start()
-        assert (await venue.socket(1, subscriptions=6)).channels == channels() + channels(ETH_MARKET)
+        assert sorted((await venue.socket(1, subscriptions=8)).channels) == sorted(channels() + channels(ETH_MARKET))
 
     async def test_a_pair_that_was_had_only_in_part_can_be_added_again(self, live: Feed) -> None:
         live.venue.rpc["subscribe"] = lambda _, call: (
@@ -383,7 +384,7 @@ class TestRest:
         assert levels(book) == ([(60000, 0.5), (59999.5, 1)], [(60001, 0.7), (60002, 2)])
         assert venue.asked("GET", "/orderbook/*")[0].path == f"/orderbook/{MARKET}"
         feed.start()
-        await venue.socket(1, subscriptions=3)
+        await venue.socket(1, subscriptions=4)
         await feed.send(frames.book(10, [("100", "1")], snapshot=True), frames.book(11, [("101", "1")]))
         assert levels(book)[0] == [(101, 1), (100, 1)]
 
@@ -396,7 +397,7 @@ class TestRest:
 
     async def test_a_stream_that_is_faster_than_rest_wins(self, venue: Venue, feed: Feed) -> None:
         feed.start()
-        await venue.socket(1, subscriptions=3)
+        await venue.socket(1, subscriptions=4)
 
         def stream_first(_: Request) -> dict[str, Any]:
             feed.source._on_message(frames.book(10, [("100", "1")], snapshot=True))

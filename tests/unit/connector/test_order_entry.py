@@ -15,7 +15,7 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_st
     batch_outcomes,
     cancel_outcomes,
 )
-from hummingbot.core.data_type.common import OrderType, PositionAction
+from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
 from hummingbot.core.data_type.limit_order import LimitOrder
 from hummingbot.core.data_type.market_order import MarketOrder
 from hummingbot.core.network_iterator import NetworkStatus
@@ -250,6 +250,21 @@ class TestBatches:
             assert after["signature_timestamp"] - before["signature_timestamp"] == pytest.approx(9000, abs=100)
             assert signatures.is_order_signed(after)
 
+    async def test_and_for_those_of_a_batch_that_alone_had_a_wrong_time(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        def first_taken(request: Request) -> Payload:
+            late = [payloads.error("INVALID_TIMESTAMP") for _ in request.body[1:]]
+            return {"orders": [taken(request.body[0])], "errors": late}
+
+        trader = make_trader()
+        venue.on("GET", "/system/time", {"server_time": str(payloads.NOW_MS + 9000)})
+        venue.on("POST", "/orders/batch", first_taken, batch_taken)
+        ids = submit_many(trader, 3)
+        await eventually(lambda: len(trader.created()) == 3)
+        assert batches(venue) == [ids, ids[1:]]
+        assert trader.failed() == []
+
     async def test_batch_order_create_is_the_same_path_and_tells_the_client_ids(
         self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -266,6 +281,26 @@ class TestBatches:
         assert (second["side"], second["type"], second["size"]) == ("SELL", "MARKET", "0.25")
         assert second["flags"] == ["REDUCE_ONLY"]
         assert "flags" not in first
+
+    async def test_each_order_of_batch_order_create_can_have_options_of_its_own(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        order = LimitOrder("", PAIR, True, "BTC", "USDC", Decimal(50000), Decimal("0.5"), position=PositionAction.OPEN)
+        trader.exchange.batch_order_create(
+            [order, order, order],
+            [{}, {"self_trade_mode": "EXPIRE_BOTH", "recv_window": 4000}, {"order_type": OrderType.LIMIT_MAKER}],
+        )
+        await eventually(lambda: len(trader.created()) == 3)
+        (request,) = venue.asked("POST", "/orders/batch")
+        assert [(body.get("stp"), body["recv_window"], body["instruction"]) for body in request.body] == [
+            (None, 10_000, "GTC"),
+            ("EXPIRE_BOTH", 4000, "GTC"),
+            (None, 10_000, "POST_ONLY"),
+        ]
+        with pytest.raises(ValueError, match="2 options for 1 orders"):
+            trader.exchange.batch_order_create([order], [{}, {}])
+        assert len(venue.asked("POST", "/orders/batch")) == 1
 
 
 class TestRateLimits:
@@ -363,13 +398,16 @@ class TestCancels:
         statuses = {"live": "QUEUED_FOR_CANCELLATION", "closed": "ALREADY_CLOSED", "unknown": "NOT_FOUND"}
         results = [{"id": f"id-{name}", "status": status} for name, status in statuses.items()]
         venue.on("DELETE", "/orders/batch", {"results": results})
+        venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+        venue.on("GET", "/orders/*", refusal("ORDER_ID_NOT_FOUND"))
         told = await trader.exchange.cancel_all(5)
         assert {result.order_id: result.success for result in told} == {
             "live": True,
             "closed": False,
             "unknown": False,
-            "silent": False,
+            "silent": True,  # its cancel was repeated, and taken then
         }
+        assert "/orders/by_client_id/silent" in [request.path for request in venue.asked("DELETE", BY_CLIENT_ID)]
 
     async def test_batch_order_cancel_is_the_same_path(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader()
@@ -382,6 +420,7 @@ class TestCancels:
         self, make_trader: MakeTrader, venue: Venue
     ) -> None:
         trader = make_trader()
+        trader.exchange._sleep = asyncio.sleep  # nothing is repeated yet
         order = trader.track()
         trader.exchange.cancel(PAIR, "mine")
         trader.exchange.cancel(PAIR, "mine")
@@ -423,7 +462,7 @@ class TestCancels:
         closed = payloads.order("mine", "CLOSED", cancel_reason="USER_CANCELED")
         venue.on("GET", "/orders-history", payloads.page(closed))
         (result,) = await trader.exchange.cancel_all(5)
-        assert not result.success  # nobody has said so
+        assert result.success
         await eventually(lambda: trader.cancelled())
 
     @pytest.mark.parametrize("trading_pair", [None, PAIR])
@@ -444,6 +483,17 @@ class TestCancels:
         order = trader.track()
         assert await trader.exchange.cancel_all_orders(ETH_PAIR) == []
         assert not order.is_pending_cancel_confirmation
+
+    async def test_an_order_that_was_placed_just_before_does_not_escape(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        ids = submit_many(trader, 3)
+        assert sorted(await trader.exchange.cancel_all_orders()) == sorted(ids)
+        await eventually(lambda: len(trader.cancelled()) == 3)
+        assert venue.asked("POST", "/orders/batch") == venue.asked("POST", "/orders") == []
+        assert venue.asked("DELETE", BY_CLIENT_ID) == []
+        assert len(venue.asked("DELETE", "/orders")) == 1
 
     async def test_an_order_that_is_on_its_way_does_not_escape(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader()
@@ -484,6 +534,36 @@ class TestSocket:
         await eventually(lambda: trader.created())
         (params,) = calls(await venue.socket(), "order.create")
         assert params["price"] == "0"
+
+    @pytest.mark.parametrize("settings", [{}, {"cancel_on_disconnect": True}])
+    async def test_take_profits_and_stop_losses_which_the_socket_does_not_know_go_over_rest(
+        self, on_socket: Callable[..., Any], venue: Venue, settings: dict[str, Any]
+    ) -> None:
+        trader = await on_socket(**settings)
+        ids = submit_many(trader, 2)
+        protection = trader.exchange.place_trigger_order(
+            PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000), trigger_type="stop_loss"
+        )
+        stop = trader.exchange.place_trigger_order(PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000))
+        await eventually(lambda: len(trader.created()) == 4)
+        (request,) = venue.asked("POST", "/orders")
+        assert (request.body["client_id"], request.body["type"]) == (protection, "STOP_LOSS_MARKET")
+        (params,) = calls(await venue.socket(), "order.create_batch")
+        assert [body["client_id"] for body in params["orders"]] == [*ids, stop]
+
+    @pytest.mark.parametrize(("kind", "is_known"), [("STOP_MARKET", True), ("STOP_LOSS_MARKET", False)])
+    async def test_so_do_their_modifications_and_others_have_a_price(
+        self, on_socket: Callable[..., Any], venue: Venue, kind: str, is_known: bool
+    ) -> None:
+        trader = await on_socket()
+        change = {"id": "17", "market": MARKET, "side": "SELL", "type": kind, "size": "0.4", "trigger_price": "59000"}
+        venue.rpc["order.modify"] = lambda *_: {"result": {"order": payloads.order("mine", id="17")}}
+        venue.on("PUT", "/orders/17", payloads.order("mine", id="17"))
+        await trader.exchange._order_entry.modify(change)
+        assert len(venue.asked("PUT", "/orders/17")) == (0 if is_known else 1)
+        assert [params["price"] for params in calls(await venue.socket(), "order.modify")] == (
+            ["0"] if is_known else []
+        )
 
     async def test_batches_go_over_the_socket_each_order_with_its_outcome(
         self, on_socket: Callable[..., Any], venue: Venue
@@ -630,6 +710,13 @@ class TestCancelOnDisconnect:
         trader.exchange.cancel(PAIR, "mine")
         await eventually(lambda: order.is_pending_cancel_confirmation)
 
+    async def test_what_only_reduces_needs_no_cover(self, make_trader: MakeTrader, venue: Venue) -> None:
+        trader = make_trader(cancel_on_disconnect=True)
+        opening, closing = trader.submit(), trader.submit(action=PositionAction.CLOSE)
+        await eventually(lambda: trader.created() and trader.failed())
+        assert [event.order_id for event in trader.failed()] == [opening]
+        assert [request.body["client_id"] for request in venue.asked("POST", "/orders")] == [closing]
+
     async def test_a_refusal_is_said_once_and_no_order_is_placed(
         self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture
     ) -> None:
@@ -756,6 +843,27 @@ class TestCircuitBreaker:
         with pytest.raises(web_utils.NotSentError):
             await failing.exchange._order_entry.modify(change)
         await failing.exchange._order_entry.modify(change, reduces=True)
+
+    async def test_an_order_that_only_reduces_passes(self, failing: Trader, venue: Venue) -> None:
+        for _ in range(3):
+            failing.exchange.circuit_breaker.record_failure("HTTP 503")
+        venue.on("POST", "/orders", lambda request: taken(request.body))
+        failing.submit(action=PositionAction.CLOSE)
+        await eventually(lambda: failing.created())
+        failing.submit()
+        await eventually(lambda: failing.failed())
+        (request,) = venue.asked("POST", "/orders")
+        assert request.body["flags"] == ["REDUCE_ONLY"]
+
+    async def test_a_clock_that_is_set_back_keeps_no_order_waiting(
+        self, make_trader: MakeTrader, venue: Venue, clock: Clock
+    ) -> None:
+        trader = make_trader(breaker_failures=1)
+        trader.exchange._order_entry._sleep = lambda _: asyncio.Event().wait()
+        trader.exchange.circuit_breaker.record_failure("HTTP 503")
+        trader.exchange._time_synchronizer.clear_time_offset_ms_samples()
+        trader.exchange._time_synchronizer.add_time_offset_ms_sample(-86_400_000)
+        assert trader.exchange.circuit_breaker.time_to_probe <= CONSTANTS.BREAKER_MAXIMUM_PAUSE
 
     async def test_orders_that_wait_when_it_opens_are_not_sent(self, failing: Trader, venue: Venue) -> None:
         release = asyncio.Event()

@@ -103,6 +103,22 @@ async def test_an_order_fails_with_a_sentence(make_exchange: Make, venue: Venue)
     assert venue.asked("POST", "/orders") == []
 
 
+@pytest.mark.parametrize("way", ["rest", "websocket"])
+async def test_no_order_method_asks_the_exchange(make_exchange: Make, venue: Venue, way: str) -> None:
+    exchange = make_exchange(paradex_perpetual_api_secret=TOKEN, paradex_perpetual_order_entry=way)
+    entry = exchange._order_entry
+    attempts = (
+        entry.submit({"client_id": "mine", "instruction": "GTC"}),
+        entry.modify({"id": "1"}, reduces=True),
+        entry.cancel("mine", MARKET),
+        entry.cancel_all(),
+    )
+    for attempt in attempts:
+        with pytest.raises(web_utils.NotSentError, match="read-only token"):
+            await attempt
+    assert venue.requests == []
+
+
 async def test_a_token_that_the_exchange_refuses_is_said_without_it(
     watcher: ParadexPerpetualDerivative, venue: Venue, log: pytest.LogCaptureFixture
 ) -> None:

@@ -266,8 +266,8 @@ class TestPositionOrders:
 
     def test_they_lie_around_the_mark_price(self) -> None:
         low, high = Decimal("59000"), Decimal("61000")
-        utils.check_position_orders({"take_profit": high, "stop_loss": low}, self.LONG)
-        utils.check_position_orders({"take_profit": low, "stop_loss": high}, self.SHORT)
+        utils.check_position_orders({"take_profit": (high, None), "stop_loss": (low, low)}, self.LONG)
+        utils.check_position_orders({"take_profit": (low, None), "stop_loss": (high, high)}, self.SHORT)
         for view, kind, price in [
             (self.LONG, "take_profit", low),
             (self.LONG, "stop_loss", high),
@@ -275,12 +275,12 @@ class TestPositionOrders:
             (self.SHORT, "stop_loss", low),
         ]:
             with pytest.raises(ValueError, match=f"{price} is on the wrong side: a {kind}"):
-                utils.check_position_orders({kind: price}, view)
+                utils.check_position_orders({kind: (price, None)}, view)
 
     def test_without_a_position_there_is_nothing_to_close_but_orders_can_be_removed(self) -> None:
-        utils.check_position_orders({}, VIEW)
+        utils.check_position_orders({"stop_loss": (None, None)}, VIEW)
         with pytest.raises(ValueError, match="no position"):
-            utils.check_position_orders({"stop_loss": Decimal("59000")}, VIEW)
+            utils.check_position_orders({"stop_loss": (Decimal("59000"), None)}, VIEW)
 
 
 def tracked(order_type: OrderType = LIMIT, price: str = "59000", side: TradeType = BUY) -> InFlightOrder:

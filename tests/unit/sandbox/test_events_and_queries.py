@@ -165,13 +165,51 @@ def test_a_closed_order_is_found_only_in_the_history(venue: Venue) -> None:
         venue.exchange.order_by_client_id(ALICE, "")
 
 
-def test_old_closed_orders_are_forgotten_and_open_ones_never(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def short_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """5 closed orders, and 12 of the last five minutes."""
     monkeypatch.setattr("paradex_sandbox.exchange.accounts.HISTORY_LENGTH", 5)
+    monkeypatch.setattr("paradex_sandbox.exchange.accounts.MAX_CLOSED_ORDERS", 12)
+
+
+@pytest.mark.usefixtures("short_history")
+def test_old_closed_orders_are_forgotten_and_open_ones_never(venue: Venue) -> None:
     first = venue.buy(ALICE, "1", "99")
+    closed = []
     for _ in range(20):
-        venue.buy(ALICE, "1", None)
-    assert len(venue.exchange.orders_history(ALICE, limit=100).items) == 5
+        venue.wait(60 * SECOND)
+        closed.append(venue.buy(ALICE, "1", None).id)
+    history = [order.id for order in venue.exchange.orders_history(ALICE, limit=100).items]
+    assert history == [*closed[:-6:-1], first.id]
     assert [order.id for order in venue.exchange.open_orders(ALICE)] == [first.id]
+
+
+@pytest.mark.usefixtures("short_history")
+def test_orders_closed_in_the_last_five_minutes_are_kept_within_reason(venue: Venue) -> None:
+    closed = [venue.buy(ALICE, "1", None).id for _ in range(10)]
+    venue.wait(299 * SECOND)
+
+    def history() -> list[str]:
+        return [order.id for order in venue.exchange.orders_history(ALICE, limit=100).items][::-1]
+
+    closed.append(venue.buy(ALICE, "1", None).id)
+    assert history() == closed
+    closed += [venue.buy(ALICE, "1", None).id for _ in range(20)]
+    assert history() == closed[-12:]
+    venue.wait(300 * SECOND)
+    closed.append(venue.buy(ALICE, "1", None).id)
+    assert history() == closed[-5:]
+
+
+@pytest.mark.usefixtures("short_history")
+def test_an_order_that_was_open_for_long_is_in_the_history_once_it_is_closed(venue: Venue) -> None:
+    resting = venue.buy(ALICE, "1", "99")
+    for _ in range(20):
+        venue.wait(60 * SECOND)
+        venue.buy(ALICE, "1", None)
+    venue.exchange.cancel(ALICE, order_id=resting.id)
+    venue.process()
+    assert venue.find(ALICE, resting.id).cancel_reason == "USER_CANCELED"
 
 
 def test_the_summary_adds_up_the_day(venue: Venue) -> None:

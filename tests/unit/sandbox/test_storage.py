@@ -262,6 +262,32 @@ def test_the_file_keeps_the_newest_of_each_owner_and_every_live_order(
     assert again.funding_payments(BOB).items == exchange.funding_payments(BOB, limit=5).items
 
 
+def test_a_restart_loses_no_open_order_and_none_that_was_closed_just_now(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("storage", "exchange.accounts"):
+        monkeypatch.setattr(f"paradex_sandbox.{module}.HISTORY_LENGTH", 3)
+        monkeypatch.setattr(f"paradex_sandbox.{module}.MAX_CLOSED_ORDERS", 8)
+    exchange = fresh()
+    venue = Venue(exchange)
+    storage.write(exchange, venue.events)
+    resting = venue.submit(ALICE, Side.BUY, "1", "90")
+    for _ in range(10):
+        storage.write(exchange, venue.wait(100 * SECOND))
+        venue.submit(ALICE, Side.BUY, "1", None)
+        storage.write(exchange, venue.process())
+    for _ in range(4):
+        venue.submit(ALICE, Side.BUY, "1", None)
+    storage.write(exchange, venue.process())
+    known = exchange.orders_history(ALICE, limit=100).items
+    assert [order.id for order in known[:-1] if order.is_live] == []
+    assert (len(known), known[-1].id) == (8, resting)
+
+    again = restored(storage)
+    assert again.orders_history(ALICE, limit=100).items == known
+    assert [order.id for order in again.open_orders(ALICE)] == [resting]
+
+
 def test_callers_keep_values_of_their_own(path: Path) -> None:
     storage = Storage(path)
     assert storage.get_meta("key") is None

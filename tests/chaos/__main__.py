@@ -1,0 +1,98 @@
+"""`python -m tests.chaos`: many runs side by side, or one seed once more. `make chaos` calls it.
+
+Ends with 1 if there was a difference; the failing seeds are printed with the command that replays them.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.chaos.run import Report, run_seed
+
+RUNS = 200
+JOBS = 4
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    seeds = [arguments.seed] if arguments.seed is not None else range(arguments.first, arguments.first + arguments.runs)
+    reports = asyncio.run(_play(list(seeds), arguments.jobs, arguments.keep))
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps([asdict(report) for report in reports], indent=1))
+    print(summary(reports))
+    return 1 if any(report.differences for report in reports) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, help="play this seed alone")
+    parser.add_argument("--runs", type=int, default=RUNS, help="how many seeds (default: %(default)s)")
+    parser.add_argument("--first", type=int, default=0, help="the first of them (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=JOBS, help="runs at the same time (default: %(default)s)")
+    parser.add_argument("--keep", type=Path, help="a folder in which the logs of the runs are left")
+    parser.add_argument("--json", type=Path, help="a file for the reports")
+    return parser
+
+
+async def _play(seeds: list[int], jobs: int, keep: Path | None) -> list[Report]:
+    places = asyncio.Semaphore(jobs)
+    done: list[Report] = []
+
+    async def play(seed: int) -> None:
+        async with places:
+            report = await run_seed(seed, keep)
+        done.append(report)
+        outcome = "equal" if not report.differences else f"{len(report.differences)} DIFFERENCES"
+        healed = ", ".join(f"{seconds:.1f}" for seconds in report.healed)
+        print(
+            f"{len(done)}/{len(seeds)}  seed {report.seed}: {outcome}; equal after {healed} s; {report.orders} orders, "
+            f"{report.fills} fills; {report.seconds:.0f} s ({report.description})",
+            flush=True,
+        )
+        if report.differences:
+            for text in report.differences:
+                print(f"    {text}", flush=True)
+            print(f"    again: make chaos ARGS='--seed {report.seed}'", flush=True)
+
+    await asyncio.gather(*map(play, seeds))
+    return sorted(done, key=lambda report: report.seed)
+
+
+def summary(reports: list[Report]) -> str:
+    """All runs in some lines."""
+    faults = sum((report.faults for report in reports), Counter())
+    pairs = sum((report.pairs for report in reports), Counter())
+    accidents = sum((report.accidents for report in reports), Counter())
+    healed = sorted(seconds for report in reports for seconds in report.healed)
+    bad = [report for report in reports if report.differences]
+    lines = [
+        "",
+        f"runs                {len(reports)}",
+        f"faults injected     {faults.total()} of {len(faults)} kinds",
+        f"pairs injected      {pairs.total()} of {len(pairs)} kinds",
+        f"bots killed         {accidents['kill_bot']}",
+        f"sandboxes restarted {accidents['restart_sandbox']}",
+        f"orders              {sum(report.orders for report in reports)}",
+        f"fills               {sum(report.fills for report in reports)}",
+        f"funding payments    {sum(report.payments for report in reports)}",
+        f"checkpoints         {len(healed)}",
+        f"seconds until equal {_at(healed, 0.5)} (half), {_at(healed, 0.9)} (nine of ten), {_at(healed, 1)} (all)",
+        f"longest stall       {max((report.longest_stall for report in reports), default=0):.3f} s",
+        f"runs with a difference {len(bad)}",
+        "",
+        *(f"  {kind:<20}{count:>6}" for kind, count in sorted(faults.items())),
+    ]
+    lines += [f"again: make chaos ARGS='--seed {report.seed}'" for report in bad]
+    return "\n".join(lines)
+
+
+def _at(ordered: list[float], share: float) -> str:
+    return f"{ordered[max(0, int(len(ordered) * share + 0.5) - 1)]:.1f}" if ordered else "-"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
