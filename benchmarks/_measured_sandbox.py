@@ -87,7 +87,8 @@ def week(market: Market, mark: Decimal, now: int) -> MarketHistory:
         return range(this_minute - count * MINUTE, this_minute, MINUTE)
 
     def near(price: Decimal, step: Decimal) -> Decimal:
-        return (price * Decimal(draw.uniform(0.99, 1.01)) / step).to_integral_value() * step
+        steps = int(price / step)
+        return draw.randint(steps - steps // 100, steps + steps // 100) * step
 
     def bar(start: int, step: Decimal, volume: Decimal) -> Bar:
         return Bar(start, near(mark, step), near(mark, step), near(mark, step), near(mark, step), volume)

@@ -28,7 +28,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, ROUND_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,12 @@ _LAST = "last"
 _MEBIBYTE = 1024 * 1024
 #: MiB an hour that count as flat.
 MEMORY_AIM = 1.0
+#: Percent an hour that do, of the number of Python's memory blocks.
+BLOCKS_AIM = 1.0
 #: How often memory is looked at, in minutes of the sandbox's time, and the rounds of trading before each look.
 SAMPLE_MINUTES = 10
 ROUNDS = 20
-#: Orders of the smallest size that make the position which the account then has all the time.
+#: The position that the account has all the time, in orders of the smallest size.
 BASE_POSITION = 100
 
 Json = dict[str, Any]
@@ -454,9 +456,8 @@ async def measure_memory(exchange: Exchange, warm_up_hours: int, rounds: int, mi
     # A position whose funding never rounds to nothing: each of its changes is a payment.
     await trader.login()
     now = await exchange.now_ms()
-    for _ in range(BASE_POSITION // BATCH):
-        for market in exchange.markets:
-            await send_batch(exchange, trader, [trader.market_order(market, "BUY", now) for _ in range(BATCH)])
+    base = [replace(market, size=market.size * BASE_POSITION) for market in exchange.markets]
+    await send_batch(exchange, trader, [trader.market_order(market, "BUY", now) for market in base])
     for start in range(0, rounds, ROUNDS):
         progress(f"memory: {start} of {rounds} rounds of trading, for the account's histories")
         await trade(exchange, trader, min(ROUNDS, rounds - start))
@@ -501,6 +502,8 @@ async def measure_memory(exchange: Exchange, warm_up_hours: int, rounds: int, mi
             "growth of the number of Python's memory blocks (slope)",
             "%/h",
             (slope(blocks) * per_hour / blocks[0] * 100,),
+            BLOCKS_AIM,
+            lower_is_better=True,
         ),
         Figure("hour_speed", "sandbox time of these minutes, of real time", "x", (minutes * 60 / elapsed,)),
     ]

@@ -270,7 +270,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             account_address=self._account_address,
             domain=self._domain,
             order_class=self._order_class,
-            time=self._time_synchronizer.time,
+            time=lambda: self._time_synchronizer.time(),  # of the one that will be there, see below
             resynchronize=self._resynchronize_time,
         )
 
@@ -384,7 +384,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     # === What the base class asks for ===
 
     def _create_web_assistants_factory(self) -> WebAssistantsFactory:
-        # In the place of the base class's, before anybody has got hold of that one.
+        # In the place of the base class's, before anybody has got hold of those.
+        self._time_synchronizer = web_utils.ParadexTimeSynchronizer()
         share = 100 * self._throttler.limits_pct
         self._throttler = web_utils.create_throttler(self._order_class, share)  # type: ignore[assignment]
         return web_utils.build_api_factory(
@@ -910,17 +911,24 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         if trading_pair not in self._trading_rules:
             raise ValueError(f"The trading rules of {trading_pair} are not known yet.")
-        funding_info = self._perpetual_trading.funding_info.get(trading_pair)
         book = self.order_book_tracker.order_books.get(trading_pair)
         return utils.MarketView(
             rule=self._trading_rules[trading_pair],
-            mark_price=funding_info.mark_price if funding_info is not None else None,
+            mark_price=self._mark_price(trading_pair),
             best_bid=_best_price(book.bid_entries()) if book is not None else None,
             best_ask=_best_price(book.ask_entries()) if book is not None else None,
             position=self._position_size(trading_pair),
             price_band=utils.decimal_or_none(self._markets.get(trading_pair, {}), "price_bands_width"),
             order_class=self._order_class,
         )
+
+    def _mark_price(self, trading_pair: str) -> Decimal | None:
+        """:return: in quote; None until it is known"""
+        try:  # the property `funding_info` copies that of all pairs
+            mark_price: Decimal = self._perpetual_trading.get_funding_info(trading_pair).mark_price
+        except KeyError:
+            return None
+        return mark_price
 
     def _position_size(self, trading_pair: str) -> Decimal:
         """:return: signed, in base; 0 without a position"""
@@ -1692,7 +1700,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self.logger().info(f"There are {self._unknown_orders.others_text()}.")
         if self._unknown_orders.wants_another_look:
             self._reconcile_soon()
-        await safe_gather(*map(self._settle_unknown_order, proven))
+        outcomes = await safe_gather(*map(self._settle_unknown_order, proven), return_exceptions=True)
+        for payload, outcome in zip(proven, outcomes, strict=True):
+            if isinstance(
+                outcome, Exception
+            ):  # one that makes no sense must not keep the others; the next look repeats it
+                self.logger().warning(f"{payload['client_id']} could not be settled yet: {outcome!r}")
 
     def _is_known_order(self, client_order_id: str) -> bool:
         return (
@@ -1704,12 +1717,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _settle_unknown_order(self, payload: Mapping[str, Any]) -> None:
         client_order_id, market = str(payload["client_id"]), str(payload["market"])
         trading_pair = self._trading_pairs_by_market.get(market)
+        try:
+            executed = utils.executed_size(payload)
+        except ValueError:  # it can be cancelled all the same
+            executed, trading_pair = Decimal(0), None
         adopt = self._settings.unknown_orders == CONSTANTS.UNKNOWN_ORDERS_ADOPT and trading_pair is not None
         text = (
-            f"{client_order_id} is an open order of this bot ({payload['side']} {payload['size']} {market} at "
-            f"{payload['price']}) that it never recorded: it was ended before"
+            f"{client_order_id} is an open order of this bot ({payload.get('side')} {payload.get('size')} {market} at "
+            f"{payload.get('price')}) that it never recorded: it was ended before"
         )
-        if executed := utils.executed_size(payload):
+        if executed:
             text += f", and {executed} of it were filled"
         self.logger().warning(f"{text}. It is {'adopted' if adopt else 'cancelled'}.")
         if adopt and trading_pair is not None:
@@ -1719,10 +1736,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             for update in await self._all_trade_updates_for_order(order) if executed else ():
                 self._take_trade_update(update)
             return
-        try:
-            await self._order_entry.cancel(client_order_id, market, str(payload["id"]))
-        except web_utils.ParadexError as error:
-            self.logger().warning(f"{client_order_id} is not cancelled yet: {error}")
+        await self._order_entry.cancel(client_order_id, market, str(payload["id"]))
 
     async def _look_for_lost_fills(self) -> None:
         """Once after the start: the last fills of this bot's orders that are in none of its records.
@@ -2075,8 +2089,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _notional(self, trading_pair: str) -> Decimal:
         position = self.account_positions[trading_pair]
-        info = self._perpetual_trading.funding_info.get(trading_pair)
-        return abs(position.amount) * (info.mark_price if info is not None else position.entry_price)
+        mark_price = self._mark_price(trading_pair)
+        return abs(position.amount) * (position.entry_price if mark_price is None else mark_price)
 
     def _process_account_health(self, payload: Mapping[str, Any]) -> None:
         """Takes the account as REST or the stream reports it, unless a newer one is known."""

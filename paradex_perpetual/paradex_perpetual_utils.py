@@ -201,8 +201,8 @@ class Settings(BaseModel):
         description="pro or retail. Retail orders cost no fees, wait 300 ms and are limited to 3 a second.",
     )
     order_entry: Annotated[str, _choice("order entry", CONSTANTS.ORDER_ENTRIES)] = Field(
-        default=CONSTANTS.ORDER_ENTRY_REST,
-        description="rest or websocket: the way by which orders reach the exchange. REST takes over while the socket "
+        default=CONSTANTS.ORDER_ENTRIES[0],
+        description="websocket or rest: the way by which orders reach the exchange. REST takes over while the socket "
         "is gone.",
     )
     cancel_on_disconnect: Annotated[bool, _flag("cancel on disconnect")] = Field(
@@ -941,14 +941,13 @@ def order_from_payload(payload: Mapping[str, Any], trading_pair: str, leverage: 
     """
     is_market = payload["type"].endswith(CONSTANTS.TYPE_MARKET)
     is_maker = payload.get("instruction") in CONSTANTS.MAKER_INSTRUCTIONS
-    side = next(side for side, name in CONSTANTS.SIDES.items() if name == payload["side"])
     terms = order_terms(payload)
     return PerpetualDerivativeInFlightOrder(
         client_order_id=str(payload["client_id"]),
         exchange_order_id=str(payload["id"]),
         trading_pair=trading_pair,
         order_type=OrderType.MARKET if is_market else OrderType.LIMIT_MAKER if is_maker else OrderType.LIMIT,
-        trade_type=side,
+        trade_type={name: side for side, name in CONSTANTS.SIDES.items()}[payload["side"]],
         amount=terms.size,
         price=terms.trigger_price if is_market else terms.price,
         creation_timestamp=seconds(payload["created_at"]),
@@ -987,7 +986,7 @@ class UnknownOrders:
         """
         unknown = {str(order.get("client_id")): order for order in orders if not is_known(str(order.get("client_id")))}
         own = {client_id: order for client_id, order in unknown.items() if self.is_own(client_id)}
-        self.others = Counter(str(order["market"]) for name, order in unknown.items() if name not in own)
+        self.others = Counter(str(order.get("market")) for name, order in unknown.items() if name not in own)
         self._seen_at = {client_id: self._seen_at.get(client_id, asked_at) for client_id in own}
         self._looks = self._looks + 1 if own else 0
         proven = CONSTANTS.UNKNOWN_ORDERS_PATIENCE
@@ -1066,9 +1065,12 @@ def order_options(keywords: Mapping[str, Any], order_type: OrderType, settings: 
         names = ", ".join(CONSTANTS.TRIGGER_TYPES)
         raise ValueError(f"The order option trigger_type is one of {names}, not {options['trigger_type']!r}.")
     # The same values are allowed as in the settings, and refused with the same sentences.
-    as_settings = {name: options[name] for name in ("self_trade_mode", "recv_window", "max_slippage")}
-    checked = settings_from(None, CONSTANTS.DEFAULT_DOMAIN, as_settings)
-    return OrderOptions(**{**options, **{name: getattr(checked, name) for name in as_settings}})
+    checkable = ("self_trade_mode", "recv_window", "max_slippage")
+    as_settings: dict[str, Any] = {name: options[name] for name in checkable if name in given}
+    if as_settings:
+        checked = settings_from(None, CONSTANTS.DEFAULT_DOMAIN, as_settings)
+        options |= {name: getattr(checked, name) for name in as_settings}
+    return OrderOptions(**options)
 
 
 def _number_option(name: str, value: Any) -> Decimal:

@@ -115,6 +115,30 @@ def local_time() -> float:
     return time.time()
 
 
+class ParadexTimeSynchronizer(TimeSynchronizer):
+    """As in the base class, which works out its medians and means anew, 0.1 ms, each time that it is asked the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._offset_ms: float | None = None
+
+    @property
+    def time_offset_ms(self) -> float:
+        if self._offset_ms is None:
+            if not self._time_offset_ms:
+                return float(super().time_offset_ms)
+            self._offset_ms = float(super().time_offset_ms)
+        return self._offset_ms
+
+    def add_time_offset_ms_sample(self, offset: float) -> None:
+        super().add_time_offset_ms_sample(offset)
+        self._offset_ms = None
+
+    def clear_time_offset_ms_samples(self) -> None:
+        super().clear_time_offset_ms_samples()
+        self._offset_ms = None
+
+
 # === The rate limiter ===
 
 
@@ -702,13 +726,15 @@ class RpcError(ParadexError):
         """The error that REST would have been answered with, for a call that does what a request does.
 
         :return: an ApiError with the exchange's own code where the answer names one, a NoAnswerError if the exchange
-            failed while it worked on the call
+            failed while it worked on the call, a NotSentError if it has no such call, so that REST takes over
         """
         details = self.data if isinstance(self.data, dict) else {}
         if self.code == CONSTANTS.RPC_RATE_LIMITED:
             return RateLimitedError("RPC_42901", self.message, method, _seconds_to_wait(details.get("retry_after")))
         if self.code == CONSTANTS.RPC_INTERNAL_ERROR:
             return NoAnswerError(f"{method} was answered with {self.code} {self.message}")
+        if self.code == CONSTANTS.RPC_METHOD_NOT_FOUND:
+            return NotSentError(f"{method} is not offered on this socket: {self.code} {self.message}")
         status = 401 if self.code in CONSTANTS.RPC_AUTHENTICATION_ERRORS else 400
         text = str(details.get("error") or self.data or self.message)
         return error_from_text(text, self.message, method, status, default=f"RPC_{self.code}")
@@ -756,6 +782,13 @@ class Sparingly:
         more = f" ({self._held_back} more like this in the last {now - (self._said_at or now):.0f} s)"
         self._say(text + more if self._held_back else text)
         self._said_at, self._held_back = now, 0
+
+
+class _Call(WSJSONRequest):
+    """A request that is made for one sending: the assistant copies each, so that processors may change it."""
+
+    def __deepcopy__(self, _: Any) -> "_Call":
+        return self
 
 
 class RpcSession:
@@ -888,7 +921,7 @@ class RpcSession:
         self._pending[call_id] = answer
         payload = {"jsonrpc": "2.0", "method": method, "params": dict(params), "id": call_id}
         try:
-            await self.assistant.send(WSJSONRequest(payload=payload, is_auth_required=is_auth_required))
+            await self.assistant.send(_Call(payload=payload, is_auth_required=is_auth_required))
             async with asyncio.timeout(CONSTANTS.WS_CALL_TIMEOUT):
                 message = await answer
         except TimeoutError:

@@ -16,6 +16,7 @@ FEW = {
     "signing": ("--repeats", "1", "--orders", "2", "--stall-seconds", "0.2"),
     "limiter": ("--repeats", "1"),
     "book_stream": ("--repeats", "1", "--count", "100", "--markets", "20"),
+    "order_path": ("--repeats", "1", "--samples", "1", "--stall-seconds", "0.2"),
 }
 RATIOS = {
     "signing": {"ratio_paradex_py", "ratio_paradex_py_batch"},
@@ -23,6 +24,7 @@ RATIOS = {
     "book_stream": {
         f"ratio_{peer}" for peer in ("hyperliquid", "binance", "binance_delta", "paradex_py", "paradex_py_delta")
     },
+    "order_path": set(),  # its peers are all in processes of their own
 }
 
 

@@ -20,9 +20,7 @@ JOBS = 4
 def main() -> int:
     arguments = _parser().parse_args()
     seeds = [arguments.seed] if arguments.seed is not None else range(arguments.first, arguments.first + arguments.runs)
-    reports = asyncio.run(_play(list(seeds), arguments.jobs, arguments.keep))
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps([asdict(report) for report in reports], indent=1))
+    reports = asyncio.run(_play(list(seeds), arguments.jobs, arguments.keep, arguments.json))
     print(summary(reports))
     return 1 if any(report.differences for report in reports) else 0
 
@@ -34,11 +32,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, default=0, help="the first of them (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=JOBS, help="runs at the same time (default: %(default)s)")
     parser.add_argument("--keep", type=Path, help="a folder in which the logs of the runs are left")
-    parser.add_argument("--json", type=Path, help="a file for the reports")
+    parser.add_argument("--json", type=Path, help="a file for the reports, written anew after each run")
     return parser
 
 
-async def _play(seeds: list[int], jobs: int, keep: Path | None) -> list[Report]:
+async def _play(seeds: list[int], jobs: int, keep: Path | None, file: Path | None) -> list[Report]:
     places = asyncio.Semaphore(jobs)
     done: list[Report] = []
 
@@ -46,6 +44,7 @@ async def _play(seeds: list[int], jobs: int, keep: Path | None) -> list[Report]:
         async with places:
             report = await run_seed(seed, keep)
         done.append(report)
+        _write(done, file)
         outcome = "equal" if not report.differences else f"{len(report.differences)} DIFFERENCES"
         healed = ", ".join(f"{seconds:.1f}" for seconds in report.healed)
         print(
@@ -60,6 +59,11 @@ async def _play(seeds: list[int], jobs: int, keep: Path | None) -> list[Report]:
 
     await asyncio.gather(*map(play, seeds))
     return sorted(done, key=lambda report: report.seed)
+
+
+def _write(reports: list[Report], file: Path | None) -> None:
+    if file is not None:
+        file.write_text(json.dumps([asdict(report) for report in reports], indent=1))
 
 
 def summary(reports: list[Report]) -> str:

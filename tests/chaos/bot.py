@@ -119,7 +119,8 @@ class _Bot:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
         for trader in traders:
-            trader.listen_to_executor_actions_task.cancel()
+            for task in (*trader.modifying, trader.listen_to_executor_actions_task):
+                task.cancel()
             await trader.executor_orchestrator.stop()
         await connector.stop_network()
         await asyncio.sleep(0.1)

@@ -100,8 +100,13 @@ class Heard:
                 self.repeated.append(f"fill {event['fill']} was announced twice")
             seen.add(key)
             before = self.fills.setdefault(event["fill"], event)
-            if {**before, "life": 0} != {**event, "life": 0}:
+            if _fill_of(before) != _fill_of(event):
                 self.repeated.append(f"fill {event['fill']} was announced as {before} and as {event}")
+
+
+def _fill_of(event: Mapping[str, str]) -> tuple[str, Decimal, Decimal, Decimal]:
+    # The binary stream writes more zeros than REST.
+    return event["order"], Decimal(event["price"]), Decimal(event["amount"]), Decimal(event["fee"])
 
 
 def said_orders(folder: Path) -> set[str]:

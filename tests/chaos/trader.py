@@ -1,5 +1,6 @@
 """The strategies of the chaos runs: the repository's own market maker, and one that uses what the other leaves out."""
 
+import asyncio
 import importlib.util
 import sys
 from decimal import Decimal
@@ -41,6 +42,7 @@ class Quoting(_script.ParadexMarketMaking):  # type: ignore[name-defined, misc]
     """The market maker as it stands, quoting fast and close to the market, until it is `paused`."""
 
     paused = False
+    modifying: frozenset[asyncio.Future[None]] = frozenset()  # it never does
 
     @classmethod
     def on(cls, connector: ParadexPerpetualDerivative) -> "Quoting":
@@ -76,6 +78,7 @@ class Trading(StrategyV2Base):
         super().__init__({connector.name: connector}, config)
         self._connector = connector
         self._rng = rng
+        self.modifying: set[asyncio.Future[None]] = set()
 
     def on_tick(self) -> None:
         if self.paused or not self._connector.ready or not self._connector.is_book_live(TRADED_PAIR):
@@ -106,7 +109,9 @@ class Trading(StrategyV2Base):
         if orders:
             order = self._rng.choice(orders)
             change = Decimal(self._rng.choice((-2, -1, 1))) / 1000 * (1 if order.trade_type is TradeType.BUY else -1)
-            safe_ensure_future(self._modify_to(order, order.price * (1 + change)))
+            task = safe_ensure_future(self._modify_to(order, order.price * (1 + change)))
+            self.modifying.add(task)
+            task.add_done_callback(self.modifying.discard)
 
     async def _modify_to(self, order: InFlightOrder, price: Decimal) -> None:
         try:

@@ -282,7 +282,7 @@ class TestPolling:
     ) -> None:
         order = trader.track()
         venue.on("GET", "/fills", payloads.page(payloads.fill("mine")))
-        venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        venue.on("GET", "/orders", payloads.page(payloads.order("mine", price="59000")))
         venue.on("GET", path, answer)
         await trader.exchange._status_polling_loop_fetch_updates()
         await settle()
@@ -290,7 +290,7 @@ class TestPolling:
             "/account/margin": trader.exchange.get_leverage(PAIR) == 5,
             "/positions": set(trader.exchange.account_positions) == {PAIR},
             "/balance": trader.exchange.get_all_balances() == {"USDC": Decimal(15)},
-            "/orders": not order.is_pending_create,
+            "/orders": order.price == Decimal(59000),
         }
         assert {part for part, is_updated in updated.items() if not is_updated} == {path}
         assert order.executed_amount_base == Decimal("0.2")

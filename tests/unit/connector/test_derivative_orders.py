@@ -373,8 +373,9 @@ async def test_cancels_of_a_submission_without_an_answer_do_not_make_it_lost(
 
 class TestCancelling:
     @pytest.fixture(autouse=True)
-    def open_for_cancels(self, venue: Venue) -> None:
+    def open_for_cancels(self, venue: Venue, trader: Trader) -> None:
         venue.on("DELETE", BY_CLIENT_ID, Answer(204))
+        trader.exchange._sleep = asyncio.sleep  # cancels are not repeated yet
 
     async def test_a_cancel_names_the_client_id_and_the_market_and_waits_for_the_stream(self, trader: Trader) -> None:
         order = trader.track()
@@ -457,6 +458,17 @@ class TestCancelling:
         trader.venue.on("GET", "/orders/*", refusal(code))
         await trader.exchange._execute_cancel(PAIR, "mine")
         assert records["mine"] == 1
+
+    async def test_a_connector_that_stops_leaves_nobody_waiting_for_a_cancel(self, trader: Trader) -> None:
+        trader.track()
+        trader.venue.on("DELETE", BY_CLIENT_ID, NO_ANSWER)
+        trader.venue.on("GET", "/orders", refusal("SERVICE_UNAVAILABLE", 503))
+        cancelling = asyncio.create_task(trader.exchange._execute_cancel(PAIR, "mine"))
+        await eventually(lambda: trader.exchange._cancels)
+        await settle()
+        await trader.exchange.stop_network()
+        assert await asyncio.wait_for(cancelling, 1) is None
+        assert "mine" in trader.exchange.in_flight_orders
 
     async def test_all_orders_can_be_cancelled_at_once(self, trader: Trader) -> None:
         for number in range(5):

@@ -410,7 +410,7 @@ class TestLists:
         await trader.exchange._update_order_status()
         assert lists.venue.requests == []
 
-    async def test_only_a_real_not_found_counts_and_the_fourth_makes_an_order_lost(
+    async def test_only_a_real_not_found_counts_and_the_second_makes_an_order_lost(
         self, trader: Trader, lists: Lists, clock: Clock
     ) -> None:
         order = trader.track()
@@ -422,10 +422,9 @@ class TestLists:
                     await trader.exchange._update_order_status()
         assert trader.exchange._order_tracker._order_not_found_records["mine"] == 0
         lists.show()
-        for _ in range(3):
-            clock.now += CONSTANTS.NOT_FOUND_SPACING
-            for _ in range(3):  # at the same time count as one
-                await trader.exchange._update_order_status()
+        clock.now += CONSTANTS.NOT_FOUND_SPACING
+        for _ in range(3):  # at the same time count as one
+            await trader.exchange._update_order_status()
         assert order.is_open
         clock.now += CONSTANTS.NOT_FOUND_SPACING
         await trader.exchange._update_order_status()

@@ -608,6 +608,19 @@ class TestSocket:
         await eventually(lambda: trader.created())
         assert len(venue.asked("POST", "/orders")) == 1
 
+    async def test_a_socket_that_has_no_such_call_leaves_orders_and_cancels_to_rest(
+        self, on_socket: Callable[..., Any], venue: Venue
+    ) -> None:
+        trader = await on_socket()
+        for method in ("order.create", "order.cancel"):
+            venue.rpc[method] = lambda *_: {"error": {"code": -32601, "message": "method not found"}}
+        client_id = trader.submit()
+        await eventually(lambda: trader.created())
+        assert len(venue.asked("POST", "/orders")) == 1
+        trader.exchange.cancel(PAIR, client_id)
+        await eventually(lambda: venue.asked("DELETE", f"/orders/by_client_id/{client_id}"))
+        assert trader.exchange.circuit_breaker.state == "closed"
+
     async def test_an_order_that_the_socket_took_along_is_looked_for_and_not_sent_again(
         self, on_socket: Callable[..., Any], venue: Venue
     ) -> None:

@@ -164,6 +164,18 @@ class TestCancelled:
         await reconcile(restarted)
         assert account.open == {}
 
+    async def test_one_that_makes_no_sense_does_not_keep_the_others(
+        self, restarted: Trader, account: Exchange, log: pytest.LogCaptureFixture
+    ) -> None:
+        account.put(f"{OWN}1", size=None)  # can be cancelled all the same
+        account.put(f"{OWN}2")
+        account.put(f"{OWN}3")
+        account.open["without"] = {"client_id": None}
+        del account.open[f"{OWN}3"]["market"]
+        await reconcile(restarted)
+        assert set(account.open) == {f"{OWN}3", "without"}
+        assert any(f"{OWN}3 could not be settled yet" in text for text in warnings(log))
+
     async def test_tracked_orders_are_left_alone(self, restarted: Trader, account: Exchange, venue: Venue) -> None:
         restarted.track(OWN, f"id-{OWN}")
         account.put(OWN)

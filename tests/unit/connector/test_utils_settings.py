@@ -30,7 +30,7 @@ DEFAULTS = utils.Settings()
 # A value that is not the default, as a file may have it, and what it means.
 CHANGED: dict[str, tuple[Any, Any]] = {
     "order_class": ("Retail", "retail"),
-    "order_entry": ("websocket", "websocket"),
+    "order_entry": ("REST", "rest"),
     "cancel_on_disconnect": (True, True),
     "rpi": ("on", True),
     "self_trade_mode": ("expire_both", "EXPIRE_BOTH"),
@@ -50,7 +50,7 @@ CHANGED: dict[str, tuple[Any, Any]] = {
 # What is refused, and a part of the sentence that says what is allowed.
 WRONG: list[tuple[str, Any, str]] = [
     ("order_class", "vip", "is pro or retail, not 'vip'"),
-    ("order_entry", "fax", "is rest or websocket, not 'fax'"),
+    ("order_entry", "fax", "is websocket or rest, not 'fax'"),
     ("cancel_on_disconnect", "perhaps", "is true or false, not 'perhaps'"),
     ("cancel_on_disconnect", 2, "is true or false, not 2"),
     ("rpi", 0.5, "is true or false, not 0.5"),

@@ -1,0 +1,567 @@
+"""How long does it take from `buy()` to the exchange's acceptance, and to replace a ladder of 20 quotes?
+
+    python -m benchmarks.order_path [--repeats 5] [--samples 20] [--stall-seconds 4] [--plots DIR] [--without-peers]
+
+Ours is the connector as a bot runs it: from `buy()`, as a strategy calls it, until the last byte is written, and until
+Hummingbot's created event; once with orders over REST and once over the socket. The server, in a process of its own,
+takes every order without looking at it (`benchmarks._venue`), so that the time is the client's; the last rows are of
+the sandbox, which verifies and matches. Orders at once are orders of one moment: what can go as a batch does. A ladder
+of 20 is replaced by cancelling 20 orders and placing 20 new ones, and has been when all are known to be; modified in
+place is the same with `modify_order`.
+
+The peers do it the best way that they offer: paradex-py with its REST client and with its socket, in batches; ccxt's
+asynchronous client, in batches; Hummingbot's `hyperliquid_perpetual`, on the same server, which answers it as
+Hyperliquid does. Each has a process of its own. The floor is aiohttp alone, which posts bodies that are signed already,
+one for each order; with all in batches it is given as well, though that leaves nothing to be done but to post.
+
+The floor is out of reach: the signature of one order alone takes about as much CPU time (0.6 ms) as all that aiohttp
+does for a request, and tracking an order, its events and the tasks between them have to be added; the shares of one
+order's CPU time say how much that is. Tried, and measured: signing in a thread is slower, for the library keeps the GIL
+(architecture.md, decision 3); the socket instead of REST takes a fifth less CPU time for one order and a third less for
+a ladder modified in place, so it is the default.
+
+Times are of the clock on the wall, on CPUs that the server shares; each figure is the median of its round's samples;
+the rounds of all take turns, and the first does not count. CPU time is that of the client's process.
+
+The stall is the longest time, in CPU time, for which the loop does not come round to its timers while 50 orders a
+second are replaced, five ladders of ten, from `cancel()` and `buy()` to the events; with our signer, and with the SDK's
+on the loop. The shares are of a profile, which makes what consists of many small calls look larger than it is.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import cProfile
+import json
+import logging
+import os
+import pstats
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import aiohttp
+from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_utils import Settings
+from hummingbot.core.clock import Clock, ClockMode
+from hummingbot.core.data_type.common import OrderType, PositionAction
+from hummingbot.core.event.event_forwarder import EventForwarder
+from hummingbot.core.event.events import MarketEvent
+from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
+
+from benchmarks import _plot
+from benchmarks._peers import Peer, PeerMissingError
+from benchmarks._report import Figure, print_report, progress
+from benchmarks._venue import SYMBOL, token
+from benchmarks.peers import _wire
+from benchmarks.sandbox import Exchange, running
+from benchmarks.signing import ACCOUNT, KEY, InlineSdk
+
+ROOT = Path(__file__).parents[1]
+COUNTS = (1, 10, 100)
+LEVELS = 20
+BATCH = 10
+STALL_RATE = 50
+_PAIR = "BTC-USDC"
+_READY_SECONDS = 30
+_TICK = 0.001
+#: What only takes part where it is asked to.
+OURS = {"ours_rest": "ours over REST", "ours_socket": "ours over the socket"}
+WAYS = {"ours_rest": CONSTANTS.ORDER_ENTRY_REST, "ours_socket": CONSTANTS.ORDER_ENTRY_WEBSOCKET}
+FLOORS = {"floor": "aiohttp alone, a post for each order", "floor_batch": "aiohttp alone, in batches"}
+PEERS = {
+    "paradex_py": ("paradex_py_orders", {"way": "rest"}, "paradex-py over REST"),
+    "paradex_py_socket": ("paradex_py_orders", {"way": "socket"}, "paradex-py over the socket"),
+    "ccxt": ("ccxt_orders", {}, "ccxt"),
+    "hyperliquid": ("hyperliquid_orders", {}, "Hummingbot's hyperliquid_perpetual"),
+}
+#: Where the time of an order goes: what it is called, and parts of the places that belong to it; the first that fits.
+SHARES = {
+    "signing": ("signing it", ("fast_stark_crypto", "paradex_perpetual_auth")),
+    "connector": ("the connector", ("paradex_perpetual",)),
+    "hummingbot": ("Hummingbot: tasks, tracking, events", ("hummingbot", "pydantic", "copy.py", "dataclasses.py")),
+    "transport": ("aiohttp, JSON and the socket", ("aiohttp", "yarl", "json", "socket", "multidict")),
+    "rest": ("the event loop and Python's own functions", ("",)),
+}
+#: How many times fewer samples than ours: it takes so much longer.
+_FEWER = {"ccxt": 5}
+Job = dict[str, Any]
+Found = dict[str, list[list[float]]]
+
+
+class Ours:
+    """The connector as a bot runs it, and how many of its orders' events are awaited.
+
+    :param url: of the exchange
+    :param job: the credentials and the order
+    :param way: `rest` or `websocket`
+    """
+
+    def __init__(self, url: str, job: Job, way: str):
+        os.environ[CONSTANTS.SANDBOX_URL_VARIABLE] = url
+        self._job = job
+        self.connector = ParadexPerpetualDerivative(
+            paradex_perpetual_api_secret=job["key"],
+            paradex_perpetual_account_address=job["account"],
+            trading_pairs=[_PAIR],
+            domain=CONSTANTS.SANDBOX_DOMAIN,
+            paradex_perpetual_order_entry=way,
+        )
+        self._clock = Clock(ClockMode.REALTIME, tick_size=1.0)
+        self._awaited = 0
+        self._all_there = asyncio.Event()
+        self._failures: list[Any] = []
+        self._listener = EventForwarder(self._on_event)
+        for event in (MarketEvent.BuyOrderCreated, MarketEvent.OrderCancelled, MarketEvent.OrderFailure):
+            self.connector.add_listener(event, self._listener)
+
+    def _on_event(self, event: Any) -> None:
+        if type(event).__name__ == "MarketOrderFailureEvent":
+            self._failures.append(event)
+            self._all_there.set()
+        self._awaited -= 1
+        if not self._awaited:
+            self._all_there.set()
+
+    async def __aenter__(self) -> "Ours":
+        self._clock.add_iterator(self.connector)
+        self._clock.__enter__()
+        self._ticking = asyncio.create_task(self._clock.run())
+        for _ in range(_READY_SECONDS * 10):
+            if self.connector.ready and self.connector._user_stream_tracker.data_source.session is not None:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            raise RuntimeError(f"the connector does not get ready: {self.connector.status_dict}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._clock.__exit__(None, None, None)
+        self._ticking.cancel()
+        await asyncio.gather(self._ticking, return_exceptions=True)
+        await self.connector.stop_network()
+
+    def price(self, level: int) -> Decimal:
+        return Decimal(self._job["price"]) - level
+
+    async def _heard_of_all(self) -> None:
+        async with asyncio.timeout(60):
+            await self._all_there.wait()
+        if self._failures:
+            raise RuntimeError(f"an order failed: {self._failures}")
+
+    async def act(self, cancels: Sequence[str], count: int) -> list[str]:
+        """Cancels and places, as a strategy does, and waits until it has heard of all."""
+        self._awaited = len(cancels) + count
+        self._all_there.clear()
+        buy, cancel, size = self.connector.buy, self.connector.cancel, Decimal(self._job["size"])
+        for order_id in cancels:
+            cancel(_PAIR, order_id)
+        options = {"position_action": PositionAction.OPEN}
+        ids = [buy(_PAIR, size, OrderType.LIMIT_MAKER, self.price(level), **options) for level in range(count)]
+        await self._heard_of_all()
+        return ids
+
+    async def modify(self, ids: Sequence[str], shift: int) -> None:
+        """Moves all orders in place."""
+        modify = self.connector.modify_order
+        changes = [modify(order_id, price=self.price(level + shift)) for level, order_id in enumerate(ids)]
+        await asyncio.gather(*changes)
+
+    async def clear(self) -> None:
+        """Nothing is open afterwards."""
+        await self.connector.cancel_all_orders()
+        for _ in range(1000):
+            if not self.connector.in_flight_orders:
+                return
+            await asyncio.sleep(0.01)
+        raise RuntimeError(f"orders stay open: {list(self.connector.in_flight_orders)}")
+
+    async def measure(self, counts: Mapping[str, int], ladders: int) -> Found:
+        """Samples by count of orders, and of ladders replaced and modified."""
+        found: Found = {}
+        for count, repeats in counts.items():
+
+            def submit(_: int, count: int = int(count)) -> Callable[[], Awaitable[Any]]:
+                return lambda: self.act([], count)
+
+            found[count] = await _wire.repeated(submit, repeats)
+            await self.clear()
+        if ladders:
+            resting = await self.act([], LEVELS)
+
+            async def replace() -> None:
+                nonlocal resting
+                resting = await self.act(resting, LEVELS)
+
+            found["ladder"] = await _wire.repeated(lambda _: replace, ladders)
+            found["modified"] = await _wire.repeated(
+                lambda number: lambda: self.modify(resting, 1 + number % 2), ladders
+            )
+            await self.clear()
+        return found
+
+    async def shares(self, orders: int) -> dict[str, float]:
+        """What part of the CPU time of one order after the other goes where, in per cent."""
+        profile = cProfile.Profile(time.thread_time)
+        for _ in range(orders):
+            profile.enable()
+            await self.act([], 1)
+            await asyncio.sleep(0.01)
+            profile.disable()
+        await self.clear()
+        spent = dict.fromkeys(SHARES, 0.0)
+        for (file, _, function), (_, _, seconds, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+            place = f"{file} {function}"
+            spent[next(name for name, (_, marks) in SHARES.items() if any(mark in place for mark in marks))] += seconds
+        whole = sum(spent.values())
+        return {name: seconds / whole * 100 for name, seconds in spent.items()}
+
+    async def stall(self, seconds: float) -> float:
+        """The most CPU time between two runs of a timer, in ms, while ladders of ten were replaced."""
+        worst, ladders = 0.0, max(1, int(seconds * STALL_RATE / BATCH))
+        resting = await self.act([], BATCH)
+
+        async def tick() -> None:
+            nonlocal worst
+            while True:
+                before = time.thread_time()
+                await asyncio.sleep(_TICK)
+                worst = max(worst, time.thread_time() - before)
+
+        ticking = asyncio.create_task(tick())
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        for number in range(ladders):
+            resting = await self.act(resting, BATCH)
+            await asyncio.sleep(max(0.0, start + (number + 1) * BATCH / STALL_RATE - loop.time()))
+        ticking.cancel()
+        await self.clear()
+        return worst * 1000
+
+
+class Floor:
+    """aiohttp alone: bodies that are signed already are posted, and their answers read as texts."""
+
+    def __init__(self, session: aiohttp.ClientSession, job: Job, batched: bool):
+        self._session, self._job, self._batched = session, job, batched
+        self._headers = {"Authorization": f"Bearer {job['token']}", "Content-Type": "application/json"}
+
+    def _order(self, level: int) -> dict[str, Any]:
+        return {
+            "market": SYMBOL,
+            "side": "BUY",
+            "type": "LIMIT",
+            "size": self._job["size"],
+            "instruction": "POST_ONLY",
+            "client_id": f"HBOTPBBCUC63c1cf0d4e1{level:04}",
+            "recv_window": 10000,
+            "price": str(Decimal(self._job["price"]) - level),
+            "signature_timestamp": 1_790_000_000_000,
+            "signature": '["' + "1" * 75 + '","' + "2" * 75 + '"]',
+        }
+
+    def _bodies(self, count: int) -> list[tuple[str, str, str]]:
+        orders = [self._order(level) for level in range(count)]
+        if self._batched:
+            return [("POST", "/orders/batch", json.dumps(batch)) for batch in _wire.chunks(orders, BATCH)]
+        return [("POST", "/orders", json.dumps(order)) for order in orders]
+
+    async def _send(self, method: str, path: str, body: str) -> str:
+        async with self._session.request(method, self._job["url"] + path, data=body, headers=self._headers) as answer:
+            return await answer.text()
+
+    async def act(self, bodies: Sequence[tuple[str, str, str]]) -> None:
+        await asyncio.gather(*(self._send(*body) for body in bodies))
+
+    async def measure(self, counts: Mapping[str, int], ladders: int) -> Found:
+        found: Found = {}
+        for count, repeats in [*counts.items(), ("ladder", ladders)]:
+            bodies = self._bodies(LEVELS if count == "ladder" else int(count))
+            if count == "ladder":
+                cancel = ("DELETE", "/orders/batch", json.dumps({"order_ids": ["0"] * BATCH}))
+                bodies = [*[cancel] * (LEVELS // BATCH), *bodies]
+
+            def send(_: int, bodies: list[tuple[str, str, str]] = bodies) -> Callable[[], Awaitable[Any]]:
+                return lambda: self.act(bodies)
+
+            found[count] = await _wire.repeated(send, repeats)
+            await self._send("DELETE", "/orders", "")
+        return found
+
+
+@asynccontextmanager
+async def venue(exchange: Exchange) -> AsyncIterator[str]:
+    """The address of a server that takes everything."""
+    summaries = (await exchange.call("GET", "/markets/summary", params={"market": SYMBOL}))["results"]
+    markets = (await exchange.call("GET", "/markets"))["results"]
+    facts = {
+        "markets": [market for market in markets if market["symbol"] == SYMBOL],
+        "summary": summaries,
+        "config": await exchange.call("GET", "/system/config"),
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "ignore", "-m", "benchmarks._venue"),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(facts).encode() + b"\n")
+        line = await asyncio.wait_for(process.stdout.readline(), _READY_SECONDS)
+        if not line:
+            raise RuntimeError("the server did not start")
+        yield line.decode().strip()
+    finally:
+        process.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), 10)
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def orders_of(exchange: Exchange) -> Job:
+    """What everybody orders: some Bitcoin, 3 % below the mark."""
+    market = next(market for market in exchange.markets if market.symbol == SYMBOL)
+    config = await exchange.call("GET", "/system/config")
+    return {
+        "market": SYMBOL,
+        "size": format(2 * market.size, "f"),
+        "price": str(int(market.price)),
+        "levels": LEVELS,
+        "config": config,
+    }
+
+
+class Takings:
+    """Medians of rounds: by contender, what was done, and what was timed; milliseconds."""
+
+    def __init__(self) -> None:
+        self._rounds: dict[tuple[str, str, str], list[float]] = {}
+
+    def take(self, contender: str, found: Found) -> None:
+        for act, samples in found.items():
+            for kind, values in zip(("written", "accepted", "cpu"), zip(*samples, strict=True), strict=True):
+                self._rounds.setdefault((contender, act, kind), []).append(median(values) * 1000)
+
+    def figure(self, contender: str, act: str, kind: str, title: str) -> Figure | None:
+        values = self._rounds.get((contender, act, kind))
+        if values is None:
+            return None
+        return Figure(f"{contender}_{act}_{kind}_ms", title, "ms", tuple(values), lower_is_better=True)
+
+    def ratio(self, key: str, title: str, over: tuple[str, str, str], under: tuple[str, str, str]) -> Figure | None:
+        """Round by round."""
+        if over not in self._rounds or under not in self._rounds:
+            return None
+        values = [mine / theirs for mine, theirs in zip(self._rounds[over], self._rounds[under], strict=True)]
+        return Figure(key, title, "x", tuple(values))
+
+
+def jobs(options: argparse.Namespace, contender: str, counts: Sequence[int] = COUNTS) -> dict[str, Any]:
+    """How many samples a contender takes in a round."""
+    samples = max(1, options.samples // _FEWER.get(contender, 1))
+    return {
+        "counts": {str(count): max(1, samples // (1, 3, 10)[len(str(count)) - 1]) for count in counts},
+        "ladders": max(1, samples // 4),
+    }
+
+
+async def measure(options: argparse.Namespace) -> tuple[Takings, dict[str, list[float]], dict[str, str]]:
+    """Everything once per repeat: what was taken, the stalls in ms and the shares in %, and the peers' versions."""
+    takings = Takings()
+    stalls: dict[str, list[float]] = {}
+    versions: dict[str, str] = {}
+    peers = {} if options.without_peers else PEERS
+    async with AsyncExitStack() as stack:
+        exchange = await stack.enter_async_context(running(data=False))
+        url = await stack.enter_async_context(venue(exchange))
+        common = await orders_of(exchange)
+        job = {**common, "url": url, "key": KEY, "account": ACCOUNT, "token": token(int(time.time()))}
+        processes = stack.enter_context(ExitStack())
+        asked = {
+            name: processes.enter_context(Peer(module, own_environment=name == "ccxt"))
+            for name, (module, _, _) in peers.items()
+        }
+
+        async def ask(name: str, work: Job) -> Found:
+            # In a thread, so that the connectors here go on answering their servers' pings.
+            answer = await asyncio.to_thread(asked[name].ask, {**work, **PEERS[name][1]})
+            versions[name] = answer["version"]
+            found: Found = answer["found"]
+            return found
+
+        session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100)))
+        async with AsyncExitStack() as connectors:
+            ours = {name: await connectors.enter_async_context(Ours(url, job, way)) for name, way in WAYS.items()}
+            floors = {name: Floor(session, job, batched=name == "floor_batch") for name in FLOORS}
+            for repeat in range(options.repeats + 1):
+                progress(f"order path: round {repeat} of {options.repeats}")
+                for name, contender in (ours | floors).items():
+                    work = jobs(options, name)
+                    found = await contender.measure(work["counts"], work["ladders"])
+                    if repeat:
+                        takings.take(name, found)
+                for name in asked:
+                    found = await ask(name, {**job, **jobs(options, name)})
+                    if repeat:
+                        takings.take(name, found)
+                quick = ours["ours_socket"].connector._auth._signer
+                for name, signer in (("stall", quick), ("stall_sdk", InlineSdk(job["config"], KEY, ACCOUNT))):
+                    ours["ours_socket"].connector._auth._signer = signer
+                    worst = await ours["ours_socket"].stall(options.stall_seconds)
+                    if repeat:
+                        stalls.setdefault(name, []).append(worst)
+                ours["ours_socket"].connector._auth._signer = quick
+                for name, share in (await ours["ours_socket"].shares(options.samples)).items():
+                    if repeat:
+                        stalls.setdefault(f"share_{name}", []).append(share)
+        await measure_sandbox(options, exchange, common, takings, ask if asked else None)
+    await ConnectionsFactory().close()
+    return takings, stalls, versions
+
+
+async def measure_sandbox(
+    options: argparse.Namespace,
+    exchange: Exchange,
+    common: Job,
+    takings: Takings,
+    ask: Callable[[str, Job], Awaitable[Found]] | None,
+) -> None:
+    """The same on an exchange that verifies and matches, for ours and for paradex-py's REST client."""
+    accounts = [await exchange.call("POST", "/sandbox/accounts", json={"usdc": "10000000"}) for _ in range(2)]
+    async with AsyncExitStack() as connectors:
+        ours = {}
+        for (name, way), keys in zip(WAYS.items(), accounts, strict=True):
+            job = {**common, "key": keys["api_secret"], "account": keys["account_address"]}
+            ours[name] = await connectors.enter_async_context(Ours(exchange.url, job, way))
+        for repeat in range(options.repeats + 1):
+            progress(f"order path on the sandbox: round {repeat} of {options.repeats}")
+            for name, contender in ours.items():
+                work = jobs(options, name, COUNTS[:2])
+                found = await contender.measure(work["counts"], work["ladders"])
+                if repeat:
+                    takings.take(f"sandbox_{name}", found)
+            if ask is not None:
+                trader = exchange.traders[0]
+                await trader.login()
+                job = {**common, "url": exchange.url, "token": trader.token, "account": trader.address}
+                job["key"] = hex(trader._secret)
+                found = await ask("paradex_py", {**job, **jobs(options, "paradex_py", COUNTS[:2])})
+                if repeat:
+                    takings.take("sandbox_paradex_py", found)
+
+
+def figures(takings: Takings, stalls: Mapping[str, list[float]], versions: Mapping[str, str]) -> list[Figure]:
+    """What is reported, the ratios round by round."""
+    titles = OURS | FLOORS
+    titles |= {name: f"{title} {versions[name]}" for name, (_, _, title) in PEERS.items() if name in versions}
+    best = next(name for name, way in WAYS.items() if way == Settings().order_entry)
+    found: list[Figure | None] = []
+    for count in map(str, COUNTS):
+        orders = "1 order" if count == "1" else f"{count} orders at once"
+        for kind in ("written", "accepted"):
+            for name, title in titles.items():
+                found.append(takings.figure(name, count, kind, f"{orders}, {kind}, {title}"))
+        for name, title in titles.items():
+            found.append(takings.figure(name, count, "cpu", f"{orders}, CPU time, {title}"))
+    for kind, suffix in (("accepted", ""), ("cpu", ", CPU time")):
+        for name, title in titles.items():
+            found.append(takings.figure(name, "ladder", kind, f"a ladder of {LEVELS} replaced{suffix}, {title}"))
+    for name, title in OURS.items():
+        found.append(takings.figure(name, "modified", "accepted", f"a ladder of {LEVELS} modified in place, {title}"))
+    for count in map(str, COUNTS):
+        orders = "1 order" if count == "1" else f"{count} orders"
+        for floor, aim in (("floor", 1.5), ("floor_batch", None)):
+            title = f"ours, by default, to {FLOORS[floor]}, {orders} accepted"
+            ratio = takings.ratio(
+                f"times_{floor}" + ("" if count == "1" else f"_{count}"),
+                title,
+                (best, count, "accepted"),
+                (floor, count, "accepted"),
+            )
+            found.append(_with_aim(ratio, aim, lower_is_better=True))
+        key, title = "times_cpu_floor" + ("" if count == "1" else f"_{count}"), f"the same, CPU time, {orders}"
+        found.append(takings.ratio(key, title, (best, count, "cpu"), ("floor", count, "cpu")))
+    for act in (*map(str, COUNTS), "ladder"):
+        what = f"a ladder of {LEVELS}" if act == "ladder" else "1 order" if act == "1" else f"{act} orders"
+        for name in PEERS:
+            aim = 5.0 if act == "ladder" and name.startswith("paradex_py") else 1.0
+            key = f"ratio_{name}" if act == "1" else f"ratio_{name}_{act}"
+            title = f"{PEERS[name][2]} to ours, by default, {what}"
+            ratio = takings.ratio(key, title, (name, act, "accepted"), (best, act, "accepted"))
+            found.append(_with_aim(ratio, aim))
+            key = key.replace("ratio_", "ratio_cpu_")
+            found.append(takings.ratio(key, f"{title}, CPU time", (name, act, "cpu"), (best, act, "cpu")))
+    for name, title in {**OURS, "paradex_py": titles.get("paradex_py", "")}.items():
+        for act, what in (("1", "1 order"), ("10", "10 orders"), ("ladder", f"a ladder of {LEVELS} replaced")):
+            found.append(takings.figure(f"sandbox_{name}", act, "accepted", f"on the sandbox, {what}, {title}"))
+    stall = "longest stall of the loop, 50 orders/s replaced"
+    found += [
+        Figure("stall_ms", f"{stall}, ours", "ms", tuple(stalls["stall"]), 10.0, True),
+        Figure("stall_paradex_py_ms", "the same, paradex-py signs on the loop", "ms", tuple(stalls["stall_sdk"])),
+    ]
+    for name, (what, _) in SHARES.items():
+        title = f"of the CPU time of 1 order over the socket, {what}"
+        found.append(Figure(f"share_{name}_percent", title, "%", tuple(stalls[f"share_{name}"])))
+    return [figure for figure in found if figure is not None]
+
+
+def _with_aim(figure: Figure | None, aim: float | None, lower_is_better: bool = False) -> Figure | None:
+    if figure is None:
+        return None
+    return Figure(figure.key, figure.title, figure.unit, figure.values, aim, lower_is_better)
+
+
+def plot(found: Sequence[Figure], folder: Path) -> None:
+    """One order, and a ladder, by who does it."""
+    medians = {figure.key: figure.median for figure in found}
+    labels = {
+        **OURS,
+        "floor": "aiohttp alone",
+        **{name: title.replace("Hummingbot's ", "") for name, (_, _, title) in PEERS.items()},
+    }
+    for act, path, title in (
+        ("1", "order_path.svg", "One order, from buy() to its acceptance"),
+        ("ladder", "order_path-ladder.svg", f"A ladder of {LEVELS} quotes replaced"),
+    ):
+        keys = {label: f"{name}_{act}_accepted_ms" for name, label in labels.items()}
+        values = {label: medians[key] for label, key in keys.items() if key in medians}
+        _plot.bars(folder / path, title, "ms", values, ours=2)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the benchmark; returns 0, or 1 if a peer is missing."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.order_path", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--repeats", type=int, default=5, help="rounds that count (default %(default)s)")
+    parser.add_argument("--samples", type=int, default=20, help="of one order, in a round (default %(default)s)")
+    parser.add_argument("--stall-seconds", type=float, default=4, help="for the stall, a round (default %(default)s)")
+    parser.add_argument("--plots", type=Path, help="folder for the plots")
+    parser.add_argument("--without-peers", action="store_true", help="only ours and aiohttp alone")
+    options = parser.parse_args(argv)
+    logging.disable(logging.WARNING)  # what Hummingbot logs of an order is no part of this, nor of its peers' processes
+    _wire.watch()
+    try:
+        takings, stalls, versions = asyncio.run(measure(options))
+    except PeerMissingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    found = figures(takings, stalls, versions)
+    if options.plots:
+        plot(found, options.plots)
+    print_report(f"Order path · hummingbot {version('hummingbot')}", found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
