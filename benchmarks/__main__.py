@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 PLOTS = ROOT / "docs" / "performance"
 #: In the order of the page. Those of the sandbox itself are in docs/sandbox.md.
-PROGRAMS = ("signing", "limiter", "order_path", "book_stream")
+PROGRAMS = ("signing", "limiter", "order_path", "book_stream", "startup", "footprint")
 _PACKAGES = ("hummingbot", "paradex-py", "starknet-py", "fast-stark-crypto", "aiohttp")
 
 

@@ -1,9 +1,11 @@
 """The public streams: order books, trades, the market summaries that carry funding, and what is watched on demand."""
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from hummingbot.core.data_type.funding_info import FundingInfo
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
 from hummingbot.core.data_type.order_book_row import OrderBookRow
+from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.perpetual_api_order_book_data_source import PerpetualAPIOrderBookDataSource
 from hummingbot.core.utils.async_utils import safe_ensure_future
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
@@ -261,6 +264,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         self._books: dict[str, OrderBook] = {}
         self._feeds: dict[str, _BookFeed] = {}  # by market
         self._session: web_utils.RpcSession | None = None
+        self._came_alive = asyncio.Event()
         self._has_been_connected = False
         self._warn_of_frames = web_utils.Sparingly(self.logger().warning)
         self._warn_of_interruptions = web_utils.Sparingly(self.logger().warning)
@@ -286,11 +290,20 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     async def get_funding_info(self, trading_pair: str) -> FundingInfo:
         """The pair's funding info from `GET /markets/summary`."""
-        market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
-        answer = await self._get(CONSTANTS.MARKETS_SUMMARY_PATH, {"market": market})
-        return utils.funding_info_from_summary(
-            answer["results"][0], trading_pair, self._connector.next_funding_timestamp(trading_pair)
-        )
+        return (await self.get_funding_infos([trading_pair]))[0]
+
+    async def get_funding_infos(self, trading_pairs: Sequence[str]) -> list[FundingInfo]:
+        """The pairs' funding infos, in their order, from one request however many there are."""
+        markets = [await self._connector.exchange_symbol_associated_to_pair(pair) for pair in trading_pairs]
+        query = {"market": markets[0] if len(markets) == 1 else "ALL"}
+        answer = await self._get(CONSTANTS.MARKETS_SUMMARY_PATH, query)
+        summaries = {summary["symbol"]: summary for summary in answer["results"]}
+        return [
+            utils.funding_info_from_summary(
+                summaries[market], trading_pair, self._connector.next_funding_timestamp(trading_pair)
+            )
+            for market, trading_pair in zip(markets, trading_pairs, strict=True)
+        ]
 
     async def fetch_best_sizes(self, trading_pair: str) -> utils.BestSizes:
         """The best levels with and without Retail Price Improvement orders, from `GET /orderbook/{market}`."""
@@ -346,6 +359,12 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
     def live_trading_pairs(self) -> set[str]:
         """The pairs whose books are what the exchange told last: their stream is on, and none of it is missing."""
         return {feed.trading_pair for feed in self._feeds.values() if feed.seq is not None}
+
+    async def wait_until_live(self, trading_pair: str) -> None:
+        """Returns when the stream has told the pair's book."""
+        while trading_pair not in self.live_trading_pairs():
+            self._came_alive.clear()
+            await self._came_alive.wait()
 
     async def listen_for_subscriptions(self) -> None:
         """Keeps the public socket open: connects, subscribes, and starts again after pauses that grow."""
@@ -434,23 +453,28 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         return True
 
     async def _subscribe_all(self, session: web_utils.RpcSession) -> None:
-        for trading_pair in list(self._trading_pairs):
-            try:
-                await self._subscribe(session, trading_pair)
-            # One pair that the exchange does not have must not keep the others from their data.
-            except ValueError as error:
-                self.logger().error(f"Could not subscribe to {trading_pair}: {error}")
-            except web_utils.RpcError as error:
-                self.logger().error(f"Could not subscribe to {trading_pair}, trying again: {error}")
-                safe_ensure_future(self._subscribe_later(session, trading_pair))
+        # All at once: one after the other, fifty pairs would take 150 round trips.
+        await asyncio.gather(*(self._subscribe_or_say(session, pair) for pair in self._trading_pairs))
         self.logger().info("Subscribed to the public order book, trade and market summary channels.")
+
+    async def _subscribe_or_say(self, session: web_utils.RpcSession, trading_pair: str) -> None:
+        """Subscribes; one pair that the exchange does not have must not keep the others from their data."""
+        try:
+            await self._subscribe(session, trading_pair)
+        except ValueError as error:
+            self.logger().error(f"Could not subscribe to {trading_pair}: {error}")
+        except web_utils.RpcError as error:
+            self.logger().error(f"Could not subscribe to {trading_pair}, trying again: {error}")
+            safe_ensure_future(self._subscribe_later(session, trading_pair))
 
     async def _subscribe(self, session: web_utils.RpcSession, trading_pair: str) -> None:
         market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
         feed = self._feeds.setdefault(market, _BookFeed(trading_pair, market, self._settings, self.logger().warning))
         feed.wait_for_snapshot()
-        for channel in self._channels(feed):
-            await session.subscribe(channel)
+        subscribing = (session.subscribe(channel) for channel in self._channels(feed))
+        for result in await asyncio.gather(*subscribing, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
         try:
             await session.subscribe(CONSTANTS.MARKETS_CHANNEL.format(market=market))
         except web_utils.RpcError as error:
@@ -501,7 +525,18 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             feed = self._feeds.get(frame.market)
             if feed is not None:
                 self._connector.mark_price_changed(feed.trading_pair, frame.mark_price)
+                self._note_last_price(feed.trading_pair, frame)
             self._message_queue[self._funding_info_messages_queue_key].put_nowait(frame)
+
+    def _note_last_price(self, trading_pair: str, frame: web_utils.SummaryFrame) -> None:
+        """Tells a book what the tracker would otherwise ask REST for, every 5 s in a market without trades."""
+        book = self._books.get(trading_pair)
+        if book is None:
+            return
+        now = time.perf_counter()  # the tracker's clock for this
+        if book.last_applied_trade < now - CONSTANTS.LAST_TRADE_AGE and frame.last_price:
+            book.last_trade_price = float(frame.last_price)
+        book.last_trade_price_rest_updated = now
 
     def _take_market_event(self, market: str, kind: str, changed: Mapping[str, Any]) -> None:
         feed = self._feeds.get(market)
@@ -521,6 +556,8 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                 self._reseed(feed, f"a book came whose best bid is not below its best ask (number {frame.seq})")
                 return
             book.apply_snapshot(frame.bids, frame.asks, frame.seq)
+            if feed.seq is None:
+                self._came_alive.set()
         elif feed.seq is None or frame.seq <= feed.seq:
             return  # deltas of before the snapshot, or told twice
         elif frame.seq != feed.seq + 1:
@@ -696,6 +733,42 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         message_queue.put_nowait(
             utils.funding_info_update(raw_message, trading_pair, self._connector.next_funding_timestamp(trading_pair))
         )
+
+
+class ParadexPerpetualOrderBookTracker(OrderBookTracker):
+    """A tracker that starts with all books at once, with what the stream tells first.
+
+    Hummingbot's asks REST for one book after the other, waits a second after each, and gives up for good when one
+    request fails. What the stream has not told within `BOOK_PATIENCE` is asked for over REST here, too.
+    """
+
+    _data_source: ParadexPerpetualAPIOrderBookDataSource
+
+    async def _init_order_books(self) -> None:
+        if all(await asyncio.gather(*(self._init_order_book(pair) for pair in list(self._trading_pairs)))):
+            self._order_books_initialized.set()
+
+    async def _init_order_book(self, trading_pair: str) -> bool:
+        """:return: whether there is such a pair"""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONSTANTS.BOOK_PATIENCE):
+                await self._data_source.wait_until_live(trading_pair)
+        backoff = web_utils.Backoff()
+        while True:
+            try:
+                book = await self._initial_order_book_for_trading_pair(trading_pair)
+                break
+            except (LookupError, web_utils.ParadexError) as error:
+                self.logger().warning(f"No order book of {trading_pair} yet: {error}")
+                await self._sleep(backoff.next())
+            except ValueError as error:
+                self.logger().error(f"There is no order book of {trading_pair}: {error}")
+                return False
+        self._order_books[trading_pair] = book
+        self._tracking_message_queues[trading_pair] = asyncio.Queue()
+        self._tracking_tasks[trading_pair] = safe_ensure_future(self._track_single_book(trading_pair))
+        self.logger().info(f"Initialized order book for {trading_pair}.")
+        return True
 
 
 def _best_bid(book: OrderBook) -> float | None:

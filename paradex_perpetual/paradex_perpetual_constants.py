@@ -79,6 +79,8 @@ WS_BACKOFF_MAXIMUM = 30.0
 
 BOOK_FEEDS = ("deltas", "snapshot")
 BOOK_INTERVALS = ("50ms", "100ms")
+BOOK_PATIENCE = 3.0  # seconds from the start until REST is asked for a book that the stream has not told
+LAST_TRADE_AGE = 180  # seconds after which Hummingbot's tracker looks for another source of the last price
 BOOK_FEED_DELTAS, BOOK_FEED_SNAPSHOT = BOOK_FEEDS
 BOOK_FEED_INTERACTIVE = "interactive"
 # The price steps by which the AsyncAPI description groups a book, as the channel's name writes them but for the point.
@@ -258,7 +260,8 @@ SIGNATURE_LIFETIME = 30 * 60
 
 # === Funding ===
 
-FUNDING_POLL_INTERVAL = 120
+FUNDING_POLL_INTERVAL = 120  # seconds
+FUNDING_RECONCILIATION_INTERVAL = 900  # while the stream tells of the payments
 DEFAULT_FUNDING_PERIOD_HOURS = 8
 
 # === Errors ===

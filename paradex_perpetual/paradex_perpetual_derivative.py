@@ -19,6 +19,7 @@ from hummingbot.connector.derivative.paradex_perpetual import (
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_api_order_book_data_source import (
     ParadexPerpetualAPIOrderBookDataSource,
+    ParadexPerpetualOrderBookTracker,
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import (
     READ_ONLY,
@@ -38,6 +39,7 @@ from hummingbot.core.data_type.common import OrderType, PositionAction, Position
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
 from hummingbot.core.data_type.limit_order import LimitOrder
 from hummingbot.core.data_type.market_order import MarketOrder
+from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
 from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEvent
 from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather
@@ -314,6 +316,14 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     @property
     def funding_fee_poll_interval(self) -> int:
+        """Seconds; there is a request for each pair, so it is seldom made while the stream tells of all payments."""
+        session = self._user_stream_tracker.data_source.session
+        if session is not None and all(
+            pair in self._markets
+            and CONSTANTS.FUNDING_PAYMENTS_CHANNEL.format(market=self._market_of(pair)) in session.channels
+            for pair in self._trading_pairs
+        ):
+            return CONSTANTS.FUNDING_RECONCILIATION_INTERVAL
         return CONSTANTS.FUNDING_POLL_INTERVAL
 
     @property
@@ -392,6 +402,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             api_factory=self._web_assistants_factory,
             domain=self._domain,
             settings=self._settings,
+        )
+
+    def _set_order_book_tracker(self, order_book_tracker: OrderBookTracker) -> None:
+        """Takes ours in the place of the one that the base class has made."""
+        super()._set_order_book_tracker(
+            ParadexPerpetualOrderBookTracker(self._orderbook_ds, self._trading_pairs, self._domain)
         )
 
     def _create_user_stream_data_source(self) -> ParadexPerpetualUserStreamDataSource:
@@ -2248,16 +2264,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     async def _init_funding_info(self) -> None:
         """Asks until it is told: the base class gives up for good after one failure, and never gets ready."""
-        for trading_pair in list(self._trading_pairs):
-            backoff = web_utils.Backoff()
-            while True:
-                try:
-                    funding_info = await self._orderbook_ds.get_funding_info(trading_pair)
+        backoff = web_utils.Backoff()
+        while pairs := list(self._trading_pairs):
+            try:
+                for funding_info in await self._orderbook_ds.get_funding_infos(pairs):
                     self._perpetual_trading.initialize_funding_info(funding_info)
-                    break
-                except (LookupError, ValueError, web_utils.ParadexError) as error:
-                    self.logger().warning(f"No funding info for {trading_pair} yet: {error}")
-                    await self._sleep(backoff.next())
+                return
+            except (LookupError, ValueError, web_utils.ParadexError) as error:
+                self.logger().warning(f"No funding info for {', '.join(pairs)} yet: {error}")
+                await self._sleep(backoff.next())
 
     async def _fetch_last_fee_payment(self, trading_pair: str) -> tuple[float, Decimal, Decimal]:
         latest = await self._latest_funding_payments(trading_pair)

@@ -115,21 +115,27 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             await self._session.unsubscribe(await self._funding_payments_channel(trading_pair))
 
     async def _subscribe_all(self, session: web_utils.RpcSession) -> None:
-        for channel in CONSTANTS.PRIVATE_CHANNELS:
-            await session.subscribe(channel)
+        await asyncio.gather(
+            *(session.subscribe(channel) for channel in CONSTANTS.PRIVATE_CHANNELS),
+            self._subscribe_to_freezes(session),
+            *(self._subscribe_to_funding_payments(session, pair) for pair in self._trading_pairs),
+        )
+        self.logger().info("Subscribed to the private order, fill, position and account channels.")
+
+    async def _subscribe_to_freezes(self, session: web_utils.RpcSession) -> None:
         try:
             await session.subscribe(CONSTANTS.MMP_CHANNEL)
         except web_utils.RpcError as error:
             self.logger().debug(f"Freezes of market-maker protection are learned from the orders: {error}")
-        for trading_pair in list(self._trading_pairs):
-            try:
-                channel = await self._funding_payments_channel(trading_pair)
-            except ValueError as error:
-                # The pair is wrong; the rest of the account is to be followed all the same.
-                self.logger().error(f"No funding payments for {trading_pair}: {error}")
-            else:
-                await session.subscribe(channel)
-        self.logger().info("Subscribed to the private order, fill, position and account channels.")
+
+    async def _subscribe_to_funding_payments(self, session: web_utils.RpcSession, trading_pair: str) -> None:
+        try:
+            channel = await self._funding_payments_channel(trading_pair)
+        except ValueError as error:
+            # The pair is wrong; the rest of the account is to be followed all the same.
+            self.logger().error(f"No funding payments for {trading_pair}: {error}")
+        else:
+            await session.subscribe(channel)
 
     async def _arm(self, session: web_utils.RpcSession) -> None:
         """Asks for cancel on disconnect, which is the connection's and gone with it."""

@@ -2,10 +2,12 @@
 
 import asyncio
 import math
+import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -80,6 +82,8 @@ async def measure(job: dict[str, Any], client: Client) -> dict[str, float]:
     meter.expect(job["markets"])  # a first book of each
     async with client(job, meter) as exchange:
         await meter.wait()
+        if "idle" in job:
+            return await _footprint(job, meter, exchange)
         if not job["rate"]:
             await meter.run(job, exchange, job["count"] // 4, 0)
         strategy = asyncio.create_task(_strategy(job.get("blocked", 0)))
@@ -87,6 +91,17 @@ async def measure(job: dict[str, Any], client: Client) -> dict[str, float]:
             return await meter.run(job, exchange, job["count"], job["rate"])
         finally:
             strategy.cancel()
+
+
+async def _footprint(job: dict[str, Any], meter: Meter, exchange: str) -> dict[str, float]:
+    """CPU milliseconds of a second in which nothing comes, and of one at `rate`; mebibytes of the process after it."""
+    await asyncio.sleep(1)  # what a start leaves behind
+    start = time.process_time()
+    await asyncio.sleep(job["idle"])
+    idle = (time.process_time() - start) / job["idle"] * 1000
+    busy = (await meter.run(job, exchange, job["count"], job["rate"]))["cpu_us"] * job["rate"] / 1000
+    pages = int(Path("/proc/self/statm").read_text().split()[1])  # noqa: ASYNC240
+    return {"idle": idle, "busy": busy, "memory": pages * os.sysconf("SC_PAGE_SIZE") / 2**20}
 
 
 async def _strategy(blocked: float) -> None:

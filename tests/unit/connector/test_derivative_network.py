@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -144,7 +145,6 @@ class TestRunning:
         exchange._set_trading_pair_symbol_map(None)
         exchange._trading_rules.clear()
         exchange._sleep = asyncio.sleep  # type: ignore[method-assign]
-        exchange.order_book_tracker._sleep = _at_once  # it waits a second after each book
         venue.rpc["subscribe"] = self.with_snapshot
         await exchange.start_network()
         exchange.tick(payloads.NOW)
@@ -166,6 +166,34 @@ class TestRunning:
         assert running.available_balances["USDC"] == Decimal(10)
         assert running.get_funding_info(PAIR).rate == Decimal("0.00012345")
         assert running.trading_rules[PAIR].min_order_size == Decimal("0.00001")
+
+    async def test_the_stream_tells_what_would_have_to_be_asked_for(
+        self, venue: Venue, running: ParadexPerpetualDerivative
+    ) -> None:
+        assert venue.asked("GET", "/orderbook/*") == []
+        assert running.funding_fee_poll_interval == CONSTANTS.FUNDING_RECONCILIATION_INTERVAL
+        public = next(socket for socket in venue.sockets if f"trades.{MARKET}" in socket.channels)
+        await public.send(frames.market_summary(last="60000.5"))
+        book = running.get_order_book(PAIR)
+        await eventually(lambda: book.last_trade_price == 60000.5)
+        # The tracker asks REST for a price that was told more than 5 s ago.
+        assert book.last_trade_price_rest_updated > time.perf_counter() - 5
+        await running.stop_network()
+        assert running.funding_fee_poll_interval == CONSTANTS.FUNDING_POLL_INTERVAL
+
+    async def test_a_book_that_the_stream_does_not_tell_is_asked_for_until_it_is_there(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(CONSTANTS, "BOOK_PATIENCE", 0.01)
+        venue.on("GET", "/orderbook/*", refusal("INTERNAL", 500), payloads.order_book())
+        tracker = exchange.order_book_tracker
+        tracker._sleep = _at_once
+        tracker.start()
+        try:
+            await eventually(lambda: tracker.ready)
+            assert tracker.order_books[PAIR].get_price(True) > 0
+        finally:
+            tracker.stop()
 
     async def test_it_logs_no_error_and_no_secret_on_the_way(
         self, running: ParadexPerpetualDerivative, log: pytest.LogCaptureFixture
@@ -232,7 +260,6 @@ class TestRunning:
             paradex_perpetual_api_secret="", paradex_perpetual_account_address="", trading_required=False
         )
         watching._sleep = asyncio.sleep  # type: ignore[method-assign]
-        watching.order_book_tracker._sleep = _at_once
         await watching.start_network()
         await eventually(lambda: watching.ready)
         assert [request.path for request in venue.requests if "Authorization" in request.headers] == []
