@@ -261,7 +261,6 @@ SIGNATURE_LIFETIME = 30 * 60
 # === Funding ===
 
 FUNDING_POLL_INTERVAL = 120  # seconds
-FUNDING_RECONCILIATION_INTERVAL = 900  # while the stream tells of the payments
 DEFAULT_FUNDING_PERIOD_HOURS = 8
 
 # === Errors ===

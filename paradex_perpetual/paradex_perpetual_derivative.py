@@ -316,14 +316,6 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     @property
     def funding_fee_poll_interval(self) -> int:
-        """Seconds; there is a request for each pair, so it is seldom made while the stream tells of all payments."""
-        session = self._user_stream_tracker.data_source.session
-        if session is not None and all(
-            pair in self._markets
-            and CONSTANTS.FUNDING_PAYMENTS_CHANNEL.format(market=self._market_of(pair)) in session.channels
-            for pair in self._trading_pairs
-        ):
-            return CONSTANTS.FUNDING_RECONCILIATION_INTERVAL
         return CONSTANTS.FUNDING_POLL_INTERVAL
 
     @property

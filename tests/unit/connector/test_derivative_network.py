@@ -171,15 +171,12 @@ class TestRunning:
         self, venue: Venue, running: ParadexPerpetualDerivative
     ) -> None:
         assert venue.asked("GET", "/orderbook/*") == []
-        assert running.funding_fee_poll_interval == CONSTANTS.FUNDING_RECONCILIATION_INTERVAL
         public = next(socket for socket in venue.sockets if f"trades.{MARKET}" in socket.channels)
         await public.send(frames.market_summary(last="60000.5"))
         book = running.get_order_book(PAIR)
         await eventually(lambda: book.last_trade_price == 60000.5)
         # The tracker asks REST for a price that was told more than 5 s ago.
         assert book.last_trade_price_rest_updated > time.perf_counter() - 5
-        await running.stop_network()
-        assert running.funding_fee_poll_interval == CONSTANTS.FUNDING_POLL_INTERVAL
 
     async def test_a_book_that_the_stream_does_not_tell_is_asked_for_until_it_is_there(
         self, venue: Venue, exchange: ParadexPerpetualDerivative, monkeypatch: pytest.MonkeyPatch
