@@ -95,7 +95,8 @@ async def account_is_right(bot: Bot, exchange: Exchange, market: Market, placed:
         return not last
 
     try:
-        await until(same, "the bot knows what the exchange knows", pause=0.1)
+        # Seldom: the account's limit of questions is the bot's as well.
+        await until(same, "the bot knows what the exchange knows", pause=0.5)
     except AssertionError as error:
         raise AssertionError(f"{error}: {last}") from None
 

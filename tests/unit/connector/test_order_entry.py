@@ -653,8 +653,9 @@ class TestSocket:
             trader.exchange.cancel(PAIR, f"order-{number}")
         await eventually(lambda: all(order.is_pending_cancel_confirmation for order in orders))
         socket = await venue.socket()
-        assert calls(socket, "order.cancel") == [{"client_id": "order-0", "market": MARKET}]
-        assert calls(socket, "order.cancel_batch") == [{"order_ids": ["id-1", "id-2"]}]
+        # Nothing comes of them here, so they may have been repeated already.
+        assert calls(socket, "order.cancel")[0] == {"client_id": "order-0", "market": MARKET}
+        assert {"id-1", "id-2"} <= set(calls(socket, "order.cancel_batch")[0]["order_ids"])
         assert await trader.exchange.cancel_all_orders(PAIR)
         assert calls(socket, "order.cancel_all") == [{"market": MARKET}]
 
