@@ -1935,7 +1935,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             if not isinstance(error, web_utils.ParadexError) or isinstance(error, web_utils.UnreadableAnswerError)
         }
         for part, error in unexpected.items():
-            self.logger().error(f"Could not update the {part}: {error!r}", exc_info=error)
+            trace = None if isinstance(error, web_utils.ParadexError) else error  # the answer is in the text
+            self.logger().error(f"Could not update the {part}: {error!r}", exc_info=trace)
         if len(failures) > len(unexpected):
             expected = [part for part in failures if part not in unexpected]
             self._warn_of_polls(
