@@ -249,6 +249,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._fills_watermark: int | None = None  # ms: every fill before it has been seen
         self._reconciliation: asyncio.Task[None] | None = None
         self._reconcile_again = False
+        self._is_stopped = False
         self._warn_of_polls = web_utils.Sparingly(lambda text: self.logger().network(text, app_warning_msg=text))
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         #: Equity, fills, orders, funding and trades of the past, for strategies and analysis.
@@ -498,7 +499,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     # === Network ===
 
     async def start_network(self) -> None:
-        await super().start_network()
+        await super().start_network()  # which stops what runs first
+        self._is_stopped = False
         self._order_entry.start()
         self._watch_cancels_soon()
         for client_order_id in list(self._fills_owed):
@@ -512,6 +514,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             safe_ensure_future(self._prepare_auth())
 
     async def stop_network(self) -> None:
+        self._is_stopped = True
         # The base class leaves this task running and starts another one on the next start.
         if self._funding_fee_polling_task is not None:
             self._funding_fee_polling_task.cancel()
@@ -1972,6 +1975,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _reconcile_soon(self) -> None:
         """Has orders, fills, positions and balances compared with REST; reasons that come together share a pass."""
+        if self._is_stopped:
+            return  # the next start compares everything
         self._reconcile_again = True
         if self._reconciliation is None or self._reconciliation.done():
             self._reconciliation = safe_ensure_future(self._reconcile())

@@ -123,8 +123,9 @@ class _Bot:
                 task.cancel()
             await trader.executor_orchestrator.stop()
         await connector.stop_network()
-        await asyncio.sleep(0.1)
         heartbeat.cancel()
+        if ending := asyncio.all_tasks() - before - {heartbeat}:  # cancels that have left are followed to their answer
+            await asyncio.wait(ending, timeout=2)
         left = [task for task in asyncio.all_tasks() - before if not task.done() and task is not heartbeat]
         self._pipe.send({"tasks": [_name_of(task) for task in left], "longest_stall": self._stalls})
 

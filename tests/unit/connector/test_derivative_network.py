@@ -471,3 +471,12 @@ async def test_requests_of_the_time_are_not_made_while_it_is_known(
     venue.on("GET", "/positions", payloads.page())
     await exchange._update_positions()
     assert venue.asked("GET", "/system/time") == asked == []
+
+
+async def test_a_connector_that_is_stopped_starts_no_comparison_of_its_own(trader: Trader, venue: Venue) -> None:
+    await trader.exchange.stop_network()
+    before = len(venue.asked("GET", "/orders"))
+    trader.exchange._process_user_event("tradebusts", {"busted_fill_id": "1"})
+    await settle()
+    assert trader.exchange._reconciliation is None
+    assert len(venue.asked("GET", "/orders")) == before
