@@ -309,9 +309,9 @@ async def test_two_bots_with_the_same_keys_leave_each_others_orders_and_those_by
     results = await one.connector.cancel_all(TIMEOUT)
 
     assert [(result.order_id, result.success) for result in results] == [(of_one, True)]
+    await until(lambda: not one.connector.in_flight_orders, "its own order is cancelled")
     assert set(await exchange.open_orders(market)) == {of_other, "by-hand"}
     assert set(other.connector.in_flight_orders) == {of_other}
-    assert not one.connector.in_flight_orders
     assert not one.events.of((*CREATED, *ENDED), of_other)
 
 
