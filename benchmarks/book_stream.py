@@ -15,7 +15,7 @@ of 20 markets, from the server's write to the updated book; it has all in it tha
 
 Of ours, a third to a half of a message flat out is what carries it: the socket, aiohttp, and ten coroutines that
 Hummingbot has for each message. A connection of our own under Hummingbot's, with one coroutine, was tried: 1.3 µs less
-of 8 and of 17.5, and at 1000 messages a second, where the loop's waking up is nine tenths of the cost, nothing to tell
+of 8 and of 17.5, and at 1000 messages a second, where waking the loop up seems to cost the most, nothing to tell
 from noise. It is left out. Nothing waits between the socket and the book, so what piles up is what comes while the loop
 is kept from reading: aiohttp stops taking from the socket at 128 KiB, and the system keeps the rest.
 

@@ -200,7 +200,7 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.2")
 
 
-# Every reason that the exchange's pages, its specs and this repository's sandbox name, and one that nobody does. Of an
+# Reasons that the pages and the constants name, likely others, and one that nobody names: the list is open. Of an
 # order that was on the book (then it was cancelled whatever the reason), and of one that was not.
 ENDS = {
     "USER_CANCELED": OrderState.CANCELED,
