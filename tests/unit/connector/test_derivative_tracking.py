@@ -116,7 +116,7 @@ class TestStream:
         lists.show(fills=[payloads.fill("mine", size="0.3"), payloads.fill("another", id="2", order_id="7")])
         order = trader.track()
         await trader.hear(ORDERS, closed("USER_CANCELED", "0.2"))
-        await eventually(lambda: trader.filled())
+        await eventually(lambda: trader.cancelled())
         assert order.is_cancelled
         assert order.executed_amount_base == Decimal("0.3")
         assert clock.pauses == [CONSTANTS.FILLS_PATIENCE[0]]
