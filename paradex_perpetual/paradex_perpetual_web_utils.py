@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
 
@@ -1144,6 +1145,9 @@ class BookFrame(NamedTuple):
     timestamp: float  # seconds
 
 
+_new_book = cast("Callable[[tuple[Any, ...]], BookFrame]", partial(tuple.__new__, BookFrame))
+
+
 class TradeFrame(NamedTuple):
     """`trades`: one match; the side is the taker's."""
 
@@ -1217,7 +1221,7 @@ def _decode_book(frame: bytes, block_length: int) -> BookFrame:
     bids, position = _rows(frame, 8 + block_length, seq)
     asks, position = _rows(frame, position, seq)
     market, _ = _string(frame, position)
-    return BookFrame(market, seq, package == 0, bids, asks, timestamp * 1e-6)
+    return _new_book((market, seq, package == 0, bids, asks, timestamp * 1e-6))
 
 
 def _rows(frame: bytes, position: int, seq: int) -> tuple[list[OrderBookRow], int]:
