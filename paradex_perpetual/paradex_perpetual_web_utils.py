@@ -996,18 +996,25 @@ class RpcSession:
 
     async def _read(self, assistant: WSAssistant) -> None:
         loop = asyncio.get_running_loop()
+        turn_began_at = loop.time()
         try:
             async for response in assistant.iter_messages():
                 message = response.data if response is not None else None
-                self._heard_at = loop.time()
-                if isinstance(message, dict) and isinstance(message.get("id"), int) and "method" not in message:
+                self._heard_at = now = loop.time()
+                if isinstance(message, bytes):
+                    if not self._has_heartbeats and message[2:4] == _HEARTBEAT:
+                        self._has_heartbeats = True
+                    self._on_message(message)
+                elif isinstance(message, dict) and isinstance(message.get("id"), int) and "method" not in message:
                     answer = self._pending.get(message["id"])
                     if answer is not None and not answer.done():
                         answer.set_result(message)
                 elif message is not None:
-                    if isinstance(message, bytes) and message[2:4] == _HEARTBEAT:
-                        self._has_heartbeats = True
                     self._on_message(message)
+                if now - turn_began_at >= CONSTANTS.WS_TURN:
+                    # What is there already is read without a pause: after a stall of the loop, for too long.
+                    await asyncio.sleep(0)
+                    turn_began_at = loop.time()
             raise ConnectionError("the socket was closed")
         finally:
             for answer in self._pending.values():
