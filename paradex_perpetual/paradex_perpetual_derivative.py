@@ -245,6 +245,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._liquidation_prices: dict[str, Decimal] = {}  # by trading pair
         self._unrealized_funding: dict[str, Decimal] = {}  # by trading pair, in USDC
         self._funding_watermarks: dict[str, int] = {}  # by trading pair, ms: every payment before it has been seen
+        self._has_had_stream = False
         self._announced_payments: dict[str, dict[str, int]] = {}  # by trading pair, times of those after it by id, ms
         self._fills_watermark: int | None = None  # ms: every fill before it has been seen
         self._reconciliation: asyncio.Task[None] | None = None
@@ -2292,6 +2293,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         timed = self._each(payments, read, "a funding payment")
         return [payment for _, payment in sorted(timed, key=lambda entry: entry[0])]
 
+    async def _funding_payment_polling_loop(self) -> None:
+        self._funding_fee_poll_notifier.clear()  # set by the clock's first tick, and the loop begins with asking
+        await super()._funding_payment_polling_loop()
+
     async def _update_funding_payment(self, trading_pair: str, fire_event_on_new: bool) -> bool:
         """Announces every payment that has not been announced, the oldest first; the base class knows only the newest.
 
@@ -2393,7 +2398,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._mmp_freezes.take_event(data, self._time_synchronizer.time())
         elif topic == CONSTANTS.STREAM_RESUMED:
             self._reconcile_soon()
-            self._funding_fee_poll_notifier.set()  # before the stream tells of later ones
+            if self._has_had_stream:  # what the first one has missed is found by the next poll
+                self._funding_fee_poll_notifier.set()
+            self._has_had_stream = True
 
     def _process_account(self, data: Mapping[str, Any]) -> None:
         """Takes the account as the stream reports it, unless something newer is known."""

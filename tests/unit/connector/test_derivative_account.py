@@ -1,5 +1,6 @@
 """Money: balances, positions, leverage, fees, funding, the order class, and trades that are undone."""
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -421,7 +422,22 @@ class TestFunding:
     async def test_a_stream_that_is_back_has_the_payments_looked_up(self, funded: Trader) -> None:
         funded.exchange._funding_fee_poll_notifier.clear()
         await funded.hear("stream_resumed", {})
+        assert not funded.exchange._funding_fee_poll_notifier.is_set()  # a start asks by itself
+        await funded.hear("stream_resumed", {})
         assert funded.exchange._funding_fee_poll_notifier.is_set()
+
+    async def test_a_start_asks_for_them_once(self, venue: Venue, funded: Trader) -> None:
+        venue.on("GET", "/funding/payments", payloads.page())
+        funded.exchange._funding_fee_poll_notifier.set()  # as the clock's first tick does
+        polling = asyncio.create_task(funded.exchange._funding_payment_polling_loop())
+        await funded.hear("stream_resumed", {})
+        pairs = funded.exchange.trading_pairs
+        await eventually(lambda: set(pairs) <= funded.exchange._funding_watermarks.keys())
+        await settle()
+        assert len(venue.asked("GET", "/funding/payments")) == len(pairs)
+        funded.exchange._funding_fee_poll_notifier.set()  # as a later tick does
+        await venue.until(lambda: len(venue.asked("GET", "/funding/payments")) == 2 * len(pairs))
+        polling.cancel()
 
     async def test_a_list_that_does_not_come_is_asked_for_again(self, venue: Venue, funded: Trader) -> None:
         venue.on("GET", "/funding/payments", payloads.page(), refusal("SERVICE_UNAVAILABLE", 503), payloads.page())
