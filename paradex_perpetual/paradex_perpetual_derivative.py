@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import sys
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -318,7 +319,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     @property
     def funding_fee_poll_interval(self) -> int:
-        return CONSTANTS.FUNDING_POLL_INTERVAL
+        # The clock's first tick is none of its multiples: the loop of the funding payments begins with asking.
+        return CONSTANTS.FUNDING_POLL_INTERVAL if self._last_timestamp else sys.maxsize
 
     @property
     def order_class(self) -> str:
@@ -2292,10 +2294,6 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         timed = self._each(payments, read, "a funding payment")
         return [payment for _, payment in sorted(timed, key=lambda entry: entry[0])]
-
-    async def _funding_payment_polling_loop(self) -> None:
-        self._funding_fee_poll_notifier.clear()  # set by the clock's first tick, and the loop begins with asking
-        await super()._funding_payment_polling_loop()
 
     async def _update_funding_payment(self, trading_pair: str, fire_event_on_new: bool) -> bool:
         """Announces every payment that has not been announced, the oldest first; the base class knows only the newest.

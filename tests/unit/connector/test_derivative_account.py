@@ -6,7 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_web_utils as web_utils
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_web_utils as web_utils,
+)
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionSide, TradeType
 
@@ -428,14 +431,15 @@ class TestFunding:
 
     async def test_a_start_asks_for_them_once(self, venue: Venue, funded: Trader) -> None:
         venue.on("GET", "/funding/payments", payloads.page())
-        funded.exchange._funding_fee_poll_notifier.set()  # as the clock's first tick does
         polling = asyncio.create_task(funded.exchange._funding_payment_polling_loop())
+        funded.exchange._last_timestamp = 0  # as before the first tick
+        funded.exchange.tick(NOW)
         await funded.hear("stream_resumed", {})
         pairs = funded.exchange.trading_pairs
         await eventually(lambda: set(pairs) <= funded.exchange._funding_watermarks.keys())
         await settle()
         assert len(venue.asked("GET", "/funding/payments")) == len(pairs)
-        funded.exchange._funding_fee_poll_notifier.set()  # as a later tick does
+        funded.exchange.tick(NOW + CONSTANTS.FUNDING_POLL_INTERVAL)
         await venue.until(lambda: len(venue.asked("GET", "/funding/payments")) == 2 * len(pairs))
         polling.cancel()
 
