@@ -58,8 +58,8 @@ USUAL_MARKETS = 20  # always among them
 FEWER_MESSAGES = {"ccxt": 12}
 MORE_FLAT_OUT = {"snapshot": 1, "delta": 4}
 RATE = 1000
-#: Of the strategy that blocks: seconds, twice in each; messages a second, and of how many markets.
-BLOCKED, BLOCKED_RATE, BLOCKED_MARKETS = 0.3, 3000, 200
+#: Of the strategy that blocks: seconds, twice in each, and messages a second.
+BLOCKED, BLOCKED_RATE = 0.3, 3000
 OURS, RECEIVER = "ours", "receiver"
 #: Clients and the kinds that they know.
 CLIENTS = {
@@ -70,6 +70,7 @@ CLIENTS = {
     "ccxt": ("snapshot",),
     RECEIVER: tuple(KINDS),
 }
+MODULES = {"ccxt": "ccxt_books", RECEIVER: "receiver_books"}
 TITLES = {
     OURS: OURS,
     "hyperliquid": "hyperliquid_perpetual",
@@ -151,7 +152,7 @@ def measure(options: argparse.Namespace) -> Found:
     with ExitStack() as stack:
         url = stack.enter_context(feed())
         peers = {
-            name: stack.enter_context(Peer("ccxt_books" if name == "ccxt" else "books", own_environment=name == "ccxt"))
+            name: stack.enter_context(Peer(MODULES.get(name, "books"), own_environment=name == "ccxt"))
             for name in names
         }
 
@@ -177,7 +178,7 @@ def measure(options: argparse.Namespace) -> Found:
                     note(f"{name}_{kind}_paced", answer["cpu_us"])
                 for part, value in asyncio.run(parts(kind)).items():
                     note(f"{part}_{kind}", value)
-                answer = ask(OURS, kind, BLOCKED_MARKETS, options.count, BLOCKED_RATE, blocked=BLOCKED)
+                answer = ask(OURS, kind, max(options.markets), options.count, BLOCKED_RATE, blocked=BLOCKED)
                 note(f"waiting_{kind}", answer["waiting"])
     return found
 

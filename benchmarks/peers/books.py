@@ -1,19 +1,16 @@
 """What it takes to keep order books, by clients of our environment: ours, Hummingbot's connectors, paradex-py.
 
 Hummingbot's connectors, ours among them, are run by their own order book trackers; counted is what arrives in
-`OrderBook`. paradex-py keeps no books: counted is what its callback gets, so it has less to do. And one that does
-nothing but receive, with the same aiohttp, so that it is seen what the machine and the socket make of it.
+`OrderBook`. paradex-py keeps no books: counted is what its callback gets, so it has less to do.
 """
 
 import asyncio
 import logging
 import os
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 from bidict import bidict
 from hummingbot.core.data_type.order_book import OrderBook
 
@@ -21,7 +18,6 @@ from benchmarks.peers._book_meter import Client, Meter, measure
 from benchmarks.peers._worker import serve
 
 OUR_SYMBOLS = "{}-USD-PERP"
-_SEQ = struct.Struct("<q")
 
 
 def _ws(job: dict[str, Any]) -> str:
@@ -158,33 +154,11 @@ async def paradex_py(job: dict[str, Any], meter: Meter) -> AsyncIterator[str]:
         await client.close()
 
 
-@asynccontextmanager
-async def receiver(job: dict[str, Any], meter: Meter) -> AsyncIterator[str]:
-    """Receives our frames and looks at nothing but their number."""
-
-    async def receive(socket: aiohttp.ClientWebSocketResponse) -> None:
-        async for message in socket:
-            if message.type is aiohttp.WSMsgType.BINARY:
-                meter.updated(_SEQ.unpack_from(message.data, 16)[0])
-
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(f"{_ws(job)}/v1", heartbeat=10, autoping=False) as socket,
-    ):
-        receiving = asyncio.create_task(receive(socket))
-        for market in range(job["markets"]):
-            await socket.send_json({"id": market, "params": {"channel": f"order_book.M{market:03}-USD-PERP"}})
-        yield "paradex"
-        receiving.cancel()
-        await asyncio.gather(receiving, return_exceptions=True)
-
-
 CLIENTS: dict[str, Client] = {
     "ours": ours,
     "hyperliquid": hyperliquid,
     "binance": binance,
     "paradex_py": paradex_py,
-    "receiver": receiver,
 }
 
 
