@@ -42,7 +42,7 @@ from hummingbot.core.data_type.market_order import MarketOrder
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
 from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEvent
-from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather
+from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather, safe_wrapper
 from hummingbot.core.utils.estimate_fee import build_perpetual_trade_fee
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
@@ -131,6 +131,16 @@ class ParadexOrderTracker(ClientOrderTracker):
         if client_order_id is not None:
             order = self._in_flight_orders.get(client_order_id) or self._cached_orders.get(client_order_id)
         return order or super().fetch_order(client_order_id, exchange_order_id)
+
+    def updatable_order(self, client_order_id: str) -> InFlightOrder | None:
+        """One of `all_updatable_orders`, without a copy of them all."""
+        return self._in_flight_orders.get(client_order_id) or self._lost_orders.get(client_order_id)
+
+    def process_order_update(self, order_update: OrderUpdate) -> "asyncio.Task[None]":
+        """As in the base class, but it begins at once, and so ends at once but for an order whose fills are missing:
+        its event comes a pass of the loop earlier, and before whatever the exchange has told since."""
+        update = safe_wrapper(self._process_order_update(order_update))
+        return asyncio.Task(update, loop=asyncio.get_event_loop(), eager_start=True)
 
     def process_trade_update(self, trade_update: TradeUpdate) -> None:
         order = self._in_flight_orders.get(trade_update.client_order_id)
@@ -899,14 +909,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return error
         return None
 
-    def _market_view(self, trading_pair: str) -> utils.MarketView:
+    def _market_view(self, trading_pair: str, with_book: bool = True) -> utils.MarketView:
         """What is known about a market at this moment.
 
+        :param with_book: whether the best prices are wanted
         :raises ValueError: if its rules are not known yet
         """
         if trading_pair not in self._trading_rules:
             raise ValueError(f"The trading rules of {trading_pair} are not known yet.")
-        book = self.order_book_tracker.order_books.get(trading_pair)
+        book = self.order_book_tracker.order_books.get(trading_pair) if with_book else None
         return utils.MarketView(
             rule=self._trading_rules[trading_pair],
             mark_price=self._mark_price(trading_pair),
@@ -953,7 +964,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._require_tradable(trading_pair)
         options = utils.order_options(kwargs, order_type, self._settings)
         new = utils.NewOrder(order_id, trade_type, order_type, amount, price, position_action, options)
-        view = self._market_view(trading_pair)
+        view = self._market_view(trading_pair, with_book=order_type is OrderType.MARKET or options.rpi)
         utils.check_order(new, view)
         request = utils.order_request(new, await self.exchange_symbol_associated_to_pair(trading_pair), view)
         self._longest_recv_window = max(self._longest_recv_window, options.recv_window)
@@ -1825,7 +1836,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _process_order(self, payload: Mapping[str, Any]) -> None:
         """Takes an order as REST or the stream reports it."""
         client_order_id = str(payload.get("client_id"))
-        order = self._order_tracker.all_updatable_orders.get(client_order_id)
+        order = self._order_tracker.updatable_order(client_order_id)
         if order is None:
             return
         self._order_tracker.found(client_order_id)

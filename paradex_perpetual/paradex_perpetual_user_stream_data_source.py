@@ -279,7 +279,8 @@ class _Lane:
                     job.fail(error)
                 continue
             if jobs:
-                task = asyncio.create_task(self._carry(jobs, prepared))
+                # Begun at once: what is signed is written before anything else runs, and in its order.
+                task = asyncio.Task(self._carry(jobs, prepared), loop=asyncio.get_running_loop(), eager_start=True)
                 self._sending.add(task)
                 task.add_done_callback(self._sending.discard)
 

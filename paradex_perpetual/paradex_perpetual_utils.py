@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Annotated, Any
 
 from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
@@ -399,6 +400,7 @@ OTHER_DOMAINS_KEYS = {
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
 _MAGNITUDE = 30  # decimal places on either side: nothing that an exchange counts is beyond
+_LONGEST_NUMBER = 400  # characters: one with an exponent that cannot be meant is told so, a text of megabytes is none
 _LONGEST_TEXT = 200  # characters of a name or an id
 _LATEST_MS = 4_102_444_800_000  # the year 2100
 # What reading a payload can raise: a field that is missing or of another type is told by the functions here, and what
@@ -443,10 +445,17 @@ def decimal_or_none(payload: Mapping[str, Any], key: str) -> Decimal | None:
         text = str(raw)
     else:
         text = str(raw) if isinstance(raw, str | float) or (type(raw) is int and abs(raw) < 10**_MAGNITUDE) else ""
-    value = Decimal(text) if _NUMBER.fullmatch(text) else Decimal("NaN")
-    if not value.is_finite() or (value and abs(value.adjusted()) > _MAGNITUDE):
+    value = _finite_number(text) if len(text) <= _LONGEST_NUMBER else None
+    if value is None:
         raise _wrong(key, "a number", raw)
     return value
+
+
+@lru_cache(maxsize=4096)  # one order's sizes and prices come again in each of its messages
+def _finite_number(text: str) -> Decimal | None:
+    """:return: None if it is no finite number, or one that cannot be meant"""
+    value = Decimal(text) if _NUMBER.fullmatch(text) else Decimal("NaN")
+    return None if not value.is_finite() or (value and abs(value.adjusted()) > _MAGNITUDE) else value
 
 
 def size_from(payload: Mapping[str, Any], key: str) -> Decimal:
@@ -1035,15 +1044,17 @@ class OrderOptions:
     max_slippage: Decimal = Decimal(0)
 
 
+_OPTIONS = dict.fromkeys(field.name for field in fields(OrderOptions))
+
+
 def order_options(keywords: Mapping[str, Any], order_type: OrderType, settings: Settings) -> OrderOptions:
     """The options of one order: its keywords, and the settings for those that are not given and fit its type.
 
     :raises ValueError: if there is a keyword or a value that does not exist, with those that do
     """
     given = {name: value for name, value in keywords.items() if name not in _IGNORED_KEYWORDS and value is not None}
-    known = [field.name for field in fields(OrderOptions)]
-    if unknown := sorted(set(given) - set(known)):
-        raise ValueError(f"A Paradex order has no option {', '.join(unknown)}; there are {', '.join(known)}.")
+    if unknown := sorted(given.keys() - _OPTIONS):
+        raise ValueError(f"A Paradex order has no option {', '.join(unknown)}; there are {', '.join(_OPTIONS)}.")
     if "trigger_type" in given and "trigger_price" not in given:
         raise ValueError(f"A {given['trigger_type']} order needs a trigger_price.")
     plain_order = "trigger_price" not in given
@@ -1054,6 +1065,8 @@ def order_options(keywords: Mapping[str, Any], order_type: OrderType, settings: 
         "recv_window": settings.recv_window,
         "max_slippage": settings.max_slippage if plain_order and order_type is OrderType.MARKET else Decimal(0),
     }
+    if not given:
+        return OrderOptions(**defaults)  # type: ignore[arg-type]  # the settings have been checked
     options = {**defaults, **given}
     for name in ("reduce_only", "ioc", "rpi", "mmp"):
         if not isinstance(options.get(name, False), bool):
