@@ -12,6 +12,8 @@ from hummingbot.connector.derivative.paradex_perpetual import (
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hummingbot.core.data_type.in_flight_order import OrderState
 from hummingbot.core.data_type.trade_fee import TokenAmount
+from hummingbot.core.event.event_forwarder import EventForwarder
+from hummingbot.core.event.events import BuyOrderCreatedEvent, MarketEvent
 
 from tests.unit.connector import frames, payloads
 from tests.unit.connector.clock import Clock
@@ -58,6 +60,33 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.2")
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
         assert trader.completed() == trader.failed() == []
+
+    async def test_an_update_is_taken_when_it_comes(self, trader: Trader) -> None:
+        order = trader.track()
+        trader.exchange._process_order(payloads.order("mine", "OPEN"))
+        assert [event.order_id for event in trader.created()] == ["mine"]
+        trader.exchange._process_order(closed("USER_CANCELED"))
+        assert order.is_cancelled
+        assert [event.order_id for event in trader.cancelled()] == ["mine"]
+        assert trader.exchange.in_flight_orders == {}
+
+    async def test_a_strategy_may_act_in_an_event(self, trader: Trader) -> None:
+        def act(event: BuyOrderCreatedEvent) -> None:
+            placed.append(trader.submit())
+            trader.exchange.stop_tracking_order(event.order_id)
+            raise RuntimeError("a strategy's mistake")
+
+        placed: list[str] = []
+        listener = EventForwarder(act)
+        trader.exchange.add_listener(MarketEvent.BuyOrderCreated, listener)
+        trader.track("one", "1")
+        trader.track("two", "2")
+        for client_id, order_id in (("one", "1"), ("two", "2")):
+            trader.exchange._process_order(payloads.order(client_id, "OPEN", id=order_id))
+        assert [event.order_id for event in trader.created()] == ["one", "two"]
+        trader.exchange.remove_listener(MarketEvent.BuyOrderCreated, listener)
+        await settle()
+        assert set(trader.exchange.in_flight_orders) == set(placed)
 
     async def test_a_fill_has_the_orders_side_and_the_fee_that_was_paid(self, trader: Trader) -> None:
         trader.exchange._perpetual_trading.set_leverage(payloads.PAIR, 5)

@@ -526,6 +526,28 @@ class TestSocket:
         assert trader.exchange.in_flight_orders[client_id].exchange_order_id == f"id-{client_id}"
         assert venue.asked("POST", "/orders") == []
 
+    async def test_nothing_comes_between_the_order_and_the_socket_but_the_orders_of_the_same_moment(
+        self, on_socket: Callable[..., Any], venue: Venue
+    ) -> None:
+        trader = await on_socket()
+        trader.submit()
+        await eventually(lambda: trader.created())  # the signer is ready
+        session = trader.exchange._user_stream_tracker.data_source.session
+        sent: list[str] = []
+        send = session.assistant.send
+
+        async def note(request: Any) -> None:
+            sent.append(request.payload["method"])
+            await send(request)
+
+        session.assistant.send = note
+        submit_many(trader, 4)
+        await asyncio.sleep(0)  # in which they are checked
+        assert sent == []
+        await asyncio.sleep(0)  # in which they are signed and sent
+        assert sent == ["order.create_batch"]
+        await eventually(lambda: len(trader.created()) == 5)
+
     async def test_a_market_order_has_the_price_0_that_is_signed(
         self, on_socket: Callable[..., Any], venue: Venue
     ) -> None:
