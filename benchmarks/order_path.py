@@ -1,6 +1,6 @@
 """How long does it take from `buy()` to the exchange's acceptance, and to replace a ladder of 20 quotes?
 
-    python -m benchmarks.order_path [--repeats 5] [--samples 10] [--stall-seconds 1.5] [--plots DIR] [--without-peers]
+    python -m benchmarks.order_path [--repeats 3] [--samples 10] [--stall-seconds 1.5] [--plots DIR] [--without-peers]
 
 Ours is the connector as a bot runs it: from `buy()`, as a strategy calls it, until the last byte is written, and until
 Hummingbot's created event; once with orders over REST and once over the socket. The server, in a process of its own,
@@ -495,9 +495,9 @@ async def measure(options: argparse.Namespace) -> tuple[Takings, dict[str, list[
             assert usual is not None
             for repeat in range(options.repeats + 1):
                 progress(f"order path: round {repeat} of {options.repeats}")
-                samples = options.samples if repeat else 1
+                samples, counts = (options.samples, COUNTS) if repeat else (1, COUNTS[:2])
                 for name, contender in (ours | floors).items():
-                    work = jobs(samples, name)
+                    work = jobs(samples, name, counts)
                     found = await contender.measure(work["counts"], work["ladders"])
                     if repeat:
                         takings.take(name, found)
@@ -507,7 +507,7 @@ async def measure(options: argparse.Namespace) -> tuple[Takings, dict[str, list[
                     if repeat:
                         takings.take(name, found)
                 for name in asked:
-                    found = await ask(name, {**job, **jobs(samples, name)})
+                    found = await ask(name, {**job, **jobs(samples, name, counts)})
                     if repeat:
                         takings.take(name, found)
                 for name, signer in (("stall", usual), ("stall_sdk", InlineSdk(job["config"], KEY, ACCOUNT))):
@@ -643,7 +643,7 @@ def plot(found: Sequence[Figure], folder: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the benchmark; returns 0, or 1 if a peer is missing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.order_path", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--repeats", type=int, default=5, help="rounds that count (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds that count (default %(default)s)")
     parser.add_argument("--samples", type=int, default=10, help="of one order, in a round (default %(default)s)")
     parser.add_argument("--stall-seconds", type=float, default=1.5, help="for the stall, a round (default %(default)s)")
     parser.add_argument("--plots", type=Path, help="folder for the plots")
