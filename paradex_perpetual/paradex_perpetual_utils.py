@@ -400,7 +400,7 @@ OTHER_DOMAINS_KEYS = {
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
 _MAGNITUDE = 30  # decimal places on either side: nothing that an exchange counts is beyond
-_LONGEST_NUMBER = 400  # characters: one with an exponent that cannot be meant is told so, a text of megabytes is none
+_LONGEST_NUMBER = 400  # characters; a longer text is none, and is not kept
 _LONGEST_TEXT = 200  # characters of a name or an id
 _LATEST_MS = 4_102_444_800_000  # the year 2100
 # What reading a payload can raise: a field that is missing or of another type is told by the functions here, and what
