@@ -155,9 +155,10 @@ class MarketWatch:
     async def _run(self) -> None:
         backoff = web_utils.Backoff()
         while True:
+            session: web_utils.RpcSession | None = None
             try:
                 async with web_utils.RpcSession(self._api_factory, self._domain, self._on_message) as session:
-                    subscribing = asyncio.create_task(self._subscribe(session, backoff))
+                    subscribing = asyncio.create_task(self._subscribe(session))
                     try:
                         await session.closed()
                     finally:
@@ -169,9 +170,11 @@ class MarketWatch:
                 self._logger.exception("Unexpected error in the watched markets' stream. Reconnecting.")
             finally:
                 self._forget()
+            backoff.stood(session)
             await self._sleep(backoff.next())
 
-    async def _subscribe(self, session: web_utils.RpcSession, backoff: web_utils.Backoff) -> None:
+    async def _subscribe(self, session: web_utils.RpcSession) -> None:
+        backoff = web_utils.Backoff()
         while True:
             self._more.clear()
             for channel in session.channels - self._channels:
@@ -389,7 +392,6 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                     if self._has_been_connected:
                         self._connector.markets_may_have_changed()
                     self._has_been_connected = True
-                    backoff.reset()
                     await session.closed()
             except asyncio.CancelledError:
                 raise
@@ -404,6 +406,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                     self._session = self._ws_assistant = None
                     for feed in self._feeds.values():
                         feed.lose()
+            backoff.stood(session)
             await self._sleep(backoff.next())
 
     async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:

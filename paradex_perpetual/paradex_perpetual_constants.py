@@ -76,6 +76,9 @@ WS_CLOSE_TIMEOUT = 2.0  # for the closing handshake with a server that may be fr
 LOG_PAUSE = 60.0  # what repeats itself is said again after this time, with how often it happened
 WS_BACKOFF_INITIAL = 0.5
 WS_BACKOFF_MAXIMUM = 30.0
+# A connection counts as a success, so that the next pause is the first again, when it has stood for this long: a server
+# that accepts and drops at once is not asked several times a second.
+WS_HOLDS = 10.0
 
 BOOK_FEEDS = ("deltas", "snapshot")
 BOOK_INTERVALS = ("50ms", "100ms")

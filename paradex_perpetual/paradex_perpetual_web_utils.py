@@ -761,6 +761,14 @@ class Backoff:
     def reset(self) -> None:
         self._attempt = 0
 
+    def stood(self, session: "RpcSession | None") -> None:
+        """Notes that a connection has ended: it was a success if it has held for a while.
+
+        :param session: None if it did not come about
+        """
+        if session is not None and session.age >= CONSTANTS.WS_HOLDS:
+            self.reset()
+
 
 class Sparingly:
     """Passes a text on if none was for a while; how many were held back meanwhile stands in the next one.
@@ -816,7 +824,8 @@ class RpcSession:
         self._ids = itertools.count(1)
         self._reader: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
-        self._heard_at = 0.0  # by the event loop's clock
+        self._began_at: float | None = None  # by the event loop's clock, as the following
+        self._heard_at = 0.0
         self._has_heartbeats = False
         self._authenticating = asyncio.Lock()
         self._token_generation = 0  # of the token that the socket was authenticated with
@@ -826,7 +835,7 @@ class RpcSession:
 
     async def __aenter__(self) -> "RpcSession":
         self.assistant = await self._connected_assistant()
-        self._heard_at = asyncio.get_running_loop().time()
+        self._began_at = self._heard_at = asyncio.get_running_loop().time()
         self._reader = asyncio.create_task(self._read(self.assistant))
         self._watchdog = asyncio.create_task(self._watch())
         try:
@@ -851,6 +860,11 @@ class RpcSession:
     def is_open(self) -> bool:
         """Whether calls can be sent."""
         return self._reader is not None and not self._reader.done()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was connected; 0 if it never was."""
+        return 0.0 if self._began_at is None else asyncio.get_running_loop().time() - self._began_at
 
     async def closed(self) -> None:
         """Returns never; raises what ended the connection.

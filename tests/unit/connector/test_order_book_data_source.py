@@ -224,6 +224,21 @@ class TestGaps:
             now += CONSTANTS.BOOK_GAP_WINDOW / 2
         assert DELTAS.format(MARKET) in socket.channels
 
+    async def test_a_server_that_drops_what_it_has_accepted_is_met_ever_more_seldom(
+        self, venue: Venue, live: Feed, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def whole(attempt: int) -> float:
+            return CONSTANTS.WS_BACKOFF_INITIAL * 2.0**attempt
+
+        for number in range(4):
+            await (await venue.socket(number + 1, subscriptions=4)).close()
+            await venue.socket(number + 2, subscriptions=4)
+            assert whole(number) / 2 <= clock.pauses[number] <= whole(number)
+        monkeypatch.setattr(CONSTANTS, "WS_HOLDS", 0.0)  # and one that has held is missed at once
+        await (await venue.socket(5, subscriptions=4)).close()
+        await venue.socket(6, subscriptions=4)
+        assert clock.pauses[4] <= whole(0)
+
     async def test_a_new_subscription_that_fails_is_a_reason_to_reconnect(
         self, live: Feed, log: pytest.LogCaptureFixture
     ) -> None:
