@@ -956,6 +956,12 @@ def order_from_payload(payload: Mapping[str, Any], trading_pair: str, leverage: 
     )
 
 
+def is_protective(payload: Mapping[str, Any]) -> bool:
+    """Whether an order of `GET /orders` is a stop or a take-profit that only reduces a position."""
+    waits = str(payload.get("type")).startswith(tuple(CONSTANTS.TRIGGER_TYPES.values()))
+    return waits and CONSTANTS.FLAG_REDUCE_ONLY in (payload.get("flags") or ())
+
+
 class UnknownOrders:
     """The open orders of the account that this bot does not track.
 

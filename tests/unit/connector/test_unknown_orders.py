@@ -176,6 +176,20 @@ class TestCancelled:
         assert set(account.open) == {f"{OWN}3", "without"}
         assert any(f"{OWN}3 could not be settled yet" in text for text in warnings(log))
 
+    async def test_a_stop_loss_is_adopted_for_a_position_may_need_it(
+        self, restarted: Trader, account: Exchange, venue: Venue, log: pytest.LogCaptureFixture
+    ) -> None:
+        waiting = {"type": "STOP_LOSS_MARKET", "status": "UNTRIGGERED", "trigger_price": "58000", "price": "0"}
+        account.put(f"{OWN}1", side="SELL", flags=["REDUCE_ONLY"], **waiting)
+        account.put(f"{OWN}2", side="SELL", flags=["REDUCE_ONLY"])  # a quote that closes protects nothing
+        account.put(f"{OWN}3", **{**waiting, "type": "STOP_MARKET"})  # opens
+        await reconcile(restarted)
+        assert set(account.open) == {f"{OWN}1"} == set(restarted.exchange.in_flight_orders)
+        order = restarted.exchange.in_flight_orders[f"{OWN}1"]
+        assert (order.position, order.price) == (PositionAction.CLOSE, Decimal("58000"))
+        assert [event.order_id for event in restarted.created()] == [f"{OWN}1"]
+        assert any(f"{OWN}1" in text and "It is adopted." in text for text in warnings(log))
+
     async def test_tracked_orders_are_left_alone(self, restarted: Trader, account: Exchange, venue: Venue) -> None:
         restarted.track(OWN, f"id-{OWN}")
         account.put(OWN)
