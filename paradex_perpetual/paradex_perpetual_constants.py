@@ -282,9 +282,11 @@ SYSTEM_STATE_ERRORS = {
 }
 EXCHANGE_FAILURE_ERRORS = frozenset({"INTERNAL_ERROR", "SERVICE_UNAVAILABLE"})
 RPC_METHOD_NOT_FOUND = -32601
-RPC_INTERNAL_ERROR = -32603
 RPC_RATE_LIMITED = 42901
 RPC_AUTHENTICATION_ERRORS = frozenset({40110, 40111, 40300})
+# With these a call was refused before anything was done: unreadable, no request, wrong parameters, method error, not in
+# this country. What any other code says of the outcome no source tells.
+RPC_REFUSALS = frozenset({-32700, -32600, -32602, 100, 40112, *RPC_AUTHENTICATION_ERRORS})
 # What a batch of cancels says of each order.
 CANCEL_QUEUED = "QUEUED_FOR_CANCELLATION"
 CANCEL_ALREADY_CLOSED = "ALREADY_CLOSED"

@@ -158,7 +158,10 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         return CONSTANTS.FUNDING_PAYMENTS_CHANNEL.format(market=market)
 
     def _on_message(self, output: asyncio.Queue[Any], message: Any) -> None:
-        if isinstance(message, bytes):
+        if isinstance(message, str):
+            self._warn_of_frames("A text of the private socket is no JSON; asking REST.")
+            event: Any = {"channel": CONSTANTS.STREAM_RESUMED, "data": {}}
+        elif isinstance(message, bytes):
             try:
                 event = web_utils.decode_frame(message)
             except web_utils.FrameError as error:

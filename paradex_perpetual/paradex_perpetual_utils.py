@@ -794,6 +794,36 @@ def best_sizes_from_book(payload: Mapping[str, Any]) -> BestSizes:
     )
 
 
+def book_levels(payload: Mapping[str, Any], side: str) -> list[Level]:
+    """A side of the book that `GET /orderbook/{market}` answers with, as it stands there.
+
+    :param side: `bids` or `asks`
+    :raises ValueError: if it is no list of prices and sizes, all above 0, or has a price twice
+    """
+    if not isinstance(payload.get(side), list):
+        raise _wrong(side, "a list", payload.get(side))
+    levels = []
+    for row in payload[side]:
+        level = _level({side: row}, side)
+        if level is None or level[0] <= 0 or level[1] <= 0:
+            raise _wrong(side, "prices and sizes above 0", row)
+        levels.append(level)
+    if len({price for price, _ in levels}) < len(levels):
+        raise _wrong(side, "a list with each price once", payload[side])
+    return levels
+
+
+def sequence_number(payload: Mapping[str, Any]) -> int:
+    """The `seq_no` of a book of REST.
+
+    :raises ValueError: if it is missing or no whole number, 0 or above
+    """
+    number = size_from(payload, "seq_no")
+    if number % 1:
+        raise _wrong("seq_no", "a whole number", payload["seq_no"])
+    return int(number)
+
+
 def _level(payload: Mapping[str, Any], key: str) -> Level | None:
     level = list_from(payload, key)
     if not level:

@@ -433,6 +433,37 @@ class TestRest:
         venue.on("GET", "/markets/summary", both)
         assert await feed.source.get_last_traded_prices([PAIR, ETH_PAIR]) == {PAIR: 60001.1, ETH_PAIR: 3000.5}
 
+    @pytest.mark.parametrize(
+        ("wrong", "text"),
+        [
+            ({"seq_no": None}, "seq_no is missing"),
+            ({"seq_no": "x"}, "seq_no should be a number"),
+            ({"seq_no": 1.5}, "seq_no should be a whole number"),
+            ({"seq_no": -1}, "seq_no should be 0 or a positive number"),
+            ({"last_updated_at": "soon"}, "last_updated_at should be"),
+            ({"bids": None}, "bids should be a list"),
+            ({"asks": {}}, "asks should be a list"),
+            ({"bids": [["60000", "0.5"], ["59999"]]}, "bids should be a price and a size"),
+            ({"bids": [["60000", "0.5"], []]}, "bids should be prices and sizes above 0"),
+            ({"bids": [["60000", "0"]]}, "bids should be prices and sizes above 0"),
+            ({"bids": [["60000", "-0.5"]]}, "bids should be prices and sizes above 0"),
+            ({"asks": [["0", "1"]]}, "asks should be prices and sizes above 0"),
+            ({"asks": [["NaN", "1"]]}, "asks should be a number"),
+            ({"asks": [["1e400", "1"]]}, "asks should be a number"),
+            ({"asks": [[True, "1"]]}, "asks should be a number"),
+            ({"asks": ["60001"]}, "asks should be a list"),
+            ({"bids": [["60000", "1"], ["60000.0", "2"]]}, "bids should be a list with each price once"),
+            ({"bids": [["60001", "1"]]}, "its best bid 60001 is not below its best ask 60001"),
+        ],
+    )
+    async def test_a_book_of_rest_that_makes_no_sense_is_an_error_and_no_book(
+        self, venue: Venue, feed: Feed, wrong: payloads.Payload, text: str
+    ) -> None:
+        venue.on("GET", "/orderbook/*", payloads.order_book() | wrong)
+        with pytest.raises(web_utils.UnreadableAnswerError, match=text):
+            await feed.source.get_new_order_book(PAIR)
+        assert levels(feed.book()) == ([], [])
+
     async def test_a_failing_exchange_is_told_as_such(self, venue: Venue, feed: Feed) -> None:
         venue.on("GET", "/orderbook/*", refusal("SERVICE_UNAVAILABLE", 503))
         with pytest.raises(web_utils.NoAnswerError):

@@ -176,7 +176,7 @@ class TestEvents:
 
     async def test_what_is_no_event_is_passed_over(self, venue: Venue, running: Listener) -> None:
         socket = await venue.socket()
-        for text in ("not json", "null", "[]", '{"jsonrpc": "2.0", "method": "x"}', '{"params": []}', '{"params": {}}'):
+        for text in ("null", "[]", '{"jsonrpc": "2.0", "method": "x"}', '{"params": []}', '{"params": {}}'):
             await socket.websocket.send_str(text)
         await socket.send(frames.heartbeat(), frames.book(1), frames.frame(99, b"1234"), stream("account", {"a": 1}))
         assert await running.next() == {"channel": "account", "data": {"a": 1}}
@@ -191,6 +191,17 @@ class TestEvents:
 
 
 class TestReconnecting:
+    async def test_a_text_that_cannot_be_read_has_rest_asked_and_does_not_end_the_stream(
+        self, venue: Venue, running: Listener, log: pytest.LogCaptureFixture
+    ) -> None:
+        socket = await venue.socket()
+        await socket.websocket.send_str('{"jsonrpc":"2.0","method":"subscription","params":{"chan')
+        assert await running.next() == RESUMED
+        await socket.send(stream("orders.ALL", {"id": "1"}))
+        assert (await running.next())["channel"] == "orders.ALL"
+        assert "A text of the private socket is no JSON" in log.text
+        assert len(venue.sockets) == 1
+
     async def test_a_stream_that_breaks_comes_back_whole_and_says_so(
         self, venue: Venue, running: Listener, log: pytest.LogCaptureFixture
     ) -> None:
