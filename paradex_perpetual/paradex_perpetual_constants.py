@@ -281,12 +281,13 @@ SYSTEM_STATE_ERRORS = {
     "SYSTEM_STATUS_POST_ONLY": SYSTEM_POST_ONLY,
 }
 EXCHANGE_FAILURE_ERRORS = frozenset({"INTERNAL_ERROR", "SERVICE_UNAVAILABLE"})
-RPC_METHOD_NOT_FOUND = -32601
+# JSON-RPC's own: what was asked is not understood, so nothing was done.
+RPC_NOT_UNDERSTOOD = frozenset({-32700, -32600, -32601, -32602})
 RPC_RATE_LIMITED = 42901
 RPC_AUTHENTICATION_ERRORS = frozenset({40110, 40111, 40300})
-# With these a call was refused before anything was done: unreadable, no request, wrong parameters, method error, not in
-# this country. What any other code says of the outcome no source tells.
-RPC_REFUSALS = frozenset({-32700, -32600, -32602, 100, 40112, *RPC_AUTHENTICATION_ERRORS})
+# With these, too, nothing was done: a method's own error, not in this country, not authenticated. What any other code says
+# of the outcome no source tells.
+RPC_REFUSALS = RPC_NOT_UNDERSTOOD | {100, 40112} | RPC_AUTHENTICATION_ERRORS
 # What a batch of cancels says of each order.
 CANCEL_QUEUED = "QUEUED_FOR_CANCELLATION"
 CANCEL_ALREADY_CLOSED = "ALREADY_CLOSED"
