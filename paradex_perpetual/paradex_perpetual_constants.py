@@ -285,8 +285,8 @@ EXCHANGE_FAILURE_ERRORS = frozenset({"INTERNAL_ERROR", "SERVICE_UNAVAILABLE"})
 RPC_NOT_UNDERSTOOD = frozenset({-32700, -32600, -32601, -32602})
 RPC_RATE_LIMITED = 42901
 RPC_AUTHENTICATION_ERRORS = frozenset({40110, 40111, 40300})
-# With these, too, nothing was done: a method's own error, not in this country, not authenticated. What any other code says
-# of the outcome no source tells.
+# With these, too, nothing was done: a method's own error, not in this country, not authenticated. What any other code
+# says of the outcome no source tells.
 RPC_REFUSALS = RPC_NOT_UNDERSTOOD | {100, 40112} | RPC_AUTHENTICATION_ERRORS
 # What a batch of cancels says of each order.
 CANCEL_QUEUED = "QUEUED_FOR_CANCELLATION"

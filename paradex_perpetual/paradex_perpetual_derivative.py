@@ -1768,7 +1768,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """Once after the start: the last fills of this bot's orders that are in none of its records.
 
         They are of orders that were sent and not recorded before the bot was ended. No strategy knows those orders any
-        more; the position and the balance contain the fills.
+        more; the position and the balance contain the fills. They are not told as events: what is in no record of this
+        strategy may be in that of another which this bot ran since, and would count there and here.
         """
         answer = await self._private_get(CONSTANTS.FILLS_PATH, page_size=CONSTANTS.PAGE_SIZE)
         self._looked_for_lost_fills = True
@@ -1777,10 +1778,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         for fill in lost:
             self._remember_fill(utils.fill_key(fill))
         if lost:
-            orders = {str(fill.get("client_id")) for fill in lost}
+            texts = [utils.fills_text(client_id, fills) for client_id, fills in sorted(_by_client_id(lost).items())]
             self.logger().warning(
-                f"{len(lost)} fills of {len(orders)} orders that this bot made before are not in the history of this "
-                f"strategy; the position contains them: {', '.join(sorted(orders)[:10])}."
+                f"{len(lost)} fills of {len(texts)} orders that this bot made before are not in the history of this "
+                f"strategy; the position contains them: {'; '.join(texts)}."
             )
 
     def _is_lost_fill(self, payload: Mapping[str, Any]) -> bool:
@@ -2467,6 +2468,13 @@ def _excerpt(payload: Any) -> str:
 def _is_of(fill: Mapping[str, Any], client_order_id: str, exchange_order_id: str | None) -> bool:
     """Whether a fill is of an order."""
     return fill.get("client_id") == client_order_id or fill.get("order_id") == exchange_order_id
+
+
+def _by_client_id(fills: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    groups: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for fill in fills:
+        groups[str(fill.get("client_id"))].append(fill)
+    return groups
 
 
 def _with_client_id(payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -986,6 +986,23 @@ def order_from_payload(payload: Mapping[str, Any], trading_pair: str, leverage: 
     )
 
 
+def fills_text(client_id: str, fills: list[Mapping[str, Any]]) -> str:
+    """What the fills of an order come to, for the log: `HBOT…: 0.2 BTC-USD-PERP at 60000, fee 3.6`.
+
+    Their side is not said: that of a fill is the taker's.
+
+    :return: the price is their average; if they cannot be read, only the client id
+    """
+    try:
+        terms = [(size_from(fill, "size"), decimal_from(fill, "price"), text_from(fill, "market")) for fill in fills]
+        fee = sum((decimal_or_none(fill, "fee") or Decimal(0) for fill in fills), Decimal(0))
+        total = sum((size for size, _, _ in terms), Decimal(0))
+        price = (sum((size * price for size, price, _ in terms), Decimal(0)) / total).quantize(CONSTANTS.QUANTUM)
+    except PAYLOAD_ERRORS:
+        return client_id
+    return f"{client_id}: {plain(total)} {terms[0][2]} at {plain(price)}, fee {fee:f}"
+
+
 def is_protective(payload: Mapping[str, Any]) -> bool:
     """Whether an order of `GET /orders` is a stop or a take-profit that only reduces a position."""
     waits = str(payload.get("type")).startswith(tuple(CONSTANTS.TRIGGER_TYPES.values()))

@@ -726,8 +726,8 @@ class RpcError(ParadexError):
         """The error that REST would have been answered with, for a call that does what a request does.
 
         :return: an ApiError with the exchange's own code where the answer names one, a NoAnswerError if the exchange
-            failed while it worked on the call or the code is none that is known, a NotSentError if it does not understand
-            the call, so that REST takes over
+            failed while it worked on the call or the code is none that is known, a NotSentError if it does not
+            understand the call, so that REST takes over
         """
         details = self.data if isinstance(self.data, dict) else {}
         if self.code == CONSTANTS.RPC_RATE_LIMITED:

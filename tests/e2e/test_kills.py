@@ -29,7 +29,7 @@ from tests.e2e.killable import (
 from tests.venue.exchange import Credentials
 from tests.venue.waiting import until
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(400)
 
 SYMBOL = "BTC-USD-PERP"
 SIZE = "0.01"

@@ -143,10 +143,17 @@ class TestCancelled:
     ) -> None:
         account.fill(OWN, "1")
         account.fill(OTHERS, "2")
+        account.fill(OWN, "3", size="0.1")
+        account.fills[-1] |= {"price": "60003", "fee": "0.5"}
+        for number in range(12):
+            account.fill(f"{OWN}-{number}", f"{10 + number}")
+        account.fills[-1]["price"] = "much"
         for _ in range(3):
             await reconcile(restarted)
         (text,) = [text for text in warnings(log) if "not in the history of this strategy" in text]
-        assert OWN in text
+        fee = Decimal(account.fills[0]["fee"]) + Decimal("0.5")
+        assert f"{OWN}: 0.3 BTC-USD-PERP at 60001, fee {fee};" in text
+        assert all(f"{OWN}-{number}" in text for number in range(12))  # every one of them
         assert OTHERS not in text
 
     async def test_recorded_fills_are_no_news(
