@@ -118,6 +118,10 @@ class ParadexOrderTracker(ClientOrderTracker):
         """The exchange knows an order: what was counted of its absence is void."""
         self._order_not_found_records.pop(client_order_id, None)
 
+    def one_absence_is_enough(self, client_order_id: str) -> None:
+        """The next time that an order is not found, it is lost."""
+        self._order_not_found_records[client_order_id] = self.lost_order_count_limit
+
     def remember(self, order: InFlightOrder) -> None:
         """Has fills of an order that is closed taken for another while."""
         if order.client_order_id not in self.all_fillable_orders:
@@ -237,6 +241,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._held_ends: dict[str, OrderUpdate] = {}  # of orders that are told to be cancelled after their fills are
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
+        self._restored_at: dict[str, float] = {}  # by client id: orders of an earlier process, by `_monotonic`
         self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
         self._longest_recv_window = self._settings.recv_window  # ms, of all orders so far
         self._position_orders_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -1071,6 +1076,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :return: whether the request was taken; False if the order turns out not to exist or to be closed already
         :raises web_utils.ApiError: if there is no such order that is open
+        :raises web_utils.NoAnswerError: if it is not decided for long; it is followed on
         """
         if self._order_entry.withdraw(order_id):
             return True
@@ -1090,6 +1096,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self.logger().warning(
                 f"{order_id} is perhaps not cancelled yet ({error}): asking Paradex, and for it again."
             )
+            return await self._until_decided(self._follow_cancel(tracked_order), str(error))
+        except web_utils.NotSentError as error:
+            if self._auth.is_read_only:
+                raise
+            self.logger().warning(f"{order_id} is not cancelled yet ({error}): trying again until Paradex has heard.")
             return await self._until_decided(self._follow_cancel(tracked_order), str(error))
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
@@ -1293,6 +1304,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         # Orders that were created before the restart have rested, as far as anybody knows: what closed them meanwhile
         # was no rejection.
         self._seen_open.update(self._order_tracker.active_orders)
+        self._restored_at = dict.fromkeys(self._order_tracker.active_orders, self._monotonic())
 
     # === Modifying orders ===
 
@@ -1622,7 +1634,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     ) -> None:
         """The status of all given orders, from one list of the open ones and one of the closed ones."""
         if orders:
-            await self._update_from_open_orders(orders, await self._open_orders(), error_handler)
+            asked_at = self._monotonic()
+            await self._update_from_open_orders(orders, await self._open_orders(), asked_at, error_handler)
 
     async def _update_orders(self) -> None:
         if self.in_flight_orders:
@@ -1633,7 +1646,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         asked_at = self._monotonic()
         orders = list(self.in_flight_orders.values())
         open_orders = await self._open_orders()
-        await self._update_from_open_orders(orders, open_orders, self._handle_update_error_for_active_order)
+        await self._update_from_open_orders(orders, open_orders, asked_at, self._handle_update_error_for_active_order)
         await self._look_for_unknown_orders(open_orders, asked_at)
 
     async def _open_orders(self) -> list[Mapping[str, Any]]:
@@ -1649,9 +1662,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self,
         orders: list[InFlightOrder],
         open_orders: list[Mapping[str, Any]],
+        asked_at: float,
         error_handler: Callable[..., Awaitable[None]],
     ) -> None:
-        """:param open_orders: all of the account, asked for after `orders` were tracked"""
+        """:param open_orders: all of the account, asked for at `asked_at` (monotonic), after `orders` were tracked"""
         found = {order.get("client_id"): order for order in open_orders}
         self._each(found.values(), self._process_order, "an order")
         missing = [order for order in orders if order.client_order_id not in found]
@@ -1663,6 +1677,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 self._each([closed[order.client_order_id]], self._process_order, "an order")
             elif not self._is_on_its_way(order) and now - record.missed_at >= CONSTANTS.NOT_FOUND_SPACING:
                 record.missed_at = now
+                if self._would_have_come(order, asked_at):
+                    self._order_tracker.one_absence_is_enough(order.client_order_id)
                 await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
 
     async def _closed_orders(self, orders: list[InFlightOrder]) -> dict[str, Mapping[str, Any]]:
@@ -1689,7 +1705,20 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if order.client_order_id in self._submitting:
             return True
         age = self._time_synchronizer.time() - order.creation_timestamp
-        return order.exchange_order_id is None and age < self._longest_recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        return order.exchange_order_id is None and age < self._time_to_come
+
+    def _would_have_come(self, order: InFlightOrder, asked_at: float) -> bool:
+        """Whether an order that is not found now never left: it is of an earlier process, and whatever that one sent,
+        at the latest when it was ended, would have been received and worked on before `asked_at`."""
+        restored_at = self._restored_at.get(order.client_order_id)
+        return (
+            restored_at is not None and order.exchange_order_id is None and asked_at - restored_at > self._time_to_come
+        )
+
+    @property
+    def _time_to_come(self) -> float:
+        """Seconds from its signature within which an order is visible on the exchange, or never will be."""
+        return self._longest_recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
 
     # === Orders that this bot does not track ===
 
@@ -1727,7 +1756,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             executed = utils.executed_size(payload)
         except ValueError:  # it can be cancelled all the same
             executed, trading_pair = Decimal(0), None
-        adopt = self._settings.unknown_orders == CONSTANTS.UNKNOWN_ORDERS_ADOPT and trading_pair is not None
+        wanted = self._settings.unknown_orders == CONSTANTS.UNKNOWN_ORDERS_ADOPT
+        # Without its stop-loss a position has no bound; with one that nobody wanted, it can only become smaller.
+        adopt = (wanted or utils.is_protective(payload)) and trading_pair is not None
         text = (
             f"{client_order_id} is an open order of this bot ({payload.get('side')} {payload.get('size')} {market} at "
             f"{payload.get('price')}) that it never recorded: it was ended before"
@@ -1748,7 +1779,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """Once after the start: the last fills of this bot's orders that are in none of its records.
 
         They are of orders that were sent and not recorded before the bot was ended. No strategy knows those orders any
-        more; the position and the balance contain the fills.
+        more; the position and the balance contain the fills. They are not told as events: what is in no record of this
+        strategy may be in that of another which this bot ran since, and would count there and here.
         """
         answer = await self._private_get(CONSTANTS.FILLS_PATH, page_size=CONSTANTS.PAGE_SIZE)
         self._looked_for_lost_fills = True
@@ -1757,10 +1789,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         for fill in lost:
             self._remember_fill(utils.fill_key(fill))
         if lost:
-            orders = {str(fill.get("client_id")) for fill in lost}
+            texts = [utils.fills_text(client_id, fills) for client_id, fills in sorted(_by_client_id(lost).items())]
             self.logger().warning(
-                f"{len(lost)} fills of {len(orders)} orders that this bot made before are not in the history of this "
-                f"strategy; the position contains them: {', '.join(sorted(orders)[:10])}."
+                f"{len(lost)} fills of {len(texts)} orders that this bot made before are not in the history of this "
+                f"strategy; the position contains them: {'; '.join(texts)}."
             )
 
     def _is_lost_fill(self, payload: Mapping[str, Any]) -> bool:
@@ -1982,6 +2014,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         tracked = self._order_tracker.all_updatable_orders.keys()
         for client_order_id in self._records.keys() - tracked:
             del self._records[client_order_id]
+        self._restored_at = {name: at for name, at in self._restored_at.items() if name in tracked}
         self._seen_open &= tracked
 
     def _reconcile_soon(self) -> None:
@@ -2446,6 +2479,13 @@ def _excerpt(payload: Any) -> str:
 def _is_of(fill: Mapping[str, Any], client_order_id: str, exchange_order_id: str | None) -> bool:
     """Whether a fill is of an order."""
     return fill.get("client_id") == client_order_id or fill.get("order_id") == exchange_order_id
+
+
+def _by_client_id(fills: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    groups: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for fill in fills:
+        groups[str(fill.get("client_id"))].append(fill)
+    return groups
 
 
 def _with_client_id(payload: Mapping[str, Any]) -> Mapping[str, Any]:

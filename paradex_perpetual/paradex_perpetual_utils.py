@@ -803,6 +803,36 @@ def best_sizes_from_book(payload: Mapping[str, Any]) -> BestSizes:
     )
 
 
+def book_levels(payload: Mapping[str, Any], side: str) -> list[Level]:
+    """A side of the book that `GET /orderbook/{market}` answers with, as it stands there.
+
+    :param side: `bids` or `asks`
+    :raises ValueError: if it is no list of prices and sizes, all above 0, or has a price twice
+    """
+    if not isinstance(payload.get(side), list):
+        raise _wrong(side, "a list", payload.get(side))
+    levels = []
+    for row in payload[side]:
+        level = _level({side: row}, side)
+        if level is None or level[0] <= 0 or level[1] <= 0:
+            raise _wrong(side, "prices and sizes above 0", row)
+        levels.append(level)
+    if len({price for price, _ in levels}) < len(levels):
+        raise _wrong(side, "a list with each price once", payload[side])
+    return levels
+
+
+def sequence_number(payload: Mapping[str, Any]) -> int:
+    """The `seq_no` of a book of REST.
+
+    :raises ValueError: if it is missing or no whole number, 0 or above
+    """
+    number = size_from(payload, "seq_no")
+    if number % 1:
+        raise _wrong("seq_no", "a whole number", payload["seq_no"])
+    return int(number)
+
+
 def _level(payload: Mapping[str, Any], key: str) -> Level | None:
     level = list_from(payload, key)
     if not level:
@@ -963,6 +993,29 @@ def order_from_payload(payload: Mapping[str, Any], trading_pair: str, leverage: 
         leverage=leverage,
         position=PositionAction.CLOSE if terms.reduces_only else PositionAction.OPEN,
     )
+
+
+def fills_text(client_id: str, fills: list[Mapping[str, Any]]) -> str:
+    """What the fills of an order come to, for the log: `HBOT…: 0.2 BTC-USD-PERP at 60000, fee 3.6`.
+
+    Their side is not said: that of a fill is the taker's.
+
+    :return: the price is their average; if they cannot be read, only the client id
+    """
+    try:
+        terms = [(size_from(fill, "size"), decimal_from(fill, "price"), text_from(fill, "market")) for fill in fills]
+        fee = sum((decimal_or_none(fill, "fee") or Decimal(0) for fill in fills), Decimal(0))
+        total = sum((size for size, _, _ in terms), Decimal(0))
+        price = (sum((size * price for size, price, _ in terms), Decimal(0)) / total).quantize(CONSTANTS.QUANTUM)
+    except PAYLOAD_ERRORS:
+        return client_id
+    return f"{client_id}: {plain(total)} {terms[0][2]} at {plain(price)}, fee {fee:f}"
+
+
+def is_protective(payload: Mapping[str, Any]) -> bool:
+    """Whether an order of `GET /orders` is a stop or a take-profit that only reduces a position."""
+    waits = str(payload.get("type")).startswith(tuple(CONSTANTS.TRIGGER_TYPES.values()))
+    return waits and CONSTANTS.FLAG_REDUCE_ONLY in (payload.get("flags") or ())
 
 
 class UnknownOrders:

@@ -1,6 +1,7 @@
 """What becomes of orders: by the stream and by lists, late, twice and out of order."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -485,6 +486,26 @@ class TestLists:
         clock.now += CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN + 1
         await trader.exchange._update_order_status()
         assert trader.exchange._order_tracker._order_not_found_records["mine"] == 1
+
+    async def test_an_order_that_an_earlier_process_never_sent_is_lost_with_the_first_look_that_can_tell(
+        self, make_exchange: Callable[..., ParadexPerpetualDerivative], lists: Lists, clock: Clock
+    ) -> None:
+        before = Trader(make_exchange(), lists.venue)
+        before.track(exchange_order_id=None)
+        before.track("rested", "2")
+        clock.now += 3600  # however long ago it was made, it may have been sent when that process was ended
+        trader = Trader(make_exchange(), lists.venue)
+        trader.exchange.restore_tracking_states(before.exchange.tracking_states)
+        clock.now += trader.exchange._time_to_come - CONSTANTS.NOT_FOUND_SPACING
+        await trader.exchange._update_order_status()
+        assert set(trader.exchange.in_flight_orders) == {"mine", "rested"}
+        assert trader.exchange._order_tracker._order_not_found_records["mine"] == 1
+        trader.exchange._order_tracker.found("mine")  # as if nobody had looked yet
+        trader.exchange._order_tracker.found("rested")
+        clock.now += CONSTANTS.NOT_FOUND_SPACING + 1
+        await trader.exchange._update_order_status()
+        assert [event.order_id for event in trader.failed()] == ["mine"]
+        assert set(trader.exchange.in_flight_orders) == {"rested"}  # the exchange has had it: one look is no proof
 
     async def test_the_status_of_one_order_is_found_open_or_closed(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()
