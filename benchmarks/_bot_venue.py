@@ -150,9 +150,7 @@ class BotVenue(Venue):
     async def _on_other(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
         if path == "account/margin":
-            configs = [
-                {"market": f"{coin}-USD-PERP", "leverage": 50, "margin_type": "CROSS"} for coin in self._coins
-            ]
+            configs = [{"market": f"{coin}-USD-PERP", "leverage": 50, "margin_type": "CROSS"} for coin in self._coins]
             return web.json_response({"account": "0x1", "configs": configs})
         if path.startswith("orderbook/"):
             symbol = path.removeprefix("orderbook/")
@@ -195,9 +193,7 @@ class BotVenue(Venue):
         return socket
 
     def _hyperliquid_book(self, coin: str) -> Json:
-        levels = [
-            [{"px": str(price), "sz": str(size), "n": 3} for price, size in side] for side in self._book_of(coin)
-        ]
+        levels = [[{"px": str(price), "sz": str(size), "n": 3} for price, size in side] for side in self._book_of(coin)]
         return {"coin": coin, "time": int(time.time() * 1000), "levels": levels}
 
     async def _on_hyperliquid_info(self, request: web.Request) -> web.Response:
@@ -231,7 +227,8 @@ class BotVenue(Venue):
     async def _on_hyperliquid_action(self, request: web.Request) -> web.Response:
         action = (await request.json())["action"]
         now = int(time.time() * 1000)
-        told, statuses = [], []
+        told: list[Json] = []
+        statuses: list[Any] = []
         if action["type"] == "order":
             for order in action["orders"]:
                 self._resting[order["c"]] = resting = {

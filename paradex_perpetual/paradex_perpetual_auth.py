@@ -197,11 +197,10 @@ class SdkSigner:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Keeps the collector from running while much is made that will stay, and counts that as old afterwards.
+    """Keeps the collector from running while much is made that will stay, and from ever going through it.
 
     The import of the SDK makes so many objects that the collector goes through everything in memory, several times. It
-    keeps the GIL meanwhile: from a thread, too, it stopped the event loop for 0.2 to 0.5 s each time. Freezing and
-    thawing moves everything to the oldest generation without looking at it; Hummingbot has nothing frozen.
+    keeps the GIL meanwhile: from a thread, too, it stopped the event loop for 0.2 to 0.5 s each time.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -209,7 +208,6 @@ def _without_garbage_collection() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
-        gc.unfreeze()
         if was_enabled:
             gc.enable()
 

@@ -20,6 +20,7 @@ from hummingbot.core.clock import Clock, ClockMode
 from hummingbot.core.data_type.common import OrderType, PositionAction
 from hummingbot.core.event.event_forwarder import EventForwarder
 from hummingbot.core.event.events import MarketEvent
+from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 
 from benchmarks.peers._worker import serve
 
@@ -199,50 +200,80 @@ def memory() -> tuple[float, float]:
     return used.rss / _MIB, used.uss / _MIB
 
 
-async def run(job: dict[str, Any]) -> dict[str, float]:
-    """What a bot takes: idle, and busy with `rate` books and `orders` replaced a second.
+class Worker:
+    """One bot, which the first job starts, and its jobs: `idle`, `work`, `stall`."""
 
-    With `stall`, instead of that: how it stalls the loop while so many orders are replaced a second; `sdk` has the SDK
-    sign on the loop.
-    """
-    loaded = memory()
-    connector = CONNECTORS[job["client"]](job)
-    bot = Bot(connector, Decimal(job["price"]), Decimal(job["size"]))
-    async with aiohttp.ClientSession(job["url"]) as session, bot:
+    def __init__(self) -> None:
+        self._loaded = memory()[1]
+        self._runner = asyncio.Runner()
+        self._bot: Bot | None = None
+        self._job: dict[str, Any] = {}
+
+    def answer(self, job: dict[str, Any]) -> dict[str, float]:
+        return self._runner.run(getattr(self, f"_{job['do']}")(job))
+
+    async def _idle(self, job: dict[str, Any]) -> dict[str, float]:
+        """The bot starts; CPU milliseconds of a second in which it does nothing."""
+        self._job = job
+        connector = CONNECTORS[job["client"]](job)
+        self._bot = await Bot(connector, Decimal(job["price"]), Decimal(job["size"])).__aenter__()
         await asyncio.sleep(_SETTLING)
-        if "stall" in job:
-            return await stalled(bot, job)
-        found = {}
+        cpu, clock = time.process_time(), time.perf_counter()
+        await asyncio.sleep(job["seconds"])
+        return {"idle": (time.process_time() - cpu) / (time.perf_counter() - clock) * 1000}
 
-        async def window(key: str, work: Callable[[], Any]) -> None:
-            cpu, clock = time.process_time(), time.perf_counter()
-            found[f"{key}_done"] = await work() or 0.0
-            found[key] = (time.process_time() - cpu) / (time.perf_counter() - clock) * 1000
-
-        await window("idle", lambda: asyncio.sleep(job["seconds"]))
-        await bot.replace()
-        await (await session.get("/go", params={"rate": job["rate"]})).release()
+    async def _work(self, job: dict[str, Any]) -> dict[str, float]:
+        """CPU milliseconds of a second in which `books` come and `orders` are replaced; memory after it, in mebibytes;
+        and how many orders it was a second.
+        """
+        bot = self._started()
+        await self._books(job["books"])
         await bot.replace_at(job["orders"], 1)  # not what happens once
-        await window("busy", lambda: bot.replace_at(job["orders"], job["seconds"]))
+        cpu, clock = time.process_time(), time.perf_counter()
+        pace = await bot.replace_at(job["orders"], job["seconds"])
+        busy = (time.process_time() - cpu) / (time.perf_counter() - clock) * 1000
         resident, own = memory()
-        await (await session.get("/go", params={"rate": 0})).release()
+        await self._books(0)
         await bot.replace(0)
-    return {**found, "memory": resident, "own": own, "added": own - loaded[1]}
+        return {"busy": busy, "memory": resident, "own": own, "added": own - self._loaded, "pace": pace}
 
+    async def _stall(self, job: dict[str, Any]) -> dict[str, float]:
+        """The longest stall and the longest garbage collection while `orders` are replaced a second, in milliseconds;
+        with `sdk`, the SDK signs on the loop.
+        """
+        bot = self._started()
+        if job["sdk"]:
+            from benchmarks.signing import InlineSdk
 
-async def stalled(bot: Bot, job: dict[str, Any]) -> dict[str, float]:
-    if job.get("sdk"):
-        from benchmarks.signing import InlineSdk
+            bot.connector._auth._signer = InlineSdk(self._job["config"], self._job["key"], self._job["account"])
+        await bot.replace_at(job["orders"], 1)
+        async with Stalls() as stalls:
+            await bot.replace_at(job["orders"], job["seconds"])
+        await bot.replace(0)
+        return {"stall": stalls.longest * 1000, "collection": stalls.longest_collection * 1000}
 
-        bot.connector._auth._signer = InlineSdk(job["config"], job["key"], job["account"])
-    await bot.replace_at(job["stall"], 1)
-    async with Stalls() as stalls:
-        done = await bot.replace_at(job["stall"], job["seconds"])
-    await bot.replace(0)
-    return {"stall": stalls.longest * 1000, "collection": stalls.longest_collection * 1000, "done": done}
+    def close(self) -> None:
+        if self._bot is not None:
+            self._runner.run(self._end(self._bot))
+        self._runner.close()
+
+    @staticmethod
+    async def _end(bot: Bot) -> None:
+        await bot.__aexit__()
+        await ConnectionsFactory().close()
+
+    def _started(self) -> Bot:
+        assert self._bot is not None
+        return self._bot
+
+    async def _books(self, rate: int) -> None:
+        async with aiohttp.ClientSession(self._job["url"]) as session, session.get("/go", params={"rate": rate}):
+            pass
 
 
 if __name__ == "__main__":
     logging.disable()
     importlib.import_module("hummingbot.client.hummingbot_application")
-    serve(lambda job: asyncio.run(run(job)))
+    worker = Worker()
+    serve(worker.answer)
+    worker.close()
