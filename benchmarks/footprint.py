@@ -14,12 +14,6 @@ CPU time is of the process, that of the system included. Memory is looked at aft
 end of the process would free, resident is what is shared with others too, such as libraries, and added is what came
 since Hummingbot was loaded. A ratio of 1 or more says that ours is not above.
 
-Where ours is not below: an idle bot with one pair takes 0.7 ms a second more, a fourteenth of a per cent of a CPU. That
-is the four looks a second after its books (architecture.md, decision 29): tried without them, it is as much as the
-other's; less often, and a book that is no longer right is noticed later, which is not worth it. Of resident memory it
-is the file of the library that signs, 1.1 MiB, which is shared between bots; tried without the signer's thread, with no
-difference.
-
 The stall is the longest time, in CPU time, for which the loop does not come round to its timers while 50 orders a
 second are replaced, five ladders of ten; garbage collections are in it. A full one goes through all that Hummingbot has
 loaded and took 190 ms, every minute or so at this rate; so the connector freezes (`gc.freeze`) what is there when the
@@ -62,6 +56,13 @@ WHAT = {
 #: What the issue asks for; what is added is the difference of two large numbers.
 AIMED = ("own", "memory", "idle", "busy")
 _PACE_KEPT = 0.95
+WHY = {
+    "ratio_hyperliquid_idle_1": "An idle bot with one pair takes 0.7 ms a second more, a fourteenth of a per cent of a "
+    "CPU: the four looks a second after its books (architecture.md, decision 29). Tried without them, it takes as much "
+    "as the other. Less often, and a book that is no longer right would be noticed later, which is not worth that.",
+    "ratio_hyperliquid_memory_1": "The megabyte is the file of the library that signs, mapped into memory and shared "
+    "by all bots of a machine; of memory of its own ours has no more. Tried without the signer's thread: no less.",
+}
 
 Json = dict[str, Any]
 

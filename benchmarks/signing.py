@@ -227,7 +227,14 @@ def figures(times: dict[str, list[float]]) -> list[Figure]:
             Figure("ratio_ccxt", "ccxt to ours, one order", "x", ratio("ccxt", "ours"), 45.0),
         ]
     found += [
-        Figure("stall_ms", "longest stall of the loop, 50 orders/s, ours", "ms", tuple(times["stall"]), 10.0, True),
+        Figure(
+            "stall_ms",
+            f"longest stall of the loop, {STALL_RATE} orders/s only signed, ours",
+            "ms",
+            tuple(times["stall"]),
+            10.0,
+            True,
+        ),
         Figure("stall_paradex_py_ms", "the same, paradex-py on the loop", "ms", tuple(times["paradex_py_stall"])),
     ]
     return found

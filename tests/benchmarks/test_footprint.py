@@ -1,5 +1,7 @@
 """What the benchmark of the footprint reports, and that whole bots trade on its servers."""
 
+import pytest
+
 from benchmarks import footprint
 from benchmarks._peers import Peer
 
@@ -19,6 +21,7 @@ def test_ours_is_held_against_the_other_in_everything() -> None:
     assert figures["stall_ms"].reached
 
 
+@pytest.mark.timeout(300)  # Hummingbot is loaded twice, and compiled if its bytecode is not kept
 def test_both_bots_trade_whole_on_their_servers() -> None:
     told = footprint.facts()
     for client in footprint.CLIENTS:
@@ -28,5 +31,5 @@ def test_both_bots_trade_whole_on_their_servers() -> None:
             work = peer.ask({"do": "work", "seconds": 0.5, "books": 50, "orders": 20})
             assert work["busy"] > 0 < work["pace"]
             assert work["memory"] > work["added"]
-            stall = peer.ask({"do": "stall", "orders": 20, "seconds": 0.2, "sdk": client == "ours"})
+            stall = peer.ask({"do": "stall", "orders": 20, "seconds": 0.2, "sdk": False})
             assert stall["stall"] > 0

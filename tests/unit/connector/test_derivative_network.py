@@ -227,10 +227,12 @@ class TestRunning:
         derivative_module._freeze_memory.cache_clear()
         watching = make_exchange(trading_required=False)  # by Hummingbot itself, before any bot is there
         await watching.start_network()
+        await settle()
         await watching.stop_network()
         assert not frozen
-        await running.start_network()
-        await running.start_network()
+        for _ in range(2):
+            await running.start_network()
+            await settle()
         assert len(frozen) == 1
 
     async def test_a_pair_can_be_added_and_removed_while_it_runs(
