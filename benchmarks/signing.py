@@ -1,6 +1,6 @@
 """How long does it take to sign an order, alone and in a ladder of ten, and how long does that stop everything else?
 
-    python -m benchmarks.signing [--repeats 7] [--orders 40] [--stall-seconds 4] [--plots DIR] [--without-peers]
+    python -m benchmarks.signing [--repeats 5] [--orders 40] [--stall-seconds 3] [--plots DIR] [--without-peers]
 
 Ours is what the connector calls, `ParadexPerpetualAuth.sign_order` and `sign_orders`; the ladder has five bids and five
 asks of one size and one moment. The peers sign the same orders with the same key: Paradex's SDK
@@ -257,9 +257,9 @@ def plot(found: Sequence[Figure], folder: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the benchmark; returns 0, or 1 if a peer is missing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.signing", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="rounds that count (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds that count (default %(default)s)")
     parser.add_argument("--orders", type=int, default=40, help="orders in a round (default %(default)s)")
-    parser.add_argument("--stall-seconds", type=float, default=4, help="for the stall, a round (default %(default)s)")
+    parser.add_argument("--stall-seconds", type=float, default=3, help="for the stall, a round (default %(default)s)")
     parser.add_argument("--plots", type=Path, help="folder for the plots")
     parser.add_argument("--without-peers", action="store_true", help="only what is in this environment")
     options = parser.parse_args(argv)

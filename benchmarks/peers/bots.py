@@ -204,7 +204,7 @@ class Worker:
     """One bot, which the first job starts, and its jobs: `idle`, `work`, `stall`."""
 
     def __init__(self) -> None:
-        self._loaded = memory()[1]
+        self._loaded = 0.0
         self._runner = asyncio.Runner()
         self._bot: Bot | None = None
         self._job: dict[str, Any] = {}
@@ -213,8 +213,12 @@ class Worker:
         return self._runner.run(getattr(self, f"_{job['do']}")(job))
 
     async def _idle(self, job: dict[str, Any]) -> dict[str, float]:
-        """The bot starts; CPU milliseconds of a second in which it does nothing."""
-        self._job = job
+        """The bot starts; CPU milliseconds of a second in which it does nothing. With `bare`, for a try, without the
+        application, which takes seconds to load.
+        """
+        if not job.get("bare"):
+            importlib.import_module("hummingbot.client.hummingbot_application")
+        self._job, self._loaded = job, memory()[1]
         connector = CONNECTORS[job["client"]](job)
         self._bot = await Bot(connector, Decimal(job["price"]), Decimal(job["size"])).__aenter__()
         await asyncio.sleep(_SETTLING)
@@ -273,7 +277,6 @@ class Worker:
 
 if __name__ == "__main__":
     logging.disable()
-    importlib.import_module("hummingbot.client.hummingbot_application")
     worker = Worker()
     serve(worker.answer)
     worker.close()
