@@ -14,6 +14,7 @@ import ast
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -217,16 +218,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measured(name: str, command: Sequence[str]) -> str | None:
     """What a program printed, which is printed as well; None if it could not measure."""
+    # In a session of its own, so that the servers and the peers of one that hangs can be ended with it.
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, timeout=_MINUTES * 60)
-        print(ended.stdout, flush=True)
-        if ended.returncode:
-            return None
-        rows(name, ended.stdout)
-    except (subprocess.TimeoutExpired, ValueError) as error:
+        output, _ = process.communicate(timeout=_MINUTES * 60)
+    except BaseException as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
+        progress(f"{name} was ended: it took more than {_MINUTES} minutes")
+        return None
+    print(output, flush=True)
+    if process.returncode:
+        return None
+    try:
+        rows(name, output)
+    except ValueError as error:
         progress(f"{name}: {error}")
         return None
-    return ended.stdout
+    return output
 
 
 def _lines(path: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import select
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -127,6 +129,23 @@ def test_a_program_that_fails_or_ends_otherwise_has_not_measured() -> None:
     assert bench.measured("signing", [sys.executable, "-c", "print('{}')"]) == "{}\n"
     assert bench.measured("signing", [sys.executable, "-c", "print('{}'); raise SystemExit(1)"]) is None
     assert bench.measured("signing", [sys.executable, "-c", "print('done')"]) is None
+
+
+def test_a_program_that_hangs_is_ended_with_all_that_it_has_begun(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bench, "_MINUTES", 1 / 60)
+    fifo = tmp_path / "fifo"  # both hold it open for writing, and its reader sees when nobody does any more
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert bench.measured("signing", ["sh", "-c", f"exec 3>{fifo}; sleep 100 & echo ready >&3; wait"]) is None
+        assert select.select([reader], [], [], 10)[0]
+        assert os.read(reader, 100) == b"ready\n"
+        assert select.select([reader], [], [], 10)[0]
+        assert os.read(reader, 100) == b""
+    finally:
+        os.close(reader)
 
 
 def test_a_program_that_does_not_end_with_its_json_is_not_taken() -> None:
