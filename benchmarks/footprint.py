@@ -60,8 +60,8 @@ WHY = {
     "ratio_hyperliquid_idle_1": "An idle bot with one pair takes 0.7 ms a second more, a fourteenth of a per cent of a "
     "CPU: the four looks a second after its books (architecture.md, decision 29). Tried without them, it takes as much "
     "as the other. Less often, and a book that is no longer right would be noticed later, which is not worth that.",
-    "ratio_hyperliquid_memory_1": "The megabyte is the file of the library that signs, mapped into memory and shared "
-    "by all bots of a machine; of memory of its own ours has no more. Tried without the signer's thread: no less.",
+    "ratio_hyperliquid_memory_1": "The megabyte more is the file of the library that signs, mapped into memory and "
+    "shared by all bots of a machine; of memory of its own ours has no more. Without the signer's thread: no less.",
 }
 
 Json = dict[str, Any]
