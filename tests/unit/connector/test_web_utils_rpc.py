@@ -177,7 +177,7 @@ class TestRequests:
             (refused_with(100, "ORDER_IS_CLOSED: it is"), 400, "ORDER_IS_CLOSED"),
             (refused_with(100, message="CLIENT_ORDER_ID_NOT_FOUND"), 400, "CLIENT_ORDER_ID_NOT_FOUND"),
             (refused_with(100, "no code in here"), 400, "RPC_100"),
-            (refused_with(-32602, "INVALID_ORDER_SIZE: too small"), 400, "INVALID_ORDER_SIZE"),
+            (refused_with(-32000), 400, "RPC_-32000"),
             (refused_with(40112, message="Geo IP blocked"), 400, "RPC_40112"),
         ],
     )
