@@ -152,9 +152,10 @@ class MarketWatch:
     async def _run(self) -> None:
         backoff = web_utils.Backoff()
         while True:
+            session: web_utils.RpcSession | None = None
             try:
                 async with web_utils.RpcSession(self._api_factory, self._domain, self._on_message) as session:
-                    subscribing = asyncio.create_task(self._subscribe(session, backoff))
+                    subscribing = asyncio.create_task(self._subscribe(session))
                     try:
                         await session.closed()
                     finally:
@@ -166,9 +167,11 @@ class MarketWatch:
                 self._logger.exception("Unexpected error in the watched markets' stream. Reconnecting.")
             finally:
                 self._forget()
+            backoff.stood(session)
             await self._sleep(backoff.next())
 
-    async def _subscribe(self, session: web_utils.RpcSession, backoff: web_utils.Backoff) -> None:
+    async def _subscribe(self, session: web_utils.RpcSession) -> None:
+        backoff = web_utils.Backoff()
         while True:
             self._more.clear()
             for channel in session.channels - self._channels:
@@ -312,20 +315,31 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         return await self._get(path, params, limit_id=CONSTANTS.ORDER_BOOK_PATH)
 
     async def _order_book_snapshot(self, trading_pair: str) -> OrderBookMessage:
-        """The book from `GET /orderbook/{market}`."""
+        """The book from `GET /orderbook/{market}`.
+
+        :raises web_utils.UnreadableAnswerError: if any part of it makes no sense: a wrong book is worse than none
+        """
         params: dict[str, Any] = {"depth": 20}
         if self._settings.book_price_tick is not None:
             params["price_tick"] = utils.plain(self._settings.book_price_tick)
         book = await self._get_book(trading_pair, params)
-        content = {
-            "trading_pair": trading_pair,
-            "update_id": int(book["seq_no"]),
-            "bids": book["bids"],
-            "asks": book["asks"],
-        }
-        return OrderBookMessage(
-            OrderBookMessageType.SNAPSHOT, content, timestamp=utils.seconds(book["last_updated_at"])
-        )
+        try:
+            bids, asks = utils.book_levels(book, "bids"), utils.book_levels(book, "asks")
+            content = {
+                "trading_pair": trading_pair,
+                "update_id": utils.sequence_number(book),
+                "bids": bids,
+                "asks": asks,
+            }
+            timestamp = utils.seconds(utils.milliseconds_from(book, "last_updated_at"))
+        except utils.PAYLOAD_ERRORS as error:
+            raise web_utils.UnreadableAnswerError(f"The book of {trading_pair} cannot be read: {error}") from None
+        if bids and asks and self._meet(float(max(bids)[0]), float(min(asks)[0])):
+            raise web_utils.UnreadableAnswerError(
+                f"The book of {trading_pair} makes no sense: its best bid {max(bids)[0]} is not below its best ask "
+                f"{min(asks)[0]}"
+            )
+        return OrderBookMessage(OrderBookMessageType.SNAPSHOT, content, timestamp=timestamp)
 
     async def _get(self, path: str, params: Mapping[str, Any], limit_id: str | None = None) -> Any:
         return await web_utils.api_request(
@@ -386,7 +400,6 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                     if self._has_been_connected:
                         self._connector.markets_may_have_changed()
                     self._has_been_connected = True
-                    backoff.reset()
                     await session.closed()
             except asyncio.CancelledError:
                 raise
@@ -401,6 +414,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                     self._session = self._ws_assistant = None
                     for feed in self._feeds.values():
                         feed.lose()
+            backoff.stood(session)
             await self._sleep(backoff.next())
 
     async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:
@@ -502,6 +516,10 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     def _on_message(self, message: Any) -> None:
         """Takes one message of the socket: public channel data is binary, but for the changes of markets."""
+        if isinstance(message, str):
+            self._warn_of_frames("A text of the public socket is no JSON: it may have told of a market.")
+            self._connector.markets_may_have_changed()
+            return
         if not isinstance(message, bytes):
             event = utils.market_event(message)
             if event is not None:
