@@ -72,6 +72,7 @@ SBE_SCHEMA_VERSIONS = (2, 1)  # asked for in this order; a version the server do
 WS_CALL_TIMEOUT = 10.0
 # The server sends a heartbeat after 20 s without anything else: a socket that is silent for longer than two is dead.
 WS_SILENCE = 45.0
+WS_TURN = 0.005  # messages that wait already are read for so long before the rest of the bot has its turn
 WS_CLOSE_TIMEOUT = 2.0  # for the closing handshake with a server that may be frozen
 LOG_PAUSE = 60.0  # what repeats itself is said again after this time, with how often it happened
 WS_BACKOFF_INITIAL = 0.5

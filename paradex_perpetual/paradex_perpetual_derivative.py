@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import secrets
+import sys
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -262,6 +263,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._liquidation_prices: dict[str, Decimal] = {}  # by trading pair
         self._unrealized_funding: dict[str, Decimal] = {}  # by trading pair, in USDC
         self._funding_watermarks: dict[str, int] = {}  # by trading pair, ms: every payment before it has been seen
+        self._has_had_stream = False
         self._announced_payments: dict[str, dict[str, int]] = {}  # by trading pair, times of those after it by id, ms
         self._fills_watermark: int | None = None  # ms: every fill before it has been seen
         self._reconciliation: asyncio.Task[None] | None = None
@@ -334,7 +336,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     @property
     def funding_fee_poll_interval(self) -> int:
-        return CONSTANTS.FUNDING_POLL_INTERVAL
+        # The clock's first tick is none of its multiples: the loop of the funding payments begins with asking.
+        return CONSTANTS.FUNDING_POLL_INTERVAL if self._last_timestamp else sys.maxsize
 
     @property
     def order_class(self) -> str:
@@ -2441,7 +2444,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._mmp_freezes.take_event(data, self._time_synchronizer.time())
         elif topic == CONSTANTS.STREAM_RESUMED:
             self._reconcile_soon()
-            self._funding_fee_poll_notifier.set()  # before the stream tells of later ones
+            if self._has_had_stream:  # what the first one has missed is found by the next poll
+                self._funding_fee_poll_notifier.set()
+            self._has_had_stream = True
 
     def _process_account(self, data: Mapping[str, Any]) -> None:
         """Takes the account as the stream reports it, unless something newer is known."""

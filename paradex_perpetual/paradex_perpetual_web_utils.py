@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
 
@@ -1011,18 +1012,25 @@ class RpcSession:
 
     async def _read(self, assistant: WSAssistant) -> None:
         loop = asyncio.get_running_loop()
+        turn_began_at = loop.time()
         try:
             async for response in assistant.iter_messages():
                 message = response.data if response is not None else None
-                self._heard_at = loop.time()
-                if isinstance(message, dict) and isinstance(message.get("id"), int) and "method" not in message:
+                self._heard_at = now = loop.time()
+                if isinstance(message, bytes):
+                    if not self._has_heartbeats and message[2:4] == _HEARTBEAT:
+                        self._has_heartbeats = True
+                    self._on_message(message)
+                elif isinstance(message, dict) and isinstance(message.get("id"), int) and "method" not in message:
                     answer = self._pending.get(message["id"])
                     if answer is not None and not answer.done():
                         answer.set_result(message)
                 elif message is not None:
-                    if isinstance(message, bytes) and message[2:4] == _HEARTBEAT:
-                        self._has_heartbeats = True
                     self._on_message(message)
+                if now - turn_began_at >= CONSTANTS.WS_TURN:
+                    # What is there already is read without a pause: after a stall of the loop, for too long.
+                    await asyncio.sleep(0)
+                    turn_began_at = loop.time()
             raise ConnectionError("the socket was closed")
         finally:
             for answer in self._pending.values():
@@ -1160,6 +1168,9 @@ class BookFrame(NamedTuple):
     timestamp: float  # seconds
 
 
+_new_book = cast("Callable[[tuple[Any, ...]], BookFrame]", partial(tuple.__new__, BookFrame))
+
+
 class TradeFrame(NamedTuple):
     """`trades`: one match; the side is the taker's."""
 
@@ -1233,7 +1244,7 @@ def _decode_book(frame: bytes, block_length: int) -> BookFrame:
     bids, position = _rows(frame, 8 + block_length, seq)
     asks, position = _rows(frame, position, seq)
     market, _ = _string(frame, position)
-    return BookFrame(market, seq, package == 0, bids, asks, timestamp * 1e-6)
+    return _new_book((market, seq, package == 0, bids, asks, timestamp * 1e-6))
 
 
 def _rows(frame: bytes, position: int, seq: int) -> tuple[list[OrderBookRow], int]:

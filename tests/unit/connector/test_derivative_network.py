@@ -450,7 +450,6 @@ async def test_the_name_is_the_domain_and_ids_have_hummingbots_prefix(make_excha
     assert exchange.name == exchange.domain == CONSTANTS.SANDBOX_DOMAIN
     assert exchange.client_order_id_prefix.startswith("HBOT")
     assert exchange.client_order_id_max_length == 40
-    assert exchange.funding_fee_poll_interval == 120
     assert exchange.is_cancel_request_in_exchange_synchronous is False
     assert make_exchange(domain=CONSTANTS.DEFAULT_DOMAIN).name == "paradex_perpetual"
 
