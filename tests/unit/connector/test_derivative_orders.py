@@ -14,7 +14,7 @@ from tests.unit.connector import payloads, signatures
 from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import MARKET, NOW, NOW_MS, PAIR, Payload
 from tests.unit.connector.trader import EXCHANGE_ORDER_ID, Trader, eventually, settle
-from tests.unit.connector.venue import NO_ANSWER, Answer, Request, Venue, refusal
+from tests.unit.connector.venue import NO_ANSWER, PATIENCE, Answer, Request, Venue, refusal
 
 BY_CLIENT_ID = "/orders/by_client_id/*"
 # From a submission on: how long it can still become an order, and a little more.
@@ -467,7 +467,7 @@ class TestCancelling:
         await eventually(lambda: trader.exchange._cancels)
         await settle()
         await trader.exchange.stop_network()
-        assert await asyncio.wait_for(cancelling, 1) is None
+        assert await asyncio.wait_for(cancelling, PATIENCE) is None
         assert "mine" in trader.exchange.in_flight_orders
 
     async def test_all_orders_can_be_cancelled_at_once(self, trader: Trader) -> None:
