@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
-TIMEOUT = 20.0  # seconds; a venue that is far away and busy needs some
+TIMEOUT = 90.0  # seconds; a venue that is far away, or a machine that is busy, needs some
 
 
 async def until[T](
