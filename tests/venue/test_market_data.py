@@ -144,9 +144,8 @@ async def test_the_exchanges_clock_is_known(bot: Bot, exchange: Exchange) -> Non
     server_time = int((await exchange.get(CONSTANTS.SYSTEM_TIME_PATH))["server_time"]) / 1e3
     offset = server_time - (sent + time.time()) / 2
 
-    assert (
-        abs(bot.connector._time_synchronizer.time() - time.time() - offset) < 5
-    )  # the question and the answer may be held up
+    # Questions and answers may be held up.
+    assert abs(bot.connector._time_synchronizer.time() - time.time() - offset) < 5
 
 
 class Recorder:
