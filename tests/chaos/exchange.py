@@ -17,8 +17,8 @@ from tests.venue.exchange import Credentials, Exchange, Refusal
 MARKETS = tuple(pair.replace("-USDC", "-USD-PERP") for pair in PAIRS)
 _FUNDS = "10000"  # USDC
 _START_TIMEOUT = 200.0
-_STOP_TIMEOUT = 15.0
-_TIMEOUT = aiohttp.ClientTimeout(total=30)
+_STOP_TIMEOUT = 60.0
+_TIMEOUT = aiohttp.ClientTimeout(total=120)
 
 
 class Sandbox:

@@ -28,7 +28,7 @@ HEALING_TIME = 15.0
 STALL = 1.0  # seconds for which the bot's loop may stand still at most
 
 _START_TIMEOUT = 200.0  # many may start side by side
-_ANSWER_TIMEOUT = 40.0
+_ANSWER_TIMEOUT = 120.0
 _POLL = 0.2
 _MARKET_MOVES_MS = 300
 _MARKET_MOVES_FOR = 6.0  # seconds of the healing time; then it stands still

@@ -17,7 +17,7 @@ import pytest
 from paradex_sandbox import cli
 from paradex_sandbox.exchange.model import Side
 from paradex_sandbox.recording import BookRecord, TradeRecord, Writer
-from tests.sandbox.client import MARKET, Rest, Trader, system_config
+from tests.sandbox.client import MARKET, TIMEOUT, Rest, Trader, system_config
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "paradex_sandbox")
@@ -32,7 +32,7 @@ class Process:
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
-        return await asyncio.wait_for(self.process.wait(), 10)
+        return await asyncio.wait_for(self.process.wait(), TIMEOUT)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def serve() -> AsyncIterator[object]:
         )
         started.append(process)
         assert process.stdout is not None
-        line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        line = (await asyncio.wait_for(process.stdout.readline(), TIMEOUT)).decode()
         ready, _, url = line.strip().partition(" ")
         assert ready == "ready"
         assert url.startswith("http://127.0.0.1:")
@@ -75,7 +75,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=TIMEOUT,
         check=False,
     )
 
@@ -143,7 +143,7 @@ async def test_a_killed_sandbox_comes_back_with_everything(serve, tmp_path: Path
 
         halfway = asyncio.Event()
         sending = asyncio.create_task(send())
-        await asyncio.wait_for(halfway.wait(), 20)
+        await asyncio.wait_for(halfway.wait(), TIMEOUT)
         await sandbox.end(signal.SIGKILL)
         with pytest.raises(aiohttp.ClientError):
             await sending
