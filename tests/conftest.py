@@ -7,6 +7,13 @@ from collections.abc import Awaitable
 from types import ModuleType
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
+# The same examples in each run, however long they take: `make test` fails for what was changed, not by chance and not
+# because a machine is busy. Others are looked for with --hypothesis-profile default.
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
+
 
 class IsolatedAsyncioWrapperTestCase(unittest.IsolatedAsyncioTestCase):
     """What Hummingbot's own test suite for connectors is built on, and its wheel lacks."""

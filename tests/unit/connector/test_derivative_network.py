@@ -1,6 +1,7 @@
 """The connector as a whole: markets and pairs, starting and stopping, polling, and messages that make no sense."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -211,6 +212,18 @@ class TestRunning:
             return [name for name in names if "safe_wrapper" in name or "Paradex" in name or "OrderBook" in name]
 
         await eventually(lambda: not left())
+
+    async def test_what_is_stopped_before_it_has_begun_leaves_no_coroutine_behind(
+        self, trader: Trader, recwarn: pytest.WarningsRecorder
+    ) -> None:
+        exchange = trader.exchange
+        exchange._follow_cancel(trader.track())
+        exchange._reconcile_soon()
+        assert exchange._cancel_watch is not None
+        await exchange.stop_network()
+        await settle()
+        gc.collect()
+        assert [str(warning.message) for warning in recwarn if "never awaited" in str(warning.message)] == []
 
     async def test_it_can_be_started_again(self, venue: Venue, running: ParadexPerpetualDerivative) -> None:
         await running.stop_network()
