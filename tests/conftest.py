@@ -9,6 +9,8 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
+import benchmarks  # noqa: F401 (before Hummingbot puts site-packages first, where another distribution's is)
+
 # The same examples in each run, however long they take: `make test` fails for what was changed, not by chance and not
 # because a machine is busy. Others are looked for with --hypothesis-profile default.
 settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
