@@ -175,7 +175,7 @@ async def test_record_and_replay_as_a_user_runs_them(sandbox: Sandbox, start: St
     busy = await start(traders=True, frozen=False)
     path = tmp_path / "short.jsonl"
     process = await asyncio.create_subprocess_exec(
-        *(*COMMAND, "record", busy.server.url, str(path), "--markets", MARKET, "--seconds", "1.5"),
+        *(*COMMAND, "record", busy.server.url, str(path), "--markets", MARKET, "--seconds", "3"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )

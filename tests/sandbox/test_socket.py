@@ -208,7 +208,7 @@ async def test_an_idle_connection_gets_heartbeats(start: Starter) -> None:
 
 
 async def test_a_client_that_answers_pings_stays_and_one_that_does_not_is_cut(start: Starter) -> None:
-    sandbox = await start(times=SocketTimes(ping=0.05, pong=0.05))
+    sandbox = await start(times=SocketTimes(ping=0.05, pong=2.0))
     url = f"{sandbox.server.url}?sbeSchemaId=1&sbeSchemaVersion=2"
     deaf = await sandbox.session.ws_connect(url, autoping=False)
     attentive = await sandbox.socket()
