@@ -25,8 +25,8 @@ class IsolatedAsyncioWrapperTestCase(unittest.IsolatedAsyncioTestCase):
         super().setUp()
 
     def run_async_with_timeout(self, coroutine: Awaitable[Any], timeout: float = 1.0) -> Any:
-        """Run `coroutine` from a test that is not asynchronous itself, with ten times the patience that it asks for."""
-        return self.local_event_loop.run_until_complete(asyncio.wait_for(coroutine, 10 * timeout))
+        """Run `coroutine` from a test that is not asynchronous itself, with sixty times the patience that it asks for."""
+        return self.local_event_loop.run_until_complete(asyncio.wait_for(coroutine, 60 * timeout))
 
 
 # Put under its name instead of on the path: Python's standard library has a package `test` of its own.
