@@ -25,7 +25,7 @@ class IsolatedAsyncioWrapperTestCase(unittest.IsolatedAsyncioTestCase):
         super().setUp()
 
     def run_async_with_timeout(self, coroutine: Awaitable[Any], timeout: float = 1.0) -> Any:
-        """Run `coroutine` from a test that is not asynchronous itself, with sixty times the patience that it asks for."""
+        """Run `coroutine` from a test that is not asynchronous itself, with sixty times the patience."""
         return self.local_event_loop.run_until_complete(asyncio.wait_for(coroutine, 60 * timeout))
 
 
