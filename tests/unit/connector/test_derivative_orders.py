@@ -6,7 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_web_utils as web_utils,
+)
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
 
@@ -313,6 +316,13 @@ class TestUnknownOutcome:
         release.set()
 
 
+@pytest.fixture
+def limits_that_do_not_flow_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever the rate limiter holds back, it holds back for good."""
+    monkeypatch.setattr(web_utils, "_loop_time", lambda: 1000.0)
+
+
+@pytest.mark.usefixtures("limits_that_do_not_flow_back")
 async def test_an_order_that_the_rate_limiter_holds_back_is_not_counted_as_lost(
     venue: Venue, clock: Clock, make_exchange: Callable[..., ParadexPerpetualDerivative]
 ) -> None:
@@ -332,6 +342,7 @@ async def test_an_order_that_the_rate_limiter_holds_back_is_not_counted_as_lost(
     assert held_back in trader.exchange.in_flight_orders
 
 
+@pytest.mark.usefixtures("limits_that_do_not_flow_back")
 async def test_an_order_cancelled_while_the_rate_limiter_holds_it_back_is_never_sent(
     venue: Venue, clock: Clock, make_exchange: Callable[..., ParadexPerpetualDerivative]
 ) -> None:
