@@ -316,21 +316,23 @@ class TestUnknownOutcome:
         release.set()
 
 
-@pytest.fixture
-def limits_that_do_not_flow_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever the rate limiter holds back, it holds back for good."""
-    monkeypatch.setattr(web_utils, "_loop_time", lambda: 1000.0)
+def retail_trader(make_exchange: Callable[..., ParadexPerpetualDerivative], venue: Venue) -> Trader:
+    """Two of its orders leave, of Retail's three in a second; the next one is held back for the rest of the test."""
+    exchange = make_exchange(paradex_perpetual_order_class="retail")
+    limiter = exchange.throttler
+    assert isinstance(limiter, web_utils.TokenBucketThrottler)
+    limiter._buckets[CONSTANTS.RETAIL_SECOND_POOL].rate = 1e-6
+    return Trader(exchange, venue)
 
 
-@pytest.mark.usefixtures("limits_that_do_not_flow_back")
 async def test_an_order_that_the_rate_limiter_holds_back_is_not_counted_as_lost(
     venue: Venue, clock: Clock, make_exchange: Callable[..., ParadexPerpetualDerivative]
 ) -> None:
-    trader = Trader(make_exchange(paradex_perpetual_order_class="retail"), venue)
+    trader = retail_trader(make_exchange, venue)
     for path in ("/orders", "/orders-history", "/fills"):
         venue.on("GET", path, payloads.page())
-    ids = [trader.submit(price=str(50000 + number)) for number in range(4)]
-    await eventually(lambda: len(trader.created()) == 3)  # a second's worth for Retail
+    ids = [trader.submit(price=str(50000 + number)) for number in range(3)]
+    await eventually(lambda: len(trader.created()) == 2)
     (held_back,) = set(ids) - {event.order_id for event in trader.created()}
     venue.on(
         "GET", "/orders", payloads.page(*(payloads.order(client_id) for client_id in ids if client_id != held_back))
@@ -342,19 +344,18 @@ async def test_an_order_that_the_rate_limiter_holds_back_is_not_counted_as_lost(
     assert held_back in trader.exchange.in_flight_orders
 
 
-@pytest.mark.usefixtures("limits_that_do_not_flow_back")
 async def test_an_order_cancelled_while_the_rate_limiter_holds_it_back_is_never_sent(
     venue: Venue, clock: Clock, make_exchange: Callable[..., ParadexPerpetualDerivative]
 ) -> None:
-    trader = Trader(make_exchange(paradex_perpetual_order_class="retail"), venue)
-    ids = [trader.submit(price=str(50000 + number)) for number in range(4)]
-    await eventually(lambda: len(trader.created()) == 3)  # a second's worth for Retail
+    trader = retail_trader(make_exchange, venue)
+    ids = [trader.submit(price=str(50000 + number)) for number in range(3)]
+    await eventually(lambda: len(trader.created()) == 2)
     (held_back,) = set(ids) - {event.order_id for event in trader.created()}
     for _ in range(5):
         trader.exchange.cancel(PAIR, held_back)
     await eventually(lambda: trader.cancelled())
     assert [event.order_id for event in trader.cancelled()] == [held_back]
-    assert len(venue.asked("POST", "/orders")) == 3
+    assert len(venue.asked("POST", "/orders")) == 2
     assert venue.asked("DELETE", BY_CLIENT_ID) == []
     assert trader.failed() == []
     assert trader.exchange._order_tracker.lost_orders == {}
