@@ -376,6 +376,7 @@ class OrderEntry:
         self._patience = min(settings.recv_window, CONSTANTS.RECV_WINDOW_MS) * 1e-3  # with rate limits, in seconds
         self._probing: asyncio.Task[None] | None = None
         self._failed_session: web_utils.RpcSession | None = None
+        self._told_session: web_utils.RpcSession | None = None  # of which it was said that it is of no use for orders
         self._clock_set: asyncio.Task[None] | None = None
         self.system_state = CONSTANTS.SYSTEM_OK
         self.breaker = web_utils.CircuitBreaker(
@@ -607,9 +608,12 @@ class OrderEntry:
             try:
                 answer = await self._watched(session.request(method, params), session, creates)
                 return answer if result is None else _part(answer, result, method)
-            except web_utils.NotSentError:
+            except web_utils.NotSentError as error:
                 if needs_cover:
                     raise
+                if session.is_open and session is not self._told_session:
+                    self._told_session = session
+                    self._log(f"{error}. REST is used instead.")
             except web_utils.RateLimitedError as error:
                 if isinstance(self._throttler, web_utils.TokenBucketThrottler):  # REST's answers tell it by themselves
                     self._throttler.refused(CONSTANTS.ADMITTED_LIMIT, error.retry_after)

@@ -726,17 +726,17 @@ class RpcError(ParadexError):
         """The error that REST would have been answered with, for a call that does what a request does.
 
         :return: an ApiError with the exchange's own code where the answer names one, a NoAnswerError if the exchange
-            failed while it worked on the call, a NotSentError if it has no such call, so that REST takes over
+            failed while it worked on the call, a NotSentError if it does not understand it, so that REST takes over
         """
         details = self.data if isinstance(self.data, dict) else {}
         if self.code == CONSTANTS.RPC_RATE_LIMITED:
             return RateLimitedError("RPC_42901", self.message, method, _seconds_to_wait(details.get("retry_after")))
         if self.code == CONSTANTS.RPC_INTERNAL_ERROR:
             return NoAnswerError(f"{method} was answered with {self.code} {self.message}")
-        if self.code == CONSTANTS.RPC_METHOD_NOT_FOUND:
-            return NotSentError(f"{method} is not offered on this socket: {self.code} {self.message}")
-        status = 401 if self.code in CONSTANTS.RPC_AUTHENTICATION_ERRORS else 400
         text = str(details.get("error") or self.data or self.message)
+        if self.code in CONSTANTS.RPC_NOT_UNDERSTOOD and not _ERROR_CODE.search(text):
+            return NotSentError(f"{method} is not understood on this socket: {self.code} {self.message}")
+        status = 401 if self.code in CONSTANTS.RPC_AUTHENTICATION_ERRORS else 400
         return error_from_text(text, self.message, method, status, default=f"RPC_{self.code}")
 
 

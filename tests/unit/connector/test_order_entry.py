@@ -608,18 +608,32 @@ class TestSocket:
         await eventually(lambda: trader.created())
         assert len(venue.asked("POST", "/orders")) == 1
 
-    async def test_a_socket_that_has_no_such_call_leaves_orders_and_cancels_to_rest(
-        self, on_socket: Callable[..., Any], venue: Venue
+    @pytest.mark.parametrize("code", [-32700, -32600, -32601, -32602])
+    async def test_a_socket_that_does_not_understand_a_call_leaves_orders_and_cancels_to_rest(
+        self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture, code: int
     ) -> None:
         trader = await on_socket()
         for method in ("order.create", "order.cancel"):
-            venue.rpc[method] = lambda *_: {"error": {"code": -32601, "message": "method not found"}}
+            venue.rpc[method] = lambda *_: {"error": {"code": code, "message": "Invalid", "data": "what is that?"}}
         client_id = trader.submit()
         await eventually(lambda: trader.created())
         assert len(venue.asked("POST", "/orders")) == 1
         trader.exchange.cancel(PAIR, client_id)
         await eventually(lambda: venue.asked("DELETE", f"/orders/by_client_id/{client_id}"))
         assert trader.exchange.circuit_breaker.state == "closed"
+        assert [text for text in log.messages if "REST is used instead" in text] == [
+            f"order.create is not understood on this socket: {code} Invalid. REST is used instead."
+        ]
+
+    async def test_an_order_that_the_socket_refuses_for_a_reason_is_refused(
+        self, on_socket: Callable[..., Any], venue: Venue
+    ) -> None:
+        trader = await on_socket()
+        error = {"code": -32602, "message": "Invalid method parameters", "data": "INVALID_ORDER_SIZE: too small"}
+        venue.rpc["order.create"] = lambda *_: {"error": error}
+        trader.submit()
+        await eventually(lambda: trader.failed())
+        assert venue.asked("POST", "/orders") == []
 
     async def test_an_order_that_the_socket_took_along_is_looked_for_and_not_sent_again(
         self, on_socket: Callable[..., Any], venue: Venue
