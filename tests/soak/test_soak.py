@@ -38,7 +38,9 @@ async def test_hundreds_of_orders_leave_nothing_behind(tmp_path: Path) -> None:
     plan = Plan(seconds=60.0, rate=15.0, interval=1.5, warm_up=38.0, least=(100, 2, 10))
     growing: dict[str, Verdict] = {}
     for number in range(3):
-        report = await soak(plan, tmp_path / str(number))
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        report = await soak(plan, folder)
         assert report.differences == []
         grown = {found.name: found for found in judged(report.series) if found.has_grown}
         # What grows because something is left behind grows each time; on a busy machine, anything may once.
