@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from demo.sandbox import running_sandbox
 from tests.e2e.support import CONFIG, Venture, wait_until
+from tests.venue.waiting import is_free
 
 
 def test_the_bot_goes_on_when_a_killed_exchange_returns_and_nothing_is_lost(venture: Venture, tmp_path: Path) -> None:
@@ -21,6 +22,7 @@ def test_the_bot_goes_on_when_a_killed_exchange_returns_and_nothing_is_lost(vent
         lambda: any("not connected" in line.message for line in venture.bot.log_lines("INFO")),
         "the strategy notices",
     )
+    wait_until(lambda: is_free(port), "the port is free")
     (tmp_path / "second").mkdir()
     with running_sandbox(tmp_path / "second", "--data", str(tmp_path / "data"), port=port):
         restored = venture.exchange.snapshot()
