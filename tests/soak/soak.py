@@ -36,6 +36,7 @@ class Plan:
     """:ivar seconds: for which it measures, warming up included
     :ivar rate: replacements a second
     :ivar interval: seconds between two samples
+    :ivar least: how often a quote is replaced, filled and modified at least, however long that takes
     """
 
     seconds: float
@@ -44,6 +45,7 @@ class Plan:
     rate: float = 10.0
     interval: float = 5.0
     warm_up: float | None = None
+    least: tuple[int, int, int] = (0, 0, 0)
 
 
 def _numbers() -> defaultdict[str, array[float]]:
@@ -127,7 +129,7 @@ class _Maker:
         if warm_up is None:
             warm_up = max(LEAST_WARM_UP, WARM_UP * self._plan.seconds)
         next_sample = started + warm_up
-        while (now := time.monotonic()) < started + self._plan.seconds:
+        while (now := time.monotonic()) < started + self._plan.seconds or not self._has_enough():
             await self._step()
             if now >= next_sample:
                 if not self._report.samples:
@@ -137,6 +139,10 @@ class _Maker:
             await asyncio.sleep(max(0.0, 1 / self._plan.rate - (time.monotonic() - now)))
         await self._settle()
         return self._report
+
+    def _has_enough(self) -> bool:
+        done = (self._report.replaced, self._report.filled, self._report.modified)
+        return all(number >= least for number, least in zip(done, self._plan.least, strict=True))
 
     def _sample(self, seconds: float) -> None:
         # Hummingbot keeps the last fifty thousand events of a connector, and the tests' own listener keeps all.
