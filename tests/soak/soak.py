@@ -1,7 +1,6 @@
 """Keeps many orders open on many pairs and replaces them all the time, as a market maker does."""
 
 import asyncio
-import gc
 import os
 import random
 import time
@@ -96,7 +95,6 @@ async def soak(plan: Plan, folder: Path, say: Callable[[str], None] = lambda tex
                 await bot.stop()
                 await ConnectionsFactory().close()
     finally:
-        gc.unfreeze()
         tracemalloc.stop()
         process.stop()
         if url_before is None:
@@ -132,8 +130,6 @@ class _Maker:
         while (now := time.monotonic()) < started + self._plan.seconds or not self._has_enough():
             await self._step()
             if now >= next_sample:
-                if not self._report.samples:
-                    gc.freeze()  # what has been loaded by now stays; a collection over all of it would stop the loop
                 next_sample = now + self._plan.interval
                 self._sample(now - started)
             await asyncio.sleep(max(0.0, 1 / self._plan.rate - (time.monotonic() - now)))
