@@ -21,8 +21,8 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "conf_templates"
 # It protects the keys of an account that exists only on the demo's sandbox.
 PASSWORD = "demo"
 
-_COMMAND_TIMEOUT = 120.0  # seconds
-_STOP_TIMEOUT = 30.0
+_COMMAND_TIMEOUT = 180.0  # seconds
+_STOP_TIMEOUT = 90.0
 _LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ - \d+ - (?P<logger>\S+) - (?P<level>[A-Z_]+) - (?P<message>.*)$")
 # NETWORK is Hummingbot's own level, for requests that fail.
 _PROBLEM_LEVELS = ("NETWORK", "ERROR", "CRITICAL")

@@ -17,7 +17,8 @@ from demo.sandbox import Account
 if TYPE_CHECKING:
     from paradex_py.api.api_client import ParadexApiClient
 
-_TIMEOUT = 10.0  # seconds
+_TIMEOUT = 30.0  # seconds
+_ATTEMPTS = 20
 _PAGE_SIZE = 500
 
 
@@ -110,10 +111,9 @@ class Exchange:
         orders = client.fetch_orders(market)["results"]
         self._note_sides(orders)
         self._read_fills()
-        positions = client.fetch_positions()["results"]
+        positions, account = self._account()
         position: Mapping[str, Any] = next((entry for entry in positions if entry["market"] == self._market), {})
         size = Decimal(position.get("size") or 0)
-        account = client.fetch_account_summary()
         return Snapshot(
             time=time.monotonic(),
             bid=_decimal(summary.get("bid")),
@@ -130,6 +130,16 @@ class Exchange:
             account_value=Decimal(account.account_value),
             free_collateral=Decimal(account.free_collateral),
         )
+
+    def _account(self) -> tuple[list[Mapping[str, Any]], Any]:
+        """Positions and account of one moment: the prices that both depend on go on meanwhile."""
+        positions = self.client.fetch_positions()["results"]
+        for _ in range(_ATTEMPTS):
+            account = self.client.fetch_account_summary()
+            before, positions = positions, self.client.fetch_positions()["results"]
+            if positions == before:
+                break
+        return positions, account
 
     def _read_fills(self) -> None:
         """Reads the fills that are new, from a moment before the last one that is known."""

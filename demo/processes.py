@@ -39,7 +39,7 @@ def end_strays(folder: Path, timeout: float = 10.0) -> None:
     psutil.wait_procs(alive, timeout=timeout)
 
 
-def end(process: subprocess.Popen[str], timeout: float = 10.0) -> None:
+def end(process: subprocess.Popen[str], timeout: float = 30.0) -> None:
     """Asks a process to end, and kills it if it has not after `timeout` seconds."""
     if process.poll() is None:
         process.terminate()

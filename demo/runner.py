@@ -28,7 +28,7 @@ MARKET = "BTC-USD-PERP"
 
 _LOOK_INTERVAL = 1.0  # seconds between two looks at the exchange
 _STATUS_INTERVAL = 8.0  # seconds between two `hbot status`
-_OVERTIME = 30.0  # seconds more, while one side has not been filled
+_OVERTIME = 120.0  # seconds more, while one side has not been filled
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from demo.errors import DemoError
 from demo.processes import end
 
-START_TIMEOUT = 30.0  # seconds
+START_TIMEOUT = 120.0  # seconds
 _COMMAND = [sys.executable, "-P", "-m", "paradex_sandbox"]
 
 

@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
@@ -669,7 +669,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """Has the markets and their rules read anew; reasons that come together share a request."""
         self._markets_are_old = True
         if self._market_update is None or self._market_update.done():
-            self._market_update = safe_ensure_future(self._update_markets())
+            self._market_update = _in_background(self._update_markets())
 
     async def _update_markets(self) -> None:
         backoff = web_utils.Backoff()
@@ -1178,7 +1178,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _watch_cancels_soon(self) -> None:
         if self._cancels and (self._cancel_watch is None or self._cancel_watch.done()):
-            self._cancel_watch = safe_ensure_future(self._watch_cancels())
+            self._cancel_watch = _in_background(self._watch_cancels())
 
     async def _watch_cancels(self) -> None:
         """Looks at the list of open orders for cancels of which nothing is heard, and repeats those that got lost."""
@@ -1580,7 +1580,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """Has a position's take-profit and stop-loss taken to its size; changes that come together share a pass."""
         task = self._fitting.get(trading_pair)
         if (task is None or task.done()) and self._unfit_position_orders(trading_pair):
-            self._fitting[trading_pair] = safe_ensure_future(self._fit_position_orders(trading_pair))
+            self._fitting[trading_pair] = _in_background(self._fit_position_orders(trading_pair))
 
     def _unfit_position_orders(self, trading_pair: str) -> list[InFlightOrder]:
         """Those that wait for another size, or against another side, than the position has."""
@@ -1904,7 +1904,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _complete_fills_soon(self, client_order_id: str) -> None:
         if client_order_id not in self._fills_tasks:
-            task = safe_ensure_future(self._complete_fills(client_order_id))
+            task = _in_background(self._complete_fills(client_order_id))
             self._fills_tasks[client_order_id] = task
 
     async def _complete_fills(self, client_order_id: str) -> None:
@@ -2030,7 +2030,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return  # the next start compares everything
         self._reconcile_again = True
         if self._reconciliation is None or self._reconciliation.done():
-            self._reconciliation = safe_ensure_future(self._reconcile())
+            self._reconciliation = _in_background(self._reconcile())
 
     async def _reconcile(self) -> None:
         while self._reconcile_again:
@@ -2474,6 +2474,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         trading_pair = self._trading_pairs_by_market.get(utils.text_from(data, "market"))
         if trading_pair is not None:
             self._announce_funding_payment(data, trading_pair)
+
+
+def _in_background(work: Coroutine[Any, Any, None]) -> asyncio.Task[Any]:
+    """Hummingbot's `safe_ensure_future`, for what may be cancelled before it has begun: no coroutine is left behind."""
+    task: asyncio.Task[Any] = safe_ensure_future(work)
+    task.add_done_callback(lambda _: work.close())
+    return task
 
 
 def _created_at(payload: Mapping[str, Any]) -> int:

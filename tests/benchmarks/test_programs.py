@@ -38,7 +38,7 @@ async def run(*arguments: str) -> tuple[int | None, str, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 200)
+    out, err = await asyncio.wait_for(process.communicate(), 600)
     return process.returncode, out.decode(), err.decode()
 
 

@@ -9,14 +9,14 @@ from benchmarks import startup
 async def test_a_loop_that_is_blocked_is_noticed_and_an_idle_one_is_not() -> None:
     stalls = startup.Stalls()
     await asyncio.sleep(0.02)
-    assert stalls.cpu < 0.02
-    end = time.thread_time() + 0.06
+    assert stalls.cpu < 0.5  # the garbage collection may come
+    end = time.thread_time() + 0.6
     while time.thread_time() < end:
         pass
     await asyncio.sleep(0.02)
     stalls.stop()
-    assert stalls.cpu > 0.05
-    assert stalls.clock > 0.05
+    assert stalls.cpu > 0.5
+    assert stalls.clock > 0.5
     assert stalls.long >= 1
 
 

@@ -24,7 +24,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     seeds = [arguments.seed] if arguments.seed is not None else range(arguments.first, arguments.first + arguments.runs)
     try:
-        reports = asyncio.run(_play(list(seeds), arguments.jobs, arguments.keep, arguments.json))
+        reports = asyncio.run(_play(list(seeds), arguments.jobs, arguments.keep, arguments.json, arguments.slowness))
     except Exception:
         traceback.print_exc()
         return 2
@@ -42,10 +42,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=JOBS, help="runs at the same time (default: %(default)s)")
     parser.add_argument("--keep", type=Path, help="a folder in which the logs of the runs are left")
     parser.add_argument("--json", type=Path, help="a file for the reports, written anew after each run")
+    parser.add_argument("--slowness", type=float, default=1.0, help="multiplies the seconds that things may take")
     return parser
 
 
-async def _play(seeds: list[int], jobs: int, keep: Path | None, file: Path | None) -> list[Report]:
+async def _play(seeds: list[int], jobs: int, keep: Path | None, file: Path | None, slowness: float) -> list[Report]:
     places = asyncio.Semaphore(jobs)
     done: list[Report] = []
 
@@ -59,7 +60,7 @@ async def _play(seeds: list[int], jobs: int, keep: Path | None, file: Path | Non
 
     async def play_and_tell(seed: int) -> None:
         async with places:
-            report = await run_seed(seed, keep)
+            report = await run_seed(seed, keep, slowness)
         done.append(report)
         _write(done, file)
         outcome = "equal" if not report.differences else f"{len(report.differences)} DIFFERENCES"

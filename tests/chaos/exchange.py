@@ -13,12 +13,13 @@ import aiohttp
 from tests.chaos.bot import PAIRS
 from tests.chaos.comparison import BOOK_DEPTH, pair_of
 from tests.venue.exchange import Credentials, Exchange, Refusal
+from tests.venue.waiting import is_free, until
 
 MARKETS = tuple(pair.replace("-USDC", "-USD-PERP") for pair in PAIRS)
 _FUNDS = "10000"  # USDC
 _START_TIMEOUT = 200.0
-_STOP_TIMEOUT = 15.0
-_TIMEOUT = aiohttp.ClientTimeout(total=30)
+_STOP_TIMEOUT = 60.0
+_TIMEOUT = aiohttp.ClientTimeout(total=120)
 
 
 class Sandbox:
@@ -76,6 +77,7 @@ class Sandbox:
     async def restart(self, *, kill: bool) -> None:
         """Ends it, or kills it, and starts it again on its data and its port."""
         await self._end(kill=kill)
+        await until(lambda: is_free(self._port), "the port is free")
         await self._start()
 
     def log(self) -> str:

@@ -28,7 +28,7 @@ HEALING_TIME = 15.0
 STALL = 1.0  # seconds for which the bot's loop may stand still at most
 
 _START_TIMEOUT = 200.0  # many may start side by side
-_ANSWER_TIMEOUT = 40.0
+_ANSWER_TIMEOUT = 120.0
 _POLL = 0.2
 _MARKET_MOVES_MS = 300
 _MARKET_MOVES_FOR = 6.0  # seconds of the healing time; then it stands still
@@ -136,8 +136,10 @@ class Run:
         sandbox: Sandbox,
         credentials: Credentials,
         public_key: str,
+        slowness: float,
     ):
         self.report = report
+        self._slowness = slowness
         self._plan = plan
         self._folder = folder
         self._sandbox = sandbox
@@ -240,7 +242,7 @@ class Run:
         frozen_at = time.monotonic()
         await sandbox.control("POST", "/clock", {"freeze": True})
         polls = 0
-        while found and time.monotonic() - started - (self._waited - waited) < HEALING_TIME:
+        while found and time.monotonic() - started - (self._waited - waited) < HEALING_TIME * self._slowness:
             if polls % _MARKET_STANDS == 0 and time.monotonic() - started < _MARKET_MOVES_FOR:
                 await sandbox.control("POST", "/clock", {"advance_ms": _MARKET_MOVES_MS})
                 frozen_at += _MARKET_MOVES_MS / 1e3
@@ -288,7 +290,7 @@ class Run:
         end = await self._bot.ask("stop")
         self.report.longest_stall = round(end["longest_stall"], 3)
         found = [f"stop_network left a task: {task}" for task in end["tasks"]]
-        if end["longest_stall"] > STALL:
+        if end["longest_stall"] > STALL * self._slowness:
             found.append(f"the event loop stood still for {end['longest_stall']:.2f} s")
         found += self._logged_errors()
         found += self._secrets_in_files()
@@ -326,10 +328,11 @@ def _folder_of(seed: int, keep: Path | None) -> Iterator[Path]:
             yield Path(name)
 
 
-async def run_seed(seed: int, keep: Path | None = None) -> Report:
+async def run_seed(seed: int, keep: Path | None = None, slowness: float = 1.0) -> Report:
     """Makes a sandbox and a bot, and plays a seed's plan.
 
     :param keep: where the folder of the run, with its logs, is left; else it is removed
+    :param slowness: by which the healing time and the longest stall are multiplied
     """
     started = time.monotonic()
     report = Report(seed, "not begun")
@@ -340,7 +343,7 @@ async def run_seed(seed: int, keep: Path | None = None) -> Report:
                 await sandbox.control("POST", "/settings", {"private_encoding": plan.private_encoding})
                 report = Report(seed, plan.describe(), folder=str(folder))
                 credentials, public_key = await sandbox.make_account()
-                await Run(plan, report, folder, sandbox, credentials, public_key).play()
+                await Run(plan, report, folder, sandbox, credentials, public_key, slowness).play()
     except Exception as error:  # whatever it is, it is what this seed has brought to light
         report.differences.append(f"the run ended: {error!r}")
     report.seconds = round(time.monotonic() - started, 1)

@@ -21,9 +21,10 @@ MARKET = "BTC-USD-PERP"
 SCRIPT = "paradex_market_making.py"
 CONFIG = "conf_paradex_market_making_sandbox.yml"
 SCRIPTS = Path(__file__).with_name("scripts")
+PATIENCE = 180.0  # seconds, for what takes some on a machine that has nothing else to do
 
 
-def wait_until[T](look: Callable[[], T], what: str, timeout: float) -> T:
+def wait_until[T](look: Callable[[], T], what: str, timeout: float = PATIENCE) -> T:
     """Looks until there is something to see and gives it; fails after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (seen := look()):
@@ -58,16 +59,16 @@ class Venture:
         (self.bot.home.conf / "scripts" / config).write_text(f"script_file_name: {name}\n", encoding="utf-8")
         return config
 
-    def wait_for_quotes(self, timeout: float = 30.0) -> Snapshot:
+    def wait_for_quotes(self) -> Snapshot:
         """Waits until the bot has orders on both sides."""
 
         def look() -> Snapshot | None:
             snapshot = self.exchange.snapshot()
             return snapshot if snapshot.orders_of("BUY") and snapshot.orders_of("SELL") else None
 
-        return wait_until(look, "quotes on both sides", timeout)
+        return wait_until(look, "quotes on both sides")
 
-    def trade_until_filled(self, timeout: float = 60.0, after: Snapshot | None = None) -> Snapshot:
+    def trade_until_filled(self, after: Snapshot | None = None) -> Snapshot:
         """Waits for fills on both sides; only those after `after` count."""
         known = {fill.key for fill in after.fills} if after is not None else set()
 
@@ -76,7 +77,7 @@ class Venture:
             sides = {fill.side for fill in snapshot.fills if fill.key not in known}
             return snapshot if sides == {"BUY", "SELL"} else None
 
-        return wait_until(look, "fills on both sides", timeout)
+        return wait_until(look, "fills on both sides")
 
     def hold_mark_price(self, price: str) -> None:
         """Stops the market's random walk at a price; the other traders follow within a second."""
@@ -88,7 +89,7 @@ class Venture:
         order = Order(MARKET, OrderType.Market, OrderSide(side), size)
         before = len(self.exchange.snapshot().fills)
         self.exchange.client.submit_order(order)
-        wait_until(lambda: len(self.exchange.snapshot().fills) > before, "the market order is filled", 10)
+        wait_until(lambda: len(self.exchange.snapshot().fills) > before, "the market order is filled")
 
     def order_history(self) -> list[Mapping[str, Any]]:
         """Every order that the account has had, as the exchange reports it."""

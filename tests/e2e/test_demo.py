@@ -9,12 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-import pytest
 
 from demo.processes import end
-from tests.e2e.support import wait_until
-
-pytestmark = pytest.mark.timeout(180)
+from tests.e2e.support import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +33,7 @@ def running_demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]
     try:
         yield process
     finally:
-        end(process, timeout=60)
+        end(process, timeout=PATIENCE)
 
 
 def said(folder: Path) -> str:
@@ -57,14 +54,14 @@ def working_in(folder: Path) -> list[psutil.Process]:
 
 def test_a_demo_succeeds_also_after_one_that_was_killed(tmp_path: Path) -> None:
     with running_demo(tmp_path) as killed:
-        wait_until(lambda: "hbot start" in said(tmp_path), "the bot is starting", 60)
-        wait_until(lambda: len(working_in(tmp_path)) > 2, "it runs", 30)
+        wait_until(lambda: "hbot start" in said(tmp_path), "the bot is starting")
+        wait_until(lambda: len(working_in(tmp_path)) > 2, "it runs")
         killed.kill()
         killed.wait()
     assert working_in(tmp_path), "a killed demo cannot end its processes"
 
     with running_demo(tmp_path, "--seconds", "8", "--keep") as process:
-        code = process.wait(150)
+        code = process.wait(PATIENCE)
 
     output = said(tmp_path)
     assert code == 0, output
@@ -76,14 +73,14 @@ def test_a_demo_succeeds_also_after_one_that_was_killed(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_everything_and_until_then_no_second_demo_starts(tmp_path: Path) -> None:
-    with running_demo(tmp_path) as process:
-        wait_until(lambda: "our bid" in said(tmp_path), "the bot trades", 60)
+    with running_demo(tmp_path, "--seconds", "3600") as process:
+        wait_until(lambda: "our bid" in said(tmp_path), "the bot trades")
         second = subprocess.run(
             [sys.executable, "-m", "demo", "--folder", str(tmp_path)],
             cwd=ROOT,
             capture_output=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert second.returncode == 1
@@ -92,16 +89,16 @@ def test_ctrl_c_ends_everything_and_until_then_no_second_demo_starts(tmp_path: P
         ]
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 128 + signal.SIGINT
+        assert process.wait(PATIENCE) == 128 + signal.SIGINT
     assert said(tmp_path).splitlines()[-1].startswith("demo: interrupted")
     assert working_in(tmp_path) == []
 
 
 def test_sigterm_while_the_bot_is_starting_ends_everything(tmp_path: Path) -> None:
     with running_demo(tmp_path) as process:
-        wait_until(lambda: "hbot start" in said(tmp_path), "the bot is starting", 60)
+        wait_until(lambda: "hbot start" in said(tmp_path), "the bot is starting")
         process.terminate()
-        assert process.wait(60) == 128 + signal.SIGTERM, said(tmp_path)
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM, said(tmp_path)
     assert working_in(tmp_path) == []
 
 
@@ -112,7 +109,7 @@ def test_something_missing_is_told_in_one_line(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert result.returncode == 1

@@ -2,11 +2,7 @@
 
 from decimal import Decimal
 
-import pytest
-
 from tests.e2e.support import Venture, wait_until
-
-pytestmark = pytest.mark.timeout(150)
 
 
 def test_executors_open_and_close_positions(venture: Venture) -> None:
@@ -16,7 +12,6 @@ def test_executors_open_and_close_positions(venture: Venture) -> None:
     done = wait_until(
         lambda: [line.message for line in venture.bot.log_lines("INFO") if line.message.startswith("executor ")][1:],
         "both executors are done",
-        60,
     )
     venture.bot.stop()
 

@@ -27,8 +27,6 @@ from tests.venue.exchange import Credentials, Exchange, Market
 from tests.venue.venue import SandboxProcess, funded_account
 from tests.venue.waiting import until
 
-pytestmark = pytest.mark.timeout(240)
-
 SYMBOL = "BTC-USD-PERP"
 STRIKES = 3
 #: A JWT's head and body, and the numbers of a signature.

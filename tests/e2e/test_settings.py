@@ -47,5 +47,5 @@ def test_changed_lines_of_the_file_count_from_the_next_start(venture: Venture) -
     assert process is not None
     process.kill()
 
-    wait_until(lambda: not venture.exchange.snapshot().orders, "the killed bot's quotes are cancelled", 10)
+    wait_until(lambda: not venture.exchange.snapshot().orders, "the killed bot's quotes are cancelled")
     assert {order["stp"] for order in venture.order_history()} == {"EXPIRE_BOTH"}

@@ -26,10 +26,10 @@ socket.getaddrinfo = getaddrinfo
 
 def test_hummingbot_lives_in_its_home(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", offline=True)
-    said = home.run("connect", "kucoin", "--fields", env=PASSWORD, timeout=60)
+    said = home.run("connect", "kucoin", "--fields", env=PASSWORD, timeout=300)
     assert "kucoin_api_key" in said.stdout
     keys = '{"kucoin_api_key": "public part", "kucoin_secret_key": "secret part", "kucoin_passphrase": "phrase"}'
-    connected = home.run("connect", "kucoin", "--keys-stdin", stdin=keys, env=PASSWORD, timeout=60)
+    connected = home.run("connect", "kucoin", "--keys-stdin", stdin=keys, env=PASSWORD, timeout=300)
     assert connected.returncode == 0, connected.stderr
     assert (home.conf / "connectors" / "kucoin.yml").exists()
     assert "secret part" not in (home.conf / "connectors" / "kucoin.yml").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def test_hummingbot_lives_in_its_home(tmp_path: Path) -> None:
 def test_two_homes_know_nothing_of_each_other(tmp_path: Path) -> None:
     first, second = make_home(tmp_path / "first"), make_home(tmp_path / "second")
     (first.conf / "connectors" / "kucoin.yml").write_text("connector: kucoin\n", encoding="utf-8")
-    listed = [home.run("connect", "--all", timeout=60).stdout for home in (first, second)]
+    listed = [home.run("connect", "--all", timeout=300).stdout for home in (first, second)]
     told = [next(line.split("|")[2].strip() for line in text.splitlines() if "| kucoin " in line) for text in listed]
     assert told == ["yes", "no"]
 
@@ -49,7 +49,7 @@ def test_only_an_offline_home_asks_nobody_for_rates(tmp_path: Path, offline: boo
     asked = tmp_path / "asked"
     (tmp_path / "sitecustomize.py").write_text(RECORD_LOOKUPS, encoding="utf-8")
     home = make_home(tmp_path / "home", offline=offline)
-    home.run("balance", env=PASSWORD | {"PYTHONPATH": str(tmp_path), "ASKED": str(asked)}, timeout=60)
+    home.run("balance", env=PASSWORD | {"PYTHONPATH": str(tmp_path), "ASKED": str(asked)}, timeout=300)
     assert asked.exists() is not offline
 
 
@@ -59,13 +59,13 @@ def test_an_offline_home_can_read_its_configuration_again_after_hummingbot_saved
     (home.conf / "conf_client.yml").write_text(
         "rate_oracle_source:\n  name: coin_cap\n  assets_map: {}\n  api_key: 7b22\n", encoding="utf-8"
     )
-    assert home.run("balance", env=PASSWORD, timeout=60).returncode == 0
+    assert home.run("balance", env=PASSWORD, timeout=300).returncode == 0
 
 
 def test_a_home_that_is_not_offline_keeps_the_users_configuration(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     (home.conf / "conf_client.yml").write_text("log_level: DEBUG\n", encoding="utf-8")
-    assert '"log_level": "DEBUG"' in make_home(home.path).run("config", "--json", timeout=60).stdout
+    assert '"log_level": "DEBUG"' in make_home(home.path).run("config", "--json", timeout=300).stdout
 
 
 def test_secrets_go_by_environment_and_standard_input(tmp_path: Path) -> None:

@@ -144,7 +144,6 @@ def installed(
     return hummingbot
 
 
-@pytest.mark.timeout(300)
 def test_installing_adds_packages_and_moves_none(
     installed: HummingbotEnvironment, versions_before: dict[str, str]
 ) -> None:

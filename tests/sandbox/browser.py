@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-TIMEOUT = 30
+TIMEOUT = 90
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _OPTIONS = (
     "--headless",

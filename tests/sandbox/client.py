@@ -16,7 +16,7 @@ from paradex_py.common.order import Order, OrderSide, OrderType
 from tests.sandbox import spec
 
 MARKET = "BTC-USD-PERP"
-TIMEOUT = 10
+TIMEOUT = 60  # seconds, of what takes milliseconds on a machine that has nothing else to do
 
 
 class Answer:

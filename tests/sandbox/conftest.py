@@ -1,5 +1,6 @@
 """A sandbox in the test's own process, on a free port, with its clock standing still unless asked otherwise."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,7 @@ class Starter:
         data: Path | None = None,
         private_binary: bool = False,
         limits: bool = False,
+        feeds: bool | None = None,
         **options: Any,
     ) -> Sandbox:
         clock = SandboxClock(frozen=frozen)
@@ -123,6 +125,9 @@ class Starter:
             keys = Secrets.stored(storage)
         others = SyntheticTraders(exchange, 7) if traders else None
         runtime = Runtime(exchange, others, clock, storage=storage, private_binary=private_binary)
+        if not (not frozen if feeds is None else feeds):
+            # They send by the wall clock, in the middle of what a test does.
+            runtime.hub.run = asyncio.Event().wait  # type: ignore[assignment,method-assign]
         server = JudgedServer(runtime, keys=keys, limits=limits, wrong=self.wrong, **options)
         await server.start()
         sandbox = Sandbox(server, aiohttp.ClientSession())
@@ -132,7 +137,11 @@ class Starter:
 
 @pytest.fixture
 async def start() -> AsyncIterator[Starter]:
-    """Starts sandboxes: `await start(traders=…, frozen=…, data=…, private_binary=…, times=…, control=…, limits=…)`."""
+    """Starts sandboxes: `await start(traders=…, frozen=…, data=…, private_binary=…, times=…, control=…, limits=…)`.
+
+    Their order book feeds and the comparison of funding rates send by themselves only where the clock runs, or with
+    `feeds=True`; elsewhere `advance` and `hub.flush_books` make them.
+    """
     starter = Starter()
     yield starter
     for sandbox in starter.running:

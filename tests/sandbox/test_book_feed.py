@@ -8,7 +8,7 @@ import pytest
 from paradex_sandbox.api.book_feed import MirrorBook, group_levels
 from paradex_sandbox.exchange.model import BookView, Side
 from tests.sandbox.client import MARKET, Socket
-from tests.sandbox.conftest import Sandbox
+from tests.sandbox.conftest import Sandbox, Starter
 
 D = Decimal
 
@@ -108,7 +108,9 @@ async def test_snapshot_feeds_send_the_newest_state(busy_sandbox: Sandbox, feed:
             assert (frame.best_bid_price, frame.relative_spread) == (None, None)
 
 
-async def test_own_orders_appear_in_the_feed_with_the_sequence_of_the_bbo(sandbox: Sandbox) -> None:
+async def test_own_orders_appear_in_the_feed_with_the_sequence_of_the_bbo(start: Starter) -> None:
+    sandbox = await start(feeds=True)
+    await sandbox.mark("60000")
     trader = await sandbox.trader()
     socket = await sandbox.socket()
     await socket.subscribe(f"order_book.{MARKET}.deltas@15@50ms", f"bbo.{MARKET}")

@@ -176,7 +176,7 @@ async def test_http_drop(sandbox: Sandbox, before: bool) -> None:
 
 async def test_http_delay(sandbox: Sandbox) -> None:
     trader = await sandbox.trader()
-    await arm(sandbox, "http_delay", delay_ms=300, path="/orders", method="POST", count=1)
+    await arm(sandbox, "http_delay", delay_ms=2000, path="/orders", method="POST", count=1)
     late = asyncio.create_task(trader.order("BUY", "0.01", "59000"))
     while not (await trader.get("/orders")).json["results"]:
         assert not late.done()
@@ -186,7 +186,7 @@ async def test_http_delay(sandbox: Sandbox) -> None:
 
 async def test_order_delay(sandbox: Sandbox) -> None:
     trader = await sandbox.trader()
-    await arm(sandbox, "order_delay", delay_ms=300, count=1)
+    await arm(sandbox, "order_delay", delay_ms=2000, count=1)
     late = asyncio.create_task(trader.order("BUY", "0.01", "59000", client_id="late"))
     while await armed(sandbox):
         assert not late.done()

@@ -98,7 +98,7 @@ async def test_its_program_for_the_sdk_works(start: Starter) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), 300)
     assert process.returncode == 0, err.decode()
     assert out.decode().split() == ["NEW"]
     (order,) = sandbox.runtime.exchange.orders_history(sandbox.runtime.exchange.accounts()[0].address).items

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from paradex_sandbox.exchange.model import Side
-from tests.sandbox.client import MARKET, Trader
+from tests.sandbox.client import MARKET, TIMEOUT, Trader
 from tests.sandbox.conftest import Sandbox, Starter
 
 OTHER = "WIF-USD-PERP"
@@ -85,7 +85,7 @@ async def test_a_deleted_market_leaves_its_bots_connected(sandbox: Sandbox, trad
 
     await sandbox.rest.control("DELETE", f"/markets/{MARKET}")
     seen: list[tuple[str, Any]] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(TIMEOUT):
         while ("markets", "DELETED") not in [(name, data["event_type"]) for name, data in seen if name == "markets"]:
             seen += await socket.drain()
     assert [data["event_type"] for name, data in seen if name == f"markets.{MARKET}"] == ["SETTLED", "DELETED"]

@@ -229,7 +229,9 @@ class TestInABrowser:
         await page.until_text("#bid-rows tr", f"{Decimal(books[0]['bids'][0][0]):,}")
         assert await shown_book(page) == wanted_book(books[0])
 
-    async def test_an_order_of_an_account_shows_up_and_goes(self, sandbox: Sandbox, page: Page) -> None:
+    async def test_an_order_of_an_account_shows_up_and_goes(self, start: Starter, page: Page) -> None:
+        sandbox = await start(feeds=True)
+        await sandbox.mark("60000")
         trader = await sandbox.trader("5000")
         await show(page, sandbox)
         await page.until_text("#account-rows", "5,000.00 USDC")

@@ -175,11 +175,11 @@ async def test_record_and_replay_as_a_user_runs_them(sandbox: Sandbox, start: St
     busy = await start(traders=True, frozen=False)
     path = tmp_path / "short.jsonl"
     process = await asyncio.create_subprocess_exec(
-        *(*COMMAND, "record", busy.server.url, str(path), "--markets", MARKET, "--seconds", "1.5"),
+        *(*COMMAND, "record", busy.server.url, str(path), "--markets", MARKET, "--seconds", "3"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    output, _ = await asyncio.wait_for(process.communicate(), 2 * TIMEOUT)
     assert process.returncode == 0
     assert b'"book":' in output
     first = next(record for record in read(path) if isinstance(record, BookRecord))
@@ -190,11 +190,11 @@ async def test_record_and_replay_as_a_user_runs_them(sandbox: Sandbox, start: St
         stdout=asyncio.subprocess.PIPE,
     )
     assert served.stdout is not None
-    url = (await asyncio.wait_for(served.stdout.readline(), 30)).decode().split()[1]
+    url = (await asyncio.wait_for(served.stdout.readline(), 2 * TIMEOUT)).decode().split()[1]
     async with sandbox.session.get(f"{url}/orderbook/{MARKET}?depth=1") as response:
         book = await response.json()
     async with sandbox.session.get(f"{url}/system/time") as response:
         assert (await response.json())["server_time"].startswith("1767571200")
     served.terminate()
-    await asyncio.wait_for(served.wait(), 10)
+    await asyncio.wait_for(served.wait(), TIMEOUT)
     assert [D(value) for value in book["bids"][0]] == list(first.bids[0])

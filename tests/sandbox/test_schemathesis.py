@@ -34,7 +34,6 @@ EXAMPLES = 15
 
 
 @pytest.mark.skipif(not spec.SPECS.is_dir(), reason="without the OpenAPI file (in CI it has to be there: test_spec.py)")
-@pytest.mark.timeout(300)  # on a machine that has other things to do
 async def test_schemathesis_finds_no_answer_that_the_spec_does_not_know(start: Starter, tmp_path: Path) -> None:
     sandbox = await start(traders=True)
     trader = await sandbox.trader()

@@ -8,7 +8,7 @@ import pytest
 
 from paradex_sandbox.api import ws
 from paradex_sandbox.api.ws import SocketTimes
-from tests.sandbox.client import MARKET, Socket
+from tests.sandbox.client import MARKET, TIMEOUT, Socket
 from tests.sandbox.conftest import Sandbox, Starter
 
 
@@ -82,7 +82,7 @@ async def test_an_answer_repeats_the_id_that_was_sent(sandbox: Sandbox) -> None:
     for request_id in ("text", 2**60, -1):
         request = {"jsonrpc": "2.0", "id": request_id, "method": "subscribe", "params": {"channel": f"x{request_id}"}}
         await socket.connection.send_json(request)
-        answer = await asyncio.wait_for(socket._errors.get(), 5)
+        answer = await asyncio.wait_for(socket._errors.get(), TIMEOUT)
         assert answer["id"] == request_id
 
 
@@ -208,14 +208,14 @@ async def test_an_idle_connection_gets_heartbeats(start: Starter) -> None:
 
 
 async def test_a_client_that_answers_pings_stays_and_one_that_does_not_is_cut(start: Starter) -> None:
-    sandbox = await start(times=SocketTimes(ping=0.05, pong=0.05))
+    sandbox = await start(times=SocketTimes(ping=0.05, pong=2.0))
     url = f"{sandbox.server.url}?sbeSchemaId=1&sbeSchemaVersion=2"
     deaf = await sandbox.session.ws_connect(url, autoping=False)
     attentive = await sandbox.socket()
-    message = await deaf.receive(timeout=5)
+    message = await deaf.receive(timeout=TIMEOUT)
     assert message.type is aiohttp.WSMsgType.PING
     while message.type is aiohttp.WSMsgType.PING:
-        message = await deaf.receive(timeout=5)
+        message = await deaf.receive(timeout=TIMEOUT)
     assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
     await attentive.subscribe("markets_summary")
 
@@ -224,7 +224,7 @@ async def test_a_clients_own_ping_is_answered(sandbox: Sandbox) -> None:
     url = f"{sandbox.server.url}?sbeSchemaId=1&sbeSchemaVersion=2"
     connection = await sandbox.session.ws_connect(url, autoping=False)
     await connection.ping(b"are you there")
-    message = await connection.receive(timeout=5)
+    message = await connection.receive(timeout=TIMEOUT)
     assert (message.type, bytes(message.data)) == (aiohttp.WSMsgType.PONG, b"are you there")
     await connection.close()
 

@@ -182,7 +182,8 @@ async def test_what_cannot_be_subscribed_is_refused(
     assert (await socket.call(method, **params))["error"]["code"] == code
 
 
-async def test_the_funding_of_other_venues(sandbox: Sandbox) -> None:
+async def test_the_funding_of_other_venues(start: Starter) -> None:
+    sandbox = await start(feeds=True)
     socket, old = await sandbox.socket(), await sandbox.socket(version=0)
     await socket.subscribe("funding_rate_comparison.ALL@500ms")
     await old.subscribe("funding_rate_comparison.ALL@500ms")

@@ -1,7 +1,6 @@
 """Keeps many orders open on many pairs and replaces them all the time, as a market maker does."""
 
 import asyncio
-import gc
 import os
 import random
 import time
@@ -36,6 +35,7 @@ class Plan:
     """:ivar seconds: for which it measures, warming up included
     :ivar rate: replacements a second
     :ivar interval: seconds between two samples
+    :ivar least: how often a quote is replaced, filled and modified at least, however long that takes
     """
 
     seconds: float
@@ -44,6 +44,7 @@ class Plan:
     rate: float = 10.0
     interval: float = 5.0
     warm_up: float | None = None
+    least: tuple[int, int, int] = (0, 0, 0)
 
 
 def _numbers() -> defaultdict[str, array[float]]:
@@ -94,7 +95,6 @@ async def soak(plan: Plan, folder: Path, say: Callable[[str], None] = lambda tex
                 await bot.stop()
                 await ConnectionsFactory().close()
     finally:
-        gc.unfreeze()
         tracemalloc.stop()
         process.stop()
         if url_before is None:
@@ -127,16 +127,18 @@ class _Maker:
         if warm_up is None:
             warm_up = max(LEAST_WARM_UP, WARM_UP * self._plan.seconds)
         next_sample = started + warm_up
-        while (now := time.monotonic()) < started + self._plan.seconds:
+        while (now := time.monotonic()) < started + self._plan.seconds or not self._has_enough():
             await self._step()
             if now >= next_sample:
-                if not self._report.samples:
-                    gc.freeze()  # what has been loaded by now stays; a collection over all of it would stop the loop
                 next_sample = now + self._plan.interval
                 self._sample(now - started)
             await asyncio.sleep(max(0.0, 1 / self._plan.rate - (time.monotonic() - now)))
         await self._settle()
         return self._report
+
+    def _has_enough(self) -> bool:
+        done = (self._report.replaced, self._report.filled, self._report.modified)
+        return all(number >= least for number, least in zip(done, self._plan.least, strict=True))
 
     def _sample(self, seconds: float) -> None:
         # Hummingbot keeps the last fifty thousand events of a connector, and the tests' own listener keeps all.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.growth import COUNT_FLOOR, MEBIBYTE, RSS, judged, trend, verdict
+from tests.soak.growth import COUNT_FLOOR, MEBIBYTE, RSS, Verdict, judged, trend, verdict
 from tests.soak.soak import Plan, soak
 
 
@@ -33,15 +33,18 @@ def test_a_little_is_not_told_apart_from_nothing() -> None:
     assert verdict(RSS, noisy(slope=0.05 * MEBIBYTE, noise=0)).has_grown
 
 
-@pytest.mark.timeout(240)
 async def test_hundreds_of_orders_leave_nothing_behind(tmp_path: Path) -> None:
     """Ten pairs, fifty orders, and what closed half a minute ago is forgotten by the framework too."""
-    plan = Plan(seconds=60.0, rate=15.0, interval=1.5, warm_up=38.0)
-
-    report = await soak(plan, tmp_path)
-
-    assert report.differences == []
-    assert report.replaced > 100  # of some hundreds; as many as a busy machine allows
-    assert report.filled
-    assert report.modified
-    assert [str(found) for found in judged(report.series) if found.has_grown] == []
+    plan = Plan(seconds=60.0, rate=15.0, interval=1.5, warm_up=38.0, least=(100, 2, 10))
+    growing: dict[str, Verdict] = {}
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        report = await soak(plan, folder)
+        assert report.differences == []
+        grown = {found.name: found for found in judged(report.series) if found.has_grown}
+        # What grows because something is left behind grows each time; on a busy machine, anything may once.
+        growing = {name: found for name, found in grown.items() if not number or name in growing}
+        if not growing:
+            break
+    assert list(map(str, growing.values())) == []

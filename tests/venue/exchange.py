@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from tests.venue.waiting import TIMEOUT, until
 
 SBE_VERSION = 2
-_TIMEOUT = aiohttp.ClientTimeout(total=30)
+_TIMEOUT = aiohttp.ClientTimeout(total=90)
 _TOKEN_IS_FRESH_FOR = 120.0  # seconds, of the five minutes that it lives
 _ZERO = Decimal(0)
 

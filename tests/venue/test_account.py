@@ -3,6 +3,7 @@
 import logging
 from decimal import Decimal
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode, TradeType
@@ -42,7 +43,10 @@ async def test_an_open_order_takes_its_margin_from_what_is_available(
     await until(lambda: bot.connector.get_available_balance("USDC") == before, "all is available again")
 
 
-async def test_the_balance_follows_a_trade_without_a_poll(bot: Bot, exchange: Exchange, market: Market) -> None:
+async def test_the_balance_follows_a_trade_without_a_poll(
+    bot: Bot, exchange: Exchange, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bot.connector, "_status_polling_loop_fetch_updates", AsyncMock())
     size = market.smallest_size((await exchange.touch(market)).bid)
 
     await bot.traded(TradeType.BUY, market.pair, size)
@@ -52,7 +56,7 @@ async def test_the_balance_follows_a_trade_without_a_poll(bot: Bot, exchange: Ex
         balances = {entry["token"]: Decimal(entry["size"]) for entry in (await exchange.get("/balance"))["results"]}
         return bot.connector.get_all_balances() == balances
 
-    await until(equal, "both say the same balance", timeout=3)  # the next poll is minutes away
+    await until(equal, "both say the same balance")
 
 
 async def test_fee_estimates_are_the_markets_rates_or_else_the_accounts(bot: Bot, exchange: Exchange) -> None:

@@ -1,6 +1,5 @@
 """An exchange that releases, fails or loses answers: a sandbox of their own, which does so on request."""
 
-import time
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -141,11 +140,9 @@ async def test_repeated_failures_pause_new_orders_until_the_exchange_answers_aga
     for _ in range(3):
         bot.order(TradeType.BUY, market.pair, size, price, OrderType.LIMIT_MAKER)
     await until(lambda: breaker.state == "open", "the breaker is open", pause=0.01)
-    started = time.monotonic()
     order_id = bot.order(TradeType.BUY, market.pair, size, price, OrderType.LIMIT_MAKER)
     failure = await bot.events.one(MarketOrderFailureEvent, order_id)
     assert "new orders pause until Paradex answers again" in failure.error_message
-    assert time.monotonic() - started < 1
     await bot.cancelled(resting, pair=market.pair)
 
     assert breaker.state == "open"

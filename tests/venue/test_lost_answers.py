@@ -43,7 +43,7 @@ async def open_client_ids(trouble: Trouble) -> list[str]:
 
 @pytest.fixture
 async def bot(trouble: Trouble) -> Bot:
-    return await trouble.bot(order_entry="rest", recv_window=1000, breaker_failures=0)
+    return await trouble.bot(order_entry="rest", recv_window=3000, breaker_failures=0)
 
 
 @pytest.mark.parametrize("failure", FAILURES)
@@ -114,7 +114,7 @@ async def test_a_cancel_follows_a_submit_that_is_in_the_air(trouble: Trouble, bo
 
 @pytest.mark.parametrize("operation", ["submit", "cancel"])
 async def test_a_socket_that_drops_with_an_order_on_it(trouble: Trouble, operation: str) -> None:
-    bot = await trouble.bot(order_entry="websocket", recv_window=1000, breaker_failures=0)
+    bot = await trouble.bot(order_entry="websocket", recv_window=3000, breaker_failures=0)
     market, price, size = await trouble.far_price()
     order_id = ""
     if operation == "cancel":

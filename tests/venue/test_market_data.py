@@ -91,7 +91,7 @@ async def test_trades_arrive_as_the_exchange_printed_them(bot: Bot, exchange: Ex
     await exchange.place(market, "BUY", size, client_id="trade-of-our-own")
     (fill, *_) = await until(lambda: exchange.fills("trade-of-our-own", time.time()), "the order is filled")
 
-    printed = await exchange.get("/trades", market=market.symbol, page_size=100)
+    printed = await exchange.get("/trades", market=market.symbol, page_size=1000)
     own = next(trade for trade in printed["results"] if trade["id"] == fill.split("-")[-1])
     event = await until(lambda: next((t for t in trades if t.trade_id == own["id"]), None), "the trade has arrived")
 
@@ -144,7 +144,8 @@ async def test_the_exchanges_clock_is_known(bot: Bot, exchange: Exchange) -> Non
     server_time = int((await exchange.get(CONSTANTS.SYSTEM_TIME_PATH))["server_time"]) / 1e3
     offset = server_time - (sent + time.time()) / 2
 
-    assert abs(bot.connector._time_synchronizer.time() - time.time() - offset) < 1
+    # Questions and answers may be held up.
+    assert abs(bot.connector._time_synchronizer.time() - time.time() - offset) < 5
 
 
 class Recorder:

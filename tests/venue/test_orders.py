@@ -1,7 +1,6 @@
 """Orders that rest, are cancelled or are refused."""
 
 import asyncio
-import time
 from decimal import Decimal
 
 import pytest
@@ -166,7 +165,6 @@ async def test_twenty_orders_at_once_are_all_tracked_and_all_cancelled(
 ) -> None:
     low, high = await _far_prices(exchange, market)
     size = market.smallest_size(low)
-    started = time.monotonic()
 
     order_ids = []
     for level in range(MANY // 2):
@@ -189,7 +187,6 @@ async def test_twenty_orders_at_once_are_all_tracked_and_all_cancelled(
         await bot.events.one(OrderCancelledEvent, order_id)
     assert not await exchange.open_orders(market)
     assert not bot.connector.in_flight_orders
-    assert time.monotonic() - started < TIMEOUT
 
 
 async def test_cancel_all_with_no_orders_cancels_none(bot: Bot) -> None:

@@ -148,7 +148,7 @@ class TestThePublicStream:
         with caplog.at_level(logging.WARNING):
             await trouble.fault("freeze_stream")
             await until(lambda: "open, but nothing has come for 1 s" in caplog.text, "the silence is noticed")
-        assert not bot.connector.is_book_live(PAIR)
+            await until(lambda: not bot.connector.is_book_live(PAIR), "also that of the public socket")
         await trouble.repair()
         await book_is_right(bot, witness)
 

@@ -2,9 +2,25 @@
 
 import asyncio
 import inspect
+import socket
 from collections.abc import Awaitable, Callable
 
-TIMEOUT = 20.0  # seconds; a venue that is far away and busy needs some
+TIMEOUT = 90.0  # seconds; a venue that is far away, or a machine that is busy, needs some
+
+
+def is_free(port: int) -> bool:
+    """Whether a server can listen on a port of this machine, as one that comes back wants to.
+
+    A client that looks for a server that is gone may be given the very port as its own, and meet itself; until it
+    has noticed, nobody else can have it.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 async def until[T](

@@ -216,10 +216,11 @@ class TestBooksThatNobodyKeepsUp:
     async def test_an_interruption_empties_the_book_after_a_while_and_not_at_once(
         self, live: Feed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(CONSTANTS, "BOOK_GRACE", 3600.0)
         live.venue.socket_status = 503
         await (await live.venue.socket()).close()
         await eventually(lambda: not is_live(live))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(5 * CONSTANTS.BOOK_CARE_INTERVAL)
         assert levels(live.book()) == RIGHT
         monkeypatch.setattr(CONSTANTS, "BOOK_GRACE", 0.0)
         await eventually(lambda: levels(live.book()) == ([], []))

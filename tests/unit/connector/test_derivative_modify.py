@@ -14,7 +14,7 @@ from tests.unit.connector import payloads, signatures
 from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import NOW_MS, Payload
 from tests.unit.connector.trader import EXCHANGE_ORDER_ID, Trader, eventually, settle
-from tests.unit.connector.venue import NO_ANSWER, SILENCE, Answer, refusal
+from tests.unit.connector.venue import NO_ANSWER, PATIENCE, SILENCE, Answer, refusal
 
 PATH = f"/orders/{EXCHANGE_ORDER_ID}"
 BY_CLIENT_ID = "/orders/by_client_id/*"
@@ -45,7 +45,7 @@ async def asked(trader: Trader, **changes: Decimal) -> "asyncio.Task[InFlightOrd
 
 
 async def done(task: Awaitable[InFlightOrder]) -> InFlightOrder:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         return await task
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from hummingbot.connector.derivative.paradex_perpetual import (
@@ -12,9 +13,11 @@ from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_web_utils as web_utils,
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
+from hummingbot.core.web_assistant.connections.data_types import WSResponse
+from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 from tests.unit.connector import frames, payloads
-from tests.unit.connector.clock import Clock
+from tests.unit.connector.clock import Clock, run_jumping
 from tests.unit.connector.payloads import ETH_MARKET, ETH_PAIR, MARKET, NOW, PAIR
 from tests.unit.connector.trader import eventually
 from tests.unit.connector.venue import PATIENCE, Socket, Venue
@@ -111,10 +114,10 @@ class TestLiveness:
     async def test_a_server_that_freezes_is_noticed(
         self, exchange: ParadexPerpetualDerivative, venue: Venue, socket: Socket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(CONSTANTS, "WS_SILENCE", 0.05)
+        monkeypatch.setattr(CONSTANTS, "WS_SILENCE", 0.2)
         await socket.close()
-        await venue.socket(2, subscriptions=4)  # its watchdog has the patience of this test
-        assert (await venue.socket(3, subscriptions=4)).channels[0].startswith("order_book")
+        await venue.socket(2)  # its watchdog has the patience of this test
+        await venue.until(lambda: any(len(later.channels) == 4 for later in venue.sockets[2:]))
 
 
 class TestWatching:
@@ -259,32 +262,59 @@ class TestSilence:
         async with web_utils.RpcSession(api_factory, CONSTANTS.SANDBOX_DOMAIN, lambda _: None) as session:
             assert "nothing has come for 0.05 s" in await self.until_closed(session)
 
-    async def test_heartbeats_keep_it_alive(self, api_factory: Any, venue: Venue) -> None:
-        async with web_utils.RpcSession(api_factory, CONSTANTS.SANDBOX_DOMAIN, lambda _: None) as session:
-            socket = await venue.socket()
-            for _ in range(10):
-                await socket.send(frames.heartbeat())
-                await asyncio.sleep(0.01)
-            assert session._watchdog is not None
-            assert not session._watchdog.done()
+    def test_heartbeats_keep_it_alive(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(CONSTANTS, "WS_SILENCE", 4.0)
+
+        class Heartbeats(WSAssistant):
+            def __init__(self) -> None:
+                pass
+
+            async def iter_messages(self) -> AsyncIterator[WSResponse]:
+                for _ in range(10):
+                    await asyncio.sleep(3.0)
+                    yield WSResponse(frames.heartbeat())
+                await asyncio.Event().wait()
+
+        async def silence() -> float:
+            """How long it takes until the session is dead."""
+            loop = asyncio.get_running_loop()
+            session = web_utils.RpcSession(None, CONSTANTS.SANDBOX_DOMAIN, lambda _: None)  # type: ignore[arg-type]
+            began = session._heard_at = loop.time()
+            session._reader = asyncio.create_task(session._read(Heartbeats()))
+            session._watchdog = asyncio.create_task(session._watch())
+            with pytest.raises(ConnectionError, match="nothing has come"):
+                await session.closed()
+            session._reader.cancel()
+            return loop.time() - began
+
+        assert run_jumping(silence()) == 10 * 3.0 + 4.0
 
     async def test_a_private_socket_without_heartbeats_lives_while_calls_are_answered(
         self, api_factory: Any, venue: Venue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.2)
+        def answer_twice(socket: Socket, _: payloads.Payload) -> payloads.Payload | None:
+            methods = [method for method, _ in socket.calls]
+            asked = methods[methods.index("auth") :].count("unsubscribe") if "auth" in methods else 0
+            if asked == 2:
+                monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05)  # of the third, which is not answered
+            return {"result": {}} if asked < 3 else None
+
+        venue.rpc["unsubscribe"] = answer_twice
         private = web_utils.RpcSession(api_factory, CONSTANTS.SANDBOX_DOMAIN, lambda _: None, authenticate=True)
         async with private as session:
-            socket = await venue.socket()
-            await venue.until(lambda: [method for method, _ in socket.calls].count("unsubscribe") == 2)
-            assert session._watchdog is not None
-            assert not session._watchdog.done()
-            venue.rpc["unsubscribe"] = lambda *_: None
             assert "nothing has come" in await self.until_closed(session)
+            socket = await venue.socket()
+        assert [method for method, _ in socket.calls].count("unsubscribe") >= 3
 
-    async def test_a_private_socket_whose_heartbeats_end_is_dead(self, api_factory: Any, venue: Venue) -> None:
+    async def test_a_private_socket_whose_heartbeats_end_is_dead(
+        self, api_factory: Any, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         private = web_utils.RpcSession(api_factory, CONSTANTS.SANDBOX_DOMAIN, lambda _: None, authenticate=True)
         async with private as session:
             socket = await venue.socket()
             await socket.send(frames.heartbeat())
+            await eventually(lambda: session._has_heartbeats)
+            call = AsyncMock()
+            monkeypatch.setattr(session, "call", call)  # it is not asked any more, as it may have been until now
             assert "nothing has come" in await self.until_closed(session)
-            assert [method for method, _ in socket.calls] == ["auth"]
+            call.assert_not_awaited()

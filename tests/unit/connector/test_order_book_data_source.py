@@ -20,6 +20,7 @@ from hummingbot.core.data_type.order_book_message import OrderBookMessage, Order
 from tests.unit.connector import frames, payloads
 from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import ETH_MARKET, ETH_PAIR, MARKET, PAIR
+from tests.unit.connector.trader import eventually
 from tests.unit.connector.venue import PATIENCE, Request, Socket, Venue, refusal
 
 DELTAS = "order_book.{}.deltas@15@50ms"
@@ -287,7 +288,7 @@ class TestReconnecting:
         )
         feed.start()
         assert (await venue.socket(1, subscriptions=4)).channels == channels(ETH_MARKET)
-        await venue.until(lambda: f"Could not subscribe to {PAIR}" in log.text)
+        await eventually(lambda: f"Could not subscribe to {PAIR}" in log.text)
 
     async def test_a_channel_that_was_refused_is_asked_for_again_until_the_pair_has_its_data(
         self, venue: Venue, feed: Feed
@@ -305,25 +306,38 @@ class TestReconnecting:
         assert len(venue.sockets) == 1
 
     async def test_asking_again_ends_with_the_connection_and_with_the_pair(
-        self, venue: Venue, feed: Feed, clock: Clock
+        self, venue: Venue, feed: Feed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        ask_again, ended = feed.source._subscribe_later, asyncio.Event()
+
+        async def ask_until_it_ends(*arguments: Any) -> None:
+            await ask_again(*arguments)
+            ended.set()
+
+        monkeypatch.setattr(feed.source, "_subscribe_later", ask_until_it_ends)
         venue.rpc["subscribe"] = lambda *_: {"error": {"code": 100, "message": "halted"}}
         feed.start()
         socket = await venue.socket()
         await venue.until(lambda: len(socket.calls) >= 5)
+        assert not ended.is_set()
         feed.source.remove_trading_pair(PAIR)
-        await asyncio.sleep(0.01)
-        asked = len(socket.calls)
-        await asyncio.sleep(0.01)
-        assert len(socket.calls) == asked
+        async with asyncio.timeout(PATIENCE):
+            await ended.wait()
 
     async def test_an_acknowledgement_that_does_not_come_is_a_reason_to_reconnect(
         self, venue: Venue, feed: Feed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05)
-        venue.rpc["subscribe"] = lambda *_: None if len(venue.sockets) == 1 else {"result": {}}
+        patience = CONSTANTS.WS_CALL_TIMEOUT
+
+        def answer_the_second_socket(socket: Socket, _: dict[str, Any]) -> dict[str, Any] | None:
+            monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", patience)
+            return None if socket is venue.sockets[0] else {"result": {}}
+
+        monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.2)  # of the first socket's calls
+        venue.rpc["subscribe"] = answer_the_second_socket
         feed.start()
-        assert (await venue.socket(2, subscriptions=4)).channels == channels()
+        await venue.until(lambda: len(venue.sockets) > 1 and len(venue.sockets[-1].channels) == 4)
+        assert venue.sockets[-1].channels == channels()
 
     async def test_stopping_it_closes_the_socket(self, venue: Venue, live: Feed) -> None:
         live.tasks[0].cancel()

@@ -117,8 +117,18 @@ class TestSubscribing:
     async def test_a_channel_that_is_not_acknowledged_is_no_stream(
         self, venue: Venue, listener: Listener, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05)
-        venue.rpc["subscribe"] = lambda *_: None if len(venue.sockets) == 1 else {"result": {}}
+        patience = CONSTANTS.WS_CALL_TIMEOUT
+
+        def authenticate(socket: Socket, _: dict[str, Any]) -> dict[str, Any]:
+            monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05 if socket is venue.sockets[0] else patience)
+            return {"result": {}}
+
+        def answer_the_second_socket(socket: Socket, _: dict[str, Any]) -> dict[str, Any] | None:
+            monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", patience)
+            return None if socket is venue.sockets[0] else {"result": {}}
+
+        venue.rpc["auth"] = authenticate
+        venue.rpc["subscribe"] = answer_the_second_socket
         listener.start()
         assert await listener.next() == RESUMED
         assert len(venue.sockets) >= 2  # on a slow machine the next may not answer in time either

@@ -140,7 +140,7 @@ class TestRequests:
     async def test_silence_ends_after_the_timeout(self, venue: Venue, ask: Ask) -> None:
         venue.on("GET", "/positions", SILENCE)
         with pytest.raises(web_utils.NoAnswerError, match="GET /positions was not answered: TimeoutError"):
-            await ask(timeout=0.05)
+            await ask(timeout=0.3)
 
     async def test_a_connection_lost_before_the_answer_leaves_the_outcome_open(self, venue: Venue, ask: Ask) -> None:
         venue.on("POST", "/orders", NO_ANSWER)

@@ -110,22 +110,24 @@ class TestCalls:
     async def test_a_call_that_is_not_answered_ends_after_the_timeout(
         self, venue: Venue, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05)
         venue.rpc["subscribe"] = lambda *_: None
         async with sessions.open() as session:
-            with pytest.raises(NoAnswerError, match=r"subscribe was not answered within 0\.05 s"):
-                await session.subscribe(CHANNEL)
+            with monkeypatch.context() as impatient:
+                impatient.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05)
+                with pytest.raises(NoAnswerError, match=r"subscribe was not answered within 0\.05 s"):
+                    await session.subscribe(CHANNEL)
             assert session._pending == {}
             assert await session.call("unsubscribe_from_nothing", {}) == {}
 
     async def test_an_answer_that_comes_after_the_timeout_is_nobodys(
         self, venue: Venue, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05)
         venue.rpc["late"] = lambda *_: None
         async with sessions.open() as session:
-            with pytest.raises(NoAnswerError):
-                await session.call("late", {})
+            with monkeypatch.context() as impatient:
+                impatient.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05)
+                with pytest.raises(NoAnswerError):
+                    await session.call("late", {})
             socket = await venue.socket()
             await socket.send({"jsonrpc": "2.0", "id": 1, "result": {"for": "late"}})
             assert await session.call("next", {}) == {}
@@ -181,6 +183,7 @@ class TestRequests:
             (refused_with(100, message="CLIENT_ORDER_ID_NOT_FOUND"), 400, "CLIENT_ORDER_ID_NOT_FOUND"),
             (refused_with(100, "no code in here"), 400, "RPC_100"),
             (refused_with(-32602, "INVALID_REQUEST_PARAMETER: size"), 400, "INVALID_REQUEST_PARAMETER"),
+            (refused_with(-32602, "INVALID_ORDER_SIZE: too small"), 400, "INVALID_ORDER_SIZE"),
             (refused_with(40112, message="Geo IP blocked"), 400, "RPC_40112"),
         ],
     )

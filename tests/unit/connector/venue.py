@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from tests.unit.connector import payloads
 from tests.unit.connector.payloads import Payload
 
-PATIENCE = 5.0  # seconds, for what should happen at once
+PATIENCE = 60.0  # seconds, for what should happen at once, on a machine that is busy with something else
 
 
 @dataclass(frozen=True)
