@@ -20,9 +20,9 @@ Where the time of a message goes is told near the end of the table. Tried and le
 the levels (a tenth faster for 15 of them, more than twice as slow for the few of a change, and Hummingbot's `OrderBook`
 takes three times as long for arrays as for rows); one function for the whole of a frame (a fifteenth of the decoding);
 a connection of our own under Hummingbot's, with one coroutine for a message instead of ten (1 µs of a message flat out,
-nothing to tell from noise at 1000 a second, where waking the loop up costs the most). Python's garbage collection is
-left as Hummingbot has it: what a message makes goes with it, so that messages cause no collection, and in a minute in
-which 600 orders were placed and cancelled there was none of the oldest generation, which is the one that is felt.
+nothing to tell from noise at 1000 a second, where waking the loop up costs the most). What a message makes
+goes with it, so that messages cause no garbage collection; in a minute in which 600 orders were placed and cancelled
+there was none of the oldest generation, which is the one that is felt.
 orjson is not among what Hummingbot brings, and nothing on this socket is JSON but the answers to subscriptions.
 
 Nothing waits between the socket and the book, so what piles up is what comes while the loop is kept from reading:
