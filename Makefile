@@ -48,9 +48,9 @@ soak: install
 chaos: install
 	@$(PYTHON) -m tests.chaos $(ARGS)
 
-# ARGS names programs or options: make bench ARGS='signing'. Without the index: .venv/bin/python -m benchmarks --without-peers
+# ARGS names programs or options: make bench ARGS='signing'; without the index: make bench ARGS='--without-peers'
 .PHONY: bench
-bench: install peers
+bench: install $(if $(findstring --without-peers,$(ARGS)),,peers)
 	@$(PYTHON) -W ignore -m benchmarks $(ARGS)
 
 .PHONY: lint

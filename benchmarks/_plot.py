@@ -53,7 +53,7 @@ def lines(path: Path, title: str, unit: str, series: Mapping[str, Sequence[tuple
         for (x, y), (_, value) in zip(placed, line, strict=True):
             parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>', _text(x, y - 8, _number(value))]
         parts.append(_text(placed[-1][0] + 12, placed[-1][1] + 12, label))
-    _write(path, f"{title}, {unit}", bottom + 30, parts)
+    _write(path, f"{title}, {unit} (logarithmic)", bottom + 30, parts)
 
 
 def _number(value: float) -> str:

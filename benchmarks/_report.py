@@ -47,7 +47,10 @@ def table(figures: Sequence[Figure]) -> str:
         spread = f"{_text(low)} … {_text(high)}" if len(figure.values) > 1 else ""
         aim = "" if figure.aim is None else f"{'≤' if figure.lower_is_better else '≥'} {_text(figure.aim)}"
         verdict = {None: "", True: "reached", False: "missed"}[figure.reached]
-        lines.append(f"| {figure.title} | {_text(figure.median)} {figure.unit} | {spread} | {aim} | {verdict} |")
+        measured = _text(figure.median)
+        if figure.reached is False and measured == _text(figure.aim or 0.0):
+            measured = f"{figure.median:.4g}"  # by how little it was missed
+        lines.append(f"| {figure.title} | {measured} {figure.unit} | {spread} | {aim} | {verdict} |")
     return "\n".join(lines)
 
 

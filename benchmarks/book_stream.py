@@ -1,29 +1,39 @@
 """How many book messages does a core keep up with, and how long after a message has left is the book of it there?
 
-    python -m benchmarks.book_stream [--repeats 4] [--count 2500] [--plots DIR] [--without-peers]
+    python -m benchmarks.book_stream [--repeats 3] [--count 2500] [--plots DIR] [--without-peers]
 
-One server (`benchmarks._feed`) tells everybody the same books over a socket on the loopback interface, in the words of
-the exchange that the client is made for: whole books of 15 levels a side, or changes of 3 levels, of 1, 20 and 200
-markets. Each client is a process of its own: ours and Hummingbot's `hyperliquid_perpetual` and `binance_perpetual` as
-Hummingbot runs them, counted in `OrderBook`; paradex-py's WebSocket client with SBE, which keeps no books, counted in
-its callback; and ccxt.pro's Paradex client, counted where it has updated its book. Hyperliquid and ccxt know only
-whole books; Binance tells 30 changed levels where the others get a whole book.
+One server (`benchmarks._feed`), a process of its own, tells everybody the same books over a socket on the loopback
+interface, in the words of the exchange that the client is made for: whole books of 15 levels a side, or changes of 3
+levels, of 1, 20 and 200 markets. Each client is a process of its own: ours and Hummingbot's `hyperliquid_perpetual` and
+`binance_perpetual` as Hummingbot runs them, counted in `OrderBook`; paradex-py's WebSocket client with SBE, which keeps
+no books, counted in its callback; and ccxt.pro's Paradex client, counted where it has updated its book. Hyperliquid and
+ccxt know only whole books; Binance tells 30 changed levels where the others get a whole book. "aiohttp alone" receives
+our frames and looks at nothing but their number: what nobody on this socket can do without.
 
 The rate is of CPU time: messages flat out, by the CPU seconds that the client's process took for them, those of the
-system included, so that what else the machine does is not in it. The delay is by the clock, at 1000 messages a second
-of 20 markets, from the server's write to the updated book; it has all in it that the machine does besides.
+system included, so that what else the machine does is not in it. The delay is by the clock, which all processes share,
+at 1000 messages a second of 20 markets, from the server's write to the updated book; it has all in it that the machine
+does besides, as has that of aiohttp alone. ccxt.pro does not keep up with that rate: the longer it lasts, the later
+it is.
 
-Of ours, a third to a half of a message flat out is what carries it: the socket, aiohttp, and ten coroutines that
-Hummingbot has for each message. A connection of our own under Hummingbot's, with one coroutine, was tried: 1.3 µs less
-of 8 and of 17.5, and at 1000 messages a second, where waking the loop up seems to cost the most, nothing to tell
-from noise. It is left out. Nothing waits between the socket and the book, so what piles up is what comes while the loop
-is kept from reading: aiohttp stops taking from the socket at 128 KiB, and the system keeps the rest.
+Where the time of a message goes is told near the end of the table. Tried and left out, by the same measure: numpy for
+the levels (a tenth faster for 15 of them, more than twice as slow for the few of a change, and Hummingbot's `OrderBook`
+takes three times as long for arrays as for rows); one function for the whole of a frame (a fifteenth of the decoding);
+a connection of our own under Hummingbot's, with one coroutine for a message instead of ten (1 µs of a message flat out,
+nothing to tell from noise at 1000 a second, where waking the loop up costs the most). Python's garbage collection is
+left as Hummingbot has it: what a message makes goes with it, so that messages cause no collection, and in a minute in
+which 600 orders were placed and cancelled there was none of the oldest generation, which is the one that is felt.
+orjson is not among what Hummingbot brings, and nothing on this socket is JSON but the answers to subscriptions.
 
-The last rows are of a strategy that blocks the loop for 100 ms twice a second, meanwhile 1000 messages a second come:
-how many of them wait at the most. Paradex cuts off a client with 2000 unread ones.
+Nothing waits between the socket and the book, so what piles up is what comes while the loop is kept from reading:
+aiohttp stops taking from the socket at 128 KiB, and the system keeps the rest. What has piled up is taken for 5 ms at a
+time, so that orders and timers have their turns in between. The last rows are of a strategy that blocks the loop for
+300 ms twice a second, meanwhile 3000 messages a second of 200 markets come: how many of them wait at the most. Paradex
+cuts off a client with 2000 unread ones.
 """
 
 import argparse
+import asyncio
 import subprocess
 import sys
 import time
@@ -39,14 +49,18 @@ from hummingbot.core.data_type.order_book import OrderBook
 from benchmarks import _feed, _plot
 from benchmarks._peers import ROOT, Peer, PeerMissingError
 from benchmarks._report import Figure, print_report, progress
+from benchmarks.peers.books import OUR_SYMBOLS, know_symbols, our_connector
 
 KINDS = {"snapshot": "whole books", "delta": "changes"}
 MARKETS = (1, 20, 200)
 USUAL_MARKETS = 20  # always among them
-#: ccxt needs milliseconds for what others do in microseconds.
-FEWER_MESSAGES = {"ccxt": 5}
+#: ccxt needs milliseconds for what others do in microseconds, and changes take less time than whole books.
+FEWER_MESSAGES = {"ccxt": 12}
+MORE_FLAT_OUT = {"snapshot": 1, "delta": 4}
 RATE = 1000
-OURS = "ours"
+#: Of the strategy that blocks: seconds, twice in each; messages a second, and of how many markets.
+BLOCKED, BLOCKED_RATE, BLOCKED_MARKETS = 0.3, 3000, 200
+OURS, RECEIVER = "ours", "receiver"
 #: Clients and the kinds that they know.
 CLIENTS = {
     OURS: tuple(KINDS),
@@ -54,6 +68,7 @@ CLIENTS = {
     "binance": tuple(KINDS),
     "paradex_py": tuple(KINDS),
     "ccxt": ("snapshot",),
+    RECEIVER: tuple(KINDS),
 }
 TITLES = {
     OURS: OURS,
@@ -61,6 +76,7 @@ TITLES = {
     "binance": "binance_perpetual",
     "paradex_py": f"paradex-py {version('paradex-py')}",
     "ccxt": "ccxt.pro",
+    RECEIVER: "aiohttp alone",
 }
 Found = dict[str, list[float]]
 
@@ -85,23 +101,43 @@ def feed() -> Iterator[str]:
         process.wait(10)
 
 
-def parts(kind: str, repeats: int = 3000) -> dict[str, float]:
-    """CPU microseconds of what ours does itself: rows from a frame, and a book from rows."""
-    frames = [_feed.paradex(0, 1, book, kind) for book in _feed.books(kind)]
-    decoded: Any = [web_utils.decode_frame(frame) for frame in frames]
+class _Subscribed:
+    """A session that acknowledges everything."""
+
+    async def subscribe(self, channel: str) -> None:
+        pass
+
+
+async def parts(kind: str, count: int = 3000) -> dict[str, float]:
+    """CPU microseconds of what ours does itself with a frame: rows from it, a book from rows, and all, with checks."""
+    connector = our_connector("http://127.0.0.1", USUAL_MARKETS)
+    know_symbols(connector, OUR_SYMBOLS)
+    source = connector.order_book_tracker.data_source
+    for number, pair in enumerate(connector.trading_pairs):
+        await source._subscribe(_Subscribed(), pair)
+        source._on_message(_feed.paradex(number, 1, _feed.books("snapshot")[0], "snapshot"))
+    variants = _feed.books(kind)
+    frames = [
+        _feed.paradex(number % USUAL_MARKETS, 2 + number // USUAL_MARKETS, variants[number % len(variants)], kind)
+        for number in range(count)
+    ]
+    decoded: list[Any] = [web_utils.decode_frame(frame) for frame in frames]
     book = OrderBook()
     apply = book.apply_snapshot if kind == "snapshot" else book.apply_diffs
 
     def timed(work: Callable[[int], Any]) -> float:
         start = time.thread_time()
-        for number in range(repeats):
-            work(number % len(frames))
-        return (time.thread_time() - start) / repeats * 1e6
+        for number in range(count):
+            work(number)
+        return (time.thread_time() - start) / count * 1e6
 
-    return {
+    found = {
         "decode": timed(lambda number: web_utils.decode_frame(frames[number])),
         "apply": timed(lambda number: apply(decoded[number].bids, decoded[number].asks, 1)),
+        "take": timed(lambda number: source._on_message(frames[number])),
     }
+    assert not source.resyncs
+    return found
 
 
 def measure(options: argparse.Namespace) -> Found:
@@ -130,16 +166,18 @@ def measure(options: argparse.Namespace) -> Found:
                 knowing = [name for name in names if kind in CLIENTS[name]]
                 for markets in options.markets:
                     for name in knowing:
-                        answer = ask(name, kind, markets, options.count, 0)
+                        if name == RECEIVER and markets != USUAL_MARKETS:
+                            continue
+                        answer = ask(name, kind, markets, MORE_FLAT_OUT[kind] * options.count, 0)
                         note(f"{name}_{kind}_{markets}", answer["cpu_us"])
                 for name in knowing:
                     answer = ask(name, kind, USUAL_MARKETS, options.count, RATE)
                     for key in ("p50_ms", "p99_ms"):
                         note(f"{name}_{kind}_{key}", answer[key])
                     note(f"{name}_{kind}_paced", answer["cpu_us"])
-                for part, value in parts(kind).items():
+                for part, value in asyncio.run(parts(kind)).items():
                     note(f"{part}_{kind}", value)
-                answer = ask(OURS, kind, USUAL_MARKETS, options.count, RATE, blocked=0.1)
+                answer = ask(OURS, kind, BLOCKED_MARKETS, options.count, BLOCKED_RATE, blocked=BLOCKED)
                 note(f"waiting_{kind}", answer["waiting"])
     return found
 
@@ -159,11 +197,11 @@ def figures(found: Found) -> list[Figure]:
                     tuple(1e6 / value for value in found[f"{name}_{kind}_{markets}"]),
                 )
                 for name in names
-                if kind in CLIENTS[name]
+                if f"{name}_{kind}_{markets}" in found
             ]
     for kind, what in KINDS.items():
         for name in names:
-            if name == OURS or kind not in CLIENTS[name]:
+            if name in (OURS, RECEIVER) or kind not in CLIENTS[name]:
                 continue
             for markets in numbers:
                 ours, theirs = found[f"{OURS}_{kind}_{markets}"], found[f"{name}_{kind}_{markets}"]
@@ -181,21 +219,28 @@ def figures(found: Found) -> list[Figure]:
                 text = f"delay at {RATE}/s, {title}, {what}, {TITLES[name]}"
                 result.append(Figure(f"{name}_{kind}_{key}", text, "ms", values, aim, True))
     for kind, what in KINDS.items():
-        whole, decode, apply = (
-            found[key] for key in (f"{OURS}_{kind}_{USUAL_MARKETS}", f"decode_{kind}", f"apply_{kind}")
+        whole, decode, apply, take, socket = (
+            tuple(found[key])
+            for key in (
+                f"{OURS}_{kind}_{USUAL_MARKETS}",
+                *(f"{part}_{kind}" for part in ("decode", "apply", "take")),
+                f"{RECEIVER}_{kind}_{USUAL_MARKETS}",
+            )
         )
-        rest = tuple(all_ - one - two for all_, one, two in zip(whole, decode, apply, strict=True))
+        of = f"of one message, {what}, ours"
         result += [
-            Figure(f"decode_{kind}_us", f"of one message, {what}, ours: rows from a frame", "µs", tuple(decode)),
-            Figure(f"apply_{kind}_us", f"of one message, {what}, ours: a book from rows", "µs", tuple(apply)),
-            Figure(f"carry_{kind}_us", f"of one message, {what}, ours: socket, aiohttp and Hummingbot", "µs", rest),
+            Figure(f"message_{kind}_us", f"one message flat out, {what}, ours: CPU time", "µs", whole),
+            Figure(f"socket_{kind}_us", f"{what}, aiohttp alone", "µs", socket),
+            Figure(f"take_{kind}_us", f"{of}: what the connector does with a frame", "µs", take),
+            Figure(f"decode_{kind}_us", f"{of}: rows from a frame, of that", "µs", decode),
+            Figure(f"apply_{kind}_us", f"{of}: a book from rows, of that", "µs", apply),
         ]
         paced = tuple(found[f"{OURS}_{kind}_paced"])
         result.append(Figure(f"paced_{kind}_us", f"one message at {RATE}/s, {what}, ours: CPU time", "µs", paced))
     for kind, what in KINDS.items():
         waiting = tuple(found[f"waiting_{kind}"])
         result.append(
-            Figure(f"waiting_{kind}", f"messages that wait for a blocking strategy, {what}", "", waiting, 1000.0, True)
+            Figure(f"waiting_{kind}", f"messages that wait for a blocking strategy, {what}", "", waiting, 2000.0, True)
         )
     return result
 
@@ -210,12 +255,19 @@ def plot(found: Sequence[Figure], folder: Path) -> None:
         suffix = "" if kind == "snapshot" else "-changes"
         title = f"Messages a second of CPU time, {what} of {USUAL_MARKETS} markets"
         _plot.bars(folder / f"book_stream{suffix}.svg", title, "/s", rates)
-    share = {
-        f"{text}, {what}": medians[f"{part}_{kind}_us"]
-        for kind, what in KINDS.items()
-        for part, text in (("decode", "decode"), ("apply", "apply"), ("carry", "carry"))
-    }
-    _plot.bars(folder / "book_stream-parts.svg", "Where the time of a message goes, ours", "µs", share, ours=6)
+    share: dict[str, float] = {}
+    for kind, what in KINDS.items():
+        whole, socket, take, decode, apply = (
+            medians[f"{part}_{kind}_us"] for part in ("message", "socket", "take", "decode", "apply")
+        )
+        share |= {
+            f"socket and aiohttp, {what}": socket,
+            f"Hummingbot, {what}": max(0.1, whole - socket - take),
+            f"rows from a frame, {what}": decode,
+            f"checks, {what}": max(0.1, take - decode - apply),
+            f"a book from rows, {what}": apply,
+        }
+    _plot.bars(folder / "book_stream-parts.svg", "Where the time of a message goes, ours", "µs", share, ours=10)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -223,7 +275,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.book_stream", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--repeats", type=int, default=4, help="rounds (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds (default %(default)s)")
     parser.add_argument("--count", type=int, default=2500, help="messages of a run (default %(default)s)")
     parser.add_argument("--markets", type=int, nargs="+", choices=MARKETS, default=MARKETS, help="20 among them")
     parser.add_argument("--plots", type=Path, help="folder for the plots")

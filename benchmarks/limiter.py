@@ -1,6 +1,6 @@
 """What does the rate limiter cost a request, and how late does it let one go that had to wait?
 
-    python -m benchmarks.limiter [--repeats 7] [--plots DIR]
+    python -m benchmarks.limiter [--repeats 5] [--plots DIR]
 
 Ours and Hummingbot's `AsyncThrottler` get the same limits, with the pools of an order, and the same requests: 100 to
 10 000 that are still in the window of a minute, and then some more, which are timed. Times are CPU time. The first
@@ -134,7 +134,7 @@ def figures(found: dict[str, list[float]]) -> list[Figure]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the benchmark; returns 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.limiter", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7, help="rounds that count (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds that count (default %(default)s)")
     parser.add_argument("--plots", type=Path, help="folder for the plots")
     parser.add_argument("--without-peers", action="store_true", help="no difference: the peer is in this environment")
     options = parser.parse_args(argv)

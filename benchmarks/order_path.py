@@ -1,45 +1,57 @@
 """How long does it take from `buy()` to the exchange's acceptance, and to replace a ladder of 20 quotes?
 
-    python -m benchmarks.order_path [--repeats 5] [--samples 20] [--stall-seconds 4] [--plots DIR] [--without-peers]
+    python -m benchmarks.order_path [--repeats 3] [--samples 10] [--stall-seconds 1.5] [--plots DIR] [--without-peers]
 
 Ours is the connector as a bot runs it: from `buy()`, as a strategy calls it, until the last byte is written, and until
 Hummingbot's created event; once with orders over REST and once over the socket. The server, in a process of its own,
-takes every order without looking at it (`benchmarks._venue`), so that the time is the client's; the last rows are of
-the sandbox, which verifies and matches. Orders at once are orders of one moment: what can go as a batch does. A ladder
-of 20 is replaced by cancelling 20 orders and placing 20 new ones, and has been when all are known to be; modified in
-place is the same with `modify_order`.
+takes every order without looking at it (`benchmarks._venue`), so that the time is the client's; the rows "on the
+sandbox" are of an exchange that verifies and matches. Orders at once are orders of one moment: what can go as a batch
+does. A ladder of 20 is replaced by cancelling 20 orders and placing 20 new ones, and has been when all are known to be;
+modified in place is the same with `modify_order`, of which Paradex takes one order in a request.
 
 The peers do it the best way that they offer: paradex-py with its REST client and with its socket, in batches; ccxt's
 asynchronous client, in batches; Hummingbot's `hyperliquid_perpetual`, on the same server, which answers it as
-Hyperliquid does. Each has a process of its own. The floor is aiohttp alone, which posts bodies that are signed already,
-one for each order; with all in batches it is given as well, though that leaves nothing to be done but to post.
+Hyperliquid does: one request for each order, and a signature of another kind (ECDSA over secp256k1, of a message that
+is hashed with Keccak), which has to be made for each order as well. Each has a process of its own.
 
-The floor is out of reach: the signature of one order alone takes about as much CPU time (0.6 ms) as all that aiohttp
-does for a request, and tracking an order, its events and the tasks between them have to be added; the shares of one
-order's CPU time say how much that is. Tried, and measured: signing in a thread is slower, for the library keeps the GIL
-(architecture.md, decision 3); the socket instead of REST takes a fifth less CPU time for one order and a third less for
-a ladder modified in place, so it is the default.
+The floor is aiohttp alone, which posts bodies that are signed already, one for each order; with all in batches it is
+given as well, though that leaves nothing to be done but to post. It is given a third time signing each body with our
+signer before it posts it, for that is the least that a client can do which is not told the signatures.
+
+The time line is of one order over the socket, after a pause in which the caches have forgotten it: the CPU time from
+one station to the next, without waiting, the median of each. A signature is nine Pedersen hashes and a multiplication
+on the curve; fast-stark-crypto does them in 0.5 ms at best, a third slower out of cold caches, and it keeps the GIL.
+That alone is as much as aiohttp needs for its whole request: a bare client that signs is itself beyond 1.5 times the
+floor, as its row shows, and nothing that has to sign can reach that for one order. It is the comparison with that
+client which says what the connector adds: Hummingbot's client id, tracking and events, the checks, and the limiter.
+Orders of one moment share hashes and requests; ten and a hundred are to be compared with it, too.
+
+Tried, and measured here: signing in a thread, which lets nothing else run meanwhile and comes back through the loop;
+and signing with nonces whose curve points were computed ahead, which leaves the hashes and a modular multiplication.
+That is not what the connector does: a nonce that is used twice, after a fork or in a virtual machine that is restored
+from a snapshot, gives the key away, and RFC 6979, which derives it from the message, cannot fail like that. REST in
+place of the socket is a row of its own. What the measurements have taken away: the passes of the event loop between
+signing and writing and between an update and its event, copies of the tracked orders, and reading a number twice.
 
 Times are of the clock on the wall, on CPUs that the server shares; each figure is the median of its round's samples;
-the rounds of all take turns, and the first does not count. CPU time is that of the client's process.
+the rounds of all take turns, and the first does not count. CPU time is that of the client's process; on a busy machine
+it is the one to look at.
 
 The stall is the longest time, in CPU time, for which the loop does not come round to its timers while 50 orders a
 second are replaced, five ladders of ten, from `cancel()` and `buy()` to the events; with our signer, and with the SDK's
-on the loop. The shares are of a profile, which makes what consists of many small calls look larger than it is.
+on the loop.
 """
 
 import argparse
 import asyncio
 import contextlib
-import cProfile
 import json
 import logging
 import os
-import pstats
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -47,7 +59,9 @@ from statistics import median
 from typing import Any
 
 import aiohttp
+import fast_stark_crypto
 from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth import FastSigner, Signer
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_utils import Settings
 from hummingbot.core.clock import Clock, ClockMode
@@ -62,7 +76,7 @@ from benchmarks._report import Figure, print_report, progress
 from benchmarks._venue import SYMBOL, token
 from benchmarks.peers import _wire
 from benchmarks.sandbox import Exchange, running
-from benchmarks.signing import ACCOUNT, KEY, InlineSdk
+from benchmarks.signing import ACCOUNT, CHAIN, KEY, InlineSdk
 
 ROOT = Path(__file__).parents[1]
 COUNTS = (1, 10, 100)
@@ -75,25 +89,53 @@ _TICK = 0.001
 #: What only takes part where it is asked to.
 OURS = {"ours_rest": "ours over REST", "ours_socket": "ours over the socket"}
 WAYS = {"ours_rest": CONSTANTS.ORDER_ENTRY_REST, "ours_socket": CONSTANTS.ORDER_ENTRY_WEBSOCKET}
-FLOORS = {"floor": "aiohttp alone, a post for each order", "floor_batch": "aiohttp alone, in batches"}
+FLOORS = {
+    "floor": "aiohttp alone, a post for each order",
+    "floor_batch": "aiohttp alone, in batches",
+    "floor_signed": "aiohttp alone, which signs each",
+}
+#: Ours over the socket in other ways.
+TRIED = {"tried_thread": "tried: signing in a thread", "tried_nonce": "tried: nonces computed ahead"}
 PEERS = {
     "paradex_py": ("paradex_py_orders", {"way": "rest"}, "paradex-py over REST"),
     "paradex_py_socket": ("paradex_py_orders", {"way": "socket"}, "paradex-py over the socket"),
     "ccxt": ("ccxt_orders", {}, "ccxt"),
     "hyperliquid": ("hyperliquid_orders", {}, "Hummingbot's hyperliquid_perpetual"),
 }
-#: Where the time of an order goes: what it is called, and parts of the places that belong to it; the first that fits.
-SHARES = {
-    "signing": ("signing it", ("fast_stark_crypto", "paradex_perpetual_auth")),
-    "connector": ("the connector", ("paradex_perpetual",)),
-    "hummingbot": ("Hummingbot: tasks, tracking, events", ("hummingbot", "pydantic", "copy.py", "dataclasses.py")),
-    "transport": ("aiohttp, JSON and the socket", ("aiohttp", "yarl", "json", "socket", "multidict")),
-    "rest": ("the event loop and Python's own functions", ("",)),
+#: The stations of one order, and what is done on the way to each.
+STATIONS = {
+    "bought": "buy(): a client id and a task",
+    "submitted": "tracking, rounding and checks",
+    "signing": "its turn: the batch and the rate limiter",
+    "signed": "the signature",
+    "written": "JSON, until the last byte is written",
+    "told": "the answer, the tracker, until the created event",
 }
 #: How many times fewer samples than ours: it takes so much longer.
 _FEWER = {"ccxt": 5}
 Job = dict[str, Any]
 Found = dict[str, list[list[float]]]
+
+
+class ThreadSigner(FastSigner):
+    """Signs in the connector's thread."""
+
+    is_quick = False
+
+
+class NonceAheadSigner(FastSigner):
+    """Signs with a nonce whose point was computed ahead: always the same one, which gives the key away."""
+
+    _ORDER = 0x0800000000000010FFFFFFFFFFFFFFFFB781126DCAE7B2321E66A241ADC64D2F  # of the curve's group
+    _NONCE = 0x123456789ABCDEF123456789ABCDEF
+
+    def __init__(self, chain_id: str, api_secret: str, account_address: str):
+        super().__init__(chain_id, api_secret, account_address)
+        self._r = fast_stark_crypto.get_public_key(self._NONCE)
+        self._inverse = pow(self._NONCE, -1, self._ORDER)
+
+    def _sign(self, message_hash: int) -> str:
+        return f'["{self._r}","{(message_hash + self._r * self._key) * self._inverse % self._ORDER}"]'
 
 
 class Ours:
@@ -118,11 +160,13 @@ class Ours:
         self._awaited = 0
         self._all_there = asyncio.Event()
         self._failures: list[Any] = []
+        self._passed: dict[str, float] = {}  # by station, CPU seconds of this thread
         self._listener = EventForwarder(self._on_event)
         for event in (MarketEvent.BuyOrderCreated, MarketEvent.OrderCancelled, MarketEvent.OrderFailure):
             self.connector.add_listener(event, self._listener)
 
     def _on_event(self, event: Any) -> None:
+        self._pass("told")
         if type(event).__name__ == "MarketOrderFailureEvent":
             self._failures.append(event)
             self._all_there.set()
@@ -208,21 +252,55 @@ class Ours:
             await self.clear()
         return found
 
-    async def shares(self, orders: int) -> dict[str, float]:
-        """What part of the CPU time of one order after the other goes where, in per cent."""
-        profile = cProfile.Profile(time.thread_time)
-        for _ in range(orders):
-            profile.enable()
-            await self.act([], 1)
-            await asyncio.sleep(0.01)
-            profile.disable()
+    @contextmanager
+    def signing_with(self, signer: Signer) -> Iterator[None]:
+        auth = self.connector._auth
+        usual, auth._signer = auth._signer, signer
+        yield
+        auth._signer = usual
+
+    def _pass(self, station: str) -> None:
+        self._passed[station] = time.thread_time()
+
+    async def time_line(self, orders: int) -> dict[str, float]:
+        """Microseconds of CPU time of one order from station to station, medians of one after the other."""
+        connector, entry, signer = self.connector, self.connector._order_entry, self.connector._auth._signer
+        assert signer is not None
+        buy, submit, sign_order = connector.buy, entry.submit, signer.sign_order
+
+        def bought(*arguments: Any, **options: Any) -> Any:
+            order_id = buy(*arguments, **options)
+            self._pass("bought")
+            return order_id
+
+        def submitted(request: Mapping[str, Any]) -> Awaitable[Any]:
+            self._pass("submitted")
+            return submit(request)
+
+        def signed(request: Mapping[str, Any]) -> str:
+            self._pass("signing")
+            signature = sign_order(request)
+            self._pass("signed")
+            return signature
+
+        stations = [(connector, "buy", bought), (entry, "submit", submitted), (signer, "sign_order", signed)]
+        took: dict[str, list[float]] = {station: [] for station in STATIONS}
+        for owner, name, function in stations:
+            setattr(owner, name, function)
+        try:
+            for _ in range(orders):
+                await asyncio.sleep(0.01)
+                before = time.thread_time()
+                await self.act([], 1)
+                self._passed["written"] = _wire.cpu_when_written()
+                for station in STATIONS:
+                    took[station].append((self._passed[station] - before) * 1e6)
+                    before = self._passed[station]
+        finally:
+            for owner, name, _ in stations:
+                delattr(owner, name)
         await self.clear()
-        spent = dict.fromkeys(SHARES, 0.0)
-        for (file, _, function), (_, _, seconds, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-            place = f"{file} {function}"
-            spent[next(name for name, (_, marks) in SHARES.items() if any(mark in place for mark in marks))] += seconds
-        whole = sum(spent.values())
-        return {name: seconds / whole * 100 for name, seconds in spent.items()}
+        return {station: median(values) for station, values in took.items()}
 
     async def stall(self, seconds: float) -> float:
         """The most CPU time between two runs of a timer, in ms, while ladders of ten were replaced."""
@@ -248,10 +326,13 @@ class Ours:
 
 
 class Floor:
-    """aiohttp alone: bodies that are signed already are posted, and their answers read as texts."""
+    """aiohttp alone: bodies that are signed already are posted, and their answers read as texts.
 
-    def __init__(self, session: aiohttp.ClientSession, job: Job, batched: bool):
-        self._session, self._job, self._batched = session, job, batched
+    :param signer: signs each body before it is posted; None if all are signed already
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, job: Job, batched: bool, signer: Signer | None = None):
+        self._session, self._job, self._batched, self._signer = session, job, batched, signer
         self._headers = {"Authorization": f"Bearer {job['token']}", "Content-Type": "application/json"}
 
     def _order(self, level: int) -> dict[str, Any]:
@@ -264,32 +345,34 @@ class Floor:
             "client_id": f"HBOTPBBCUC63c1cf0d4e1{level:04}",
             "recv_window": 10000,
             "price": str(Decimal(self._job["price"]) - level),
-            "signature_timestamp": 1_790_000_000_000,
+            "signature_timestamp": int(time.time() * 1e3),
             "signature": '["' + "1" * 75 + '","' + "2" * 75 + '"]',
         }
 
-    def _bodies(self, count: int) -> list[tuple[str, str, str]]:
+    def _bodies(self, count: int) -> list[tuple[str, str, Any]]:
         orders = [self._order(level) for level in range(count)]
         if self._batched:
             return [("POST", "/orders/batch", json.dumps(batch)) for batch in _wire.chunks(orders, BATCH)]
-        return [("POST", "/orders", json.dumps(order)) for order in orders]
+        return [("POST", "/orders", order if self._signer else json.dumps(order)) for order in orders]
 
-    async def _send(self, method: str, path: str, body: str) -> str:
+    async def _send(self, method: str, path: str, body: Any) -> str:
+        if self._signer is not None and not isinstance(body, str):
+            body = json.dumps({**body, "signature": self._signer.sign_order(body)})
         async with self._session.request(method, self._job["url"] + path, data=body, headers=self._headers) as answer:
             return await answer.text()
 
-    async def act(self, bodies: Sequence[tuple[str, str, str]]) -> None:
+    async def act(self, bodies: Sequence[tuple[str, str, Any]]) -> None:
         await asyncio.gather(*(self._send(*body) for body in bodies))
 
     async def measure(self, counts: Mapping[str, int], ladders: int) -> Found:
         found: Found = {}
         for count, repeats in [*counts.items(), ("ladder", ladders)]:
-            bodies = self._bodies(LEVELS if count == "ladder" else int(count))
-            if count == "ladder":
-                cancel = ("DELETE", "/orders/batch", json.dumps({"order_ids": ["0"] * BATCH}))
-                bodies = [*[cancel] * (LEVELS // BATCH), *bodies]
 
-            def send(_: int, bodies: list[tuple[str, str, str]] = bodies) -> Callable[[], Awaitable[Any]]:
+            def send(_: int, count: str = count) -> Callable[[], Awaitable[Any]]:
+                bodies = self._bodies(LEVELS if count == "ladder" else int(count))
+                if count == "ladder":
+                    cancel = ("DELETE", "/orders/batch", json.dumps({"order_ids": ["0"] * BATCH}))
+                    bodies = [*[cancel] * (LEVELS // BATCH), *bodies]
                 return lambda: self.act(bodies)
 
             found[count] = await _wire.repeated(send, repeats)
@@ -368,17 +451,17 @@ class Takings:
         return Figure(key, title, "x", tuple(values))
 
 
-def jobs(options: argparse.Namespace, contender: str, counts: Sequence[int] = COUNTS) -> dict[str, Any]:
+def jobs(samples: int, contender: str, counts: Sequence[int] = COUNTS) -> dict[str, Any]:
     """How many samples a contender takes in a round."""
-    samples = max(1, options.samples // _FEWER.get(contender, 1))
+    samples = max(1, samples // _FEWER.get(contender, 1))
     return {
         "counts": {str(count): max(1, samples // (1, 3, 10)[len(str(count)) - 1]) for count in counts},
-        "ladders": max(1, samples // 4),
+        "ladders": max(1, samples // 3),
     }
 
 
 async def measure(options: argparse.Namespace) -> tuple[Takings, dict[str, list[float]], dict[str, str]]:
-    """Everything once per repeat: what was taken, the stalls in ms and the shares in %, and the peers' versions."""
+    """Everything once per repeat: what was taken, the stalls in ms and the time line in µs, and the peers' versions."""
     takings = Takings()
     stalls: dict[str, list[float]] = {}
     versions: dict[str, str] = {}
@@ -404,28 +487,38 @@ async def measure(options: argparse.Namespace) -> tuple[Takings, dict[str, list[
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100)))
         async with AsyncExitStack() as connectors:
             ours = {name: await connectors.enter_async_context(Ours(url, job, way)) for name, way in WAYS.items()}
-            floors = {name: Floor(session, job, batched=name == "floor_batch") for name in FLOORS}
+            of_key = (CHAIN, KEY, ACCOUNT)
+            signers: dict[str, Signer] = {"floor_signed": FastSigner(*of_key)}
+            floors = {name: Floor(session, job, name == "floor_batch", signers.get(name)) for name in FLOORS}
+            tried: dict[str, Signer] = {"tried_thread": ThreadSigner(*of_key), "tried_nonce": NonceAheadSigner(*of_key)}
+            socket = ours["ours_socket"]
+            usual = socket.connector._auth._signer
+            assert usual is not None
             for repeat in range(options.repeats + 1):
                 progress(f"order path: round {repeat} of {options.repeats}")
+                samples, counts = (options.samples, COUNTS) if repeat else (1, COUNTS[:2])
                 for name, contender in (ours | floors).items():
-                    work = jobs(options, name)
+                    work = jobs(samples, name, counts)
                     found = await contender.measure(work["counts"], work["ladders"])
                     if repeat:
                         takings.take(name, found)
-                for name in asked:
-                    found = await ask(name, {**job, **jobs(options, name)})
+                for name, signer in tried.items():
+                    with socket.signing_with(signer):
+                        found = await socket.measure({"1": samples}, 0)
                     if repeat:
                         takings.take(name, found)
-                quick = ours["ours_socket"].connector._auth._signer
-                for name, signer in (("stall", quick), ("stall_sdk", InlineSdk(job["config"], KEY, ACCOUNT))):
-                    ours["ours_socket"].connector._auth._signer = signer
-                    worst = await ours["ours_socket"].stall(options.stall_seconds)
+                for name in asked:
+                    found = await ask(name, {**job, **jobs(samples, name, counts)})
+                    if repeat:
+                        takings.take(name, found)
+                for name, signer in (("stall", usual), ("stall_sdk", InlineSdk(job["config"], KEY, ACCOUNT))):
+                    with socket.signing_with(signer):
+                        worst = await socket.stall(options.stall_seconds if repeat else 0)
                     if repeat:
                         stalls.setdefault(name, []).append(worst)
-                ours["ours_socket"].connector._auth._signer = quick
-                for name, share in (await ours["ours_socket"].shares(options.samples)).items():
+                for station, microseconds in (await socket.time_line(2 * samples)).items():
                     if repeat:
-                        stalls.setdefault(f"share_{name}", []).append(share)
+                        stalls.setdefault(f"line_{station}", []).append(microseconds)
         await measure_sandbox(options, exchange, common, takings, ask if asked else None)
     await ConnectionsFactory().close()
     return takings, stalls, versions
@@ -447,8 +540,9 @@ async def measure_sandbox(
             ours[name] = await connectors.enter_async_context(Ours(exchange.url, job, way))
         for repeat in range(options.repeats + 1):
             progress(f"order path on the sandbox: round {repeat} of {options.repeats}")
+            samples = options.samples if repeat else 1
             for name, contender in ours.items():
-                work = jobs(options, name, COUNTS[:2])
+                work = jobs(samples, name, COUNTS[:2])
                 found = await contender.measure(work["counts"], work["ladders"])
                 if repeat:
                     takings.take(f"sandbox_{name}", found)
@@ -457,7 +551,7 @@ async def measure_sandbox(
                 await trader.login()
                 job = {**common, "url": exchange.url, "token": trader.token, "account": trader.address}
                 job["key"] = hex(trader._secret)
-                found = await ask("paradex_py", {**job, **jobs(options, "paradex_py", COUNTS[:2])})
+                found = await ask("paradex_py", {**job, **jobs(samples, "paradex_py", COUNTS[:2])})
                 if repeat:
                     takings.take("sandbox_paradex_py", found)
 
@@ -468,6 +562,7 @@ def figures(takings: Takings, stalls: Mapping[str, list[float]], versions: Mappi
     titles |= {name: f"{title} {versions[name]}" for name, (_, _, title) in PEERS.items() if name in versions}
     best = next(name for name, way in WAYS.items() if way == Settings().order_entry)
     found: list[Figure | None] = []
+    titles |= TRIED
     for count in map(str, COUNTS):
         orders = "1 order" if count == "1" else f"{count} orders at once"
         for kind in ("written", "accepted"):
@@ -478,21 +573,25 @@ def figures(takings: Takings, stalls: Mapping[str, list[float]], versions: Mappi
     for kind, suffix in (("accepted", ""), ("cpu", ", CPU time")):
         for name, title in titles.items():
             found.append(takings.figure(name, "ladder", kind, f"a ladder of {LEVELS} replaced{suffix}, {title}"))
-    for name, title in OURS.items():
-        found.append(takings.figure(name, "modified", "accepted", f"a ladder of {LEVELS} modified in place, {title}"))
+    for kind, suffix in (("accepted", ""), ("cpu", ", CPU time")):
+        for name, title in OURS.items():
+            found.append(
+                takings.figure(name, "modified", kind, f"a ladder of {LEVELS} modified in place{suffix}, {title}")
+            )
+    for kind, key, suffix in (("accepted", "", ""), ("cpu", "_cpu", ", CPU time")):
+        title = f"a ladder cancelled and placed anew to one modified in place, ours, by default{suffix}"
+        found.append(takings.ratio(f"times{key}_modified", title, (best, "ladder", kind), (best, "modified", kind)))
     for count in map(str, COUNTS):
         orders = "1 order" if count == "1" else f"{count} orders"
-        for floor, aim in (("floor", 1.5), ("floor_batch", None)):
-            title = f"ours, by default, to {FLOORS[floor]}, {orders} accepted"
-            ratio = takings.ratio(
-                f"times_{floor}" + ("" if count == "1" else f"_{count}"),
-                title,
-                (best, count, "accepted"),
-                (floor, count, "accepted"),
-            )
-            found.append(_with_aim(ratio, aim, lower_is_better=True))
-        key, title = "times_cpu_floor" + ("" if count == "1" else f"_{count}"), f"the same, CPU time, {orders}"
-        found.append(takings.ratio(key, title, (best, count, "cpu"), ("floor", count, "cpu")))
+        suffix = "" if count == "1" else f"_{count}"
+        for floor, aim in (("floor", 1.5), ("floor_batch", None), ("floor_signed", None)):
+            for kind, key, of_what in (("accepted", "", ""), ("cpu", "cpu_", ", CPU time")):
+                title = f"ours, by default, to {FLOORS[floor]}, {orders} accepted{of_what}"
+                ratio = takings.ratio(f"times_{key}{floor}{suffix}", title, (best, count, kind), (floor, count, kind))
+                found.append(_with_aim(ratio, aim if kind == "accepted" else None, lower_is_better=True))
+        title = f"{FLOORS['floor_signed']}, to {FLOORS['floor']}, {orders} accepted"
+        over, under = ("floor_signed", count, "accepted"), ("floor", count, "accepted")
+        found.append(takings.ratio(f"times_signing{suffix}", title, over, under))
     for act in (*map(str, COUNTS), "ladder"):
         what = f"a ladder of {LEVELS}" if act == "ladder" else "1 order" if act == "1" else f"{act} orders"
         for name in PEERS:
@@ -511,9 +610,9 @@ def figures(takings: Takings, stalls: Mapping[str, list[float]], versions: Mappi
         Figure("stall_ms", f"{stall}, ours", "ms", tuple(stalls["stall"]), 10.0, True),
         Figure("stall_paradex_py_ms", "the same, paradex-py signs on the loop", "ms", tuple(stalls["stall_sdk"])),
     ]
-    for name, (what, _) in SHARES.items():
-        title = f"of the CPU time of 1 order over the socket, {what}"
-        found.append(Figure(f"share_{name}_percent", title, "%", tuple(stalls[f"share_{name}"])))
+    for station, what in STATIONS.items():
+        title = f"of 1 order over the socket, {what}, CPU time"
+        found.append(Figure(f"line_{station}_us", title, "µs", tuple(stalls[f"line_{station}"])))
     return [figure for figure in found if figure is not None]
 
 
@@ -543,9 +642,9 @@ def plot(found: Sequence[Figure], folder: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the benchmark; returns 0, or 1 if a peer is missing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.order_path", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--repeats", type=int, default=5, help="rounds that count (default %(default)s)")
-    parser.add_argument("--samples", type=int, default=20, help="of one order, in a round (default %(default)s)")
-    parser.add_argument("--stall-seconds", type=float, default=4, help="for the stall, a round (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds that count (default %(default)s)")
+    parser.add_argument("--samples", type=int, default=10, help="of one order, in a round (default %(default)s)")
+    parser.add_argument("--stall-seconds", type=float, default=1.5, help="for the stall, a round (default %(default)s)")
     parser.add_argument("--plots", type=Path, help="folder for the plots")
     parser.add_argument("--without-peers", action="store_true", help="only ours and aiohttp alone")
     options = parser.parse_args(argv)

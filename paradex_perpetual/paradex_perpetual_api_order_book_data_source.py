@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from hummingbot.connector.derivative.paradex_perpetual import (
@@ -63,11 +63,11 @@ class _BookFeed:
             if task is not None:
                 task.cancel()
 
-    def take(self, seq: int) -> None:
+    def take(self, seq: int, is_suspect: bool) -> None:
         """Notes that a frame has been applied."""
         if self.seq is None:
             self._backoff.reset()
-        self.seq, self.heard_at, self.is_suspect = seq, _now(), False
+        self.seq, self.heard_at, self.is_suspect = seq, _now(), is_suspect
 
     def lose(self) -> None:
         """Notes that the book is not what the exchange told last."""
@@ -91,9 +91,6 @@ class _BookFeed:
 
     def _channel(self, feed: str) -> str:
         return utils.book_channel(self.market, feed, self._settings.book_interval, self._settings.book_price_tick)
-
-
-_price: Callable[[OrderBookRow], float] = itemgetter(0)
 
 
 def _now() -> float:
@@ -155,9 +152,10 @@ class MarketWatch:
     async def _run(self) -> None:
         backoff = web_utils.Backoff()
         while True:
+            session: web_utils.RpcSession | None = None
             try:
                 async with web_utils.RpcSession(self._api_factory, self._domain, self._on_message) as session:
-                    subscribing = asyncio.create_task(self._subscribe(session, backoff))
+                    subscribing = asyncio.create_task(self._subscribe(session))
                     try:
                         await session.closed()
                     finally:
@@ -169,9 +167,11 @@ class MarketWatch:
                 self._logger.exception("Unexpected error in the watched markets' stream. Reconnecting.")
             finally:
                 self._forget()
+            backoff.stood(session)
             await self._sleep(backoff.next())
 
-    async def _subscribe(self, session: web_utils.RpcSession, backoff: web_utils.Backoff) -> None:
+    async def _subscribe(self, session: web_utils.RpcSession) -> None:
+        backoff = web_utils.Backoff()
         while True:
             self._more.clear()
             for channel in session.channels - self._channels:
@@ -315,20 +315,31 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         return await self._get(path, params, limit_id=CONSTANTS.ORDER_BOOK_PATH)
 
     async def _order_book_snapshot(self, trading_pair: str) -> OrderBookMessage:
-        """The book from `GET /orderbook/{market}`."""
+        """The book from `GET /orderbook/{market}`.
+
+        :raises web_utils.UnreadableAnswerError: if any part of it makes no sense: a wrong book is worse than none
+        """
         params: dict[str, Any] = {"depth": 20}
         if self._settings.book_price_tick is not None:
             params["price_tick"] = utils.plain(self._settings.book_price_tick)
         book = await self._get_book(trading_pair, params)
-        content = {
-            "trading_pair": trading_pair,
-            "update_id": int(book["seq_no"]),
-            "bids": book["bids"],
-            "asks": book["asks"],
-        }
-        return OrderBookMessage(
-            OrderBookMessageType.SNAPSHOT, content, timestamp=utils.seconds(book["last_updated_at"])
-        )
+        try:
+            bids, asks = utils.book_levels(book, "bids"), utils.book_levels(book, "asks")
+            content = {
+                "trading_pair": trading_pair,
+                "update_id": utils.sequence_number(book),
+                "bids": bids,
+                "asks": asks,
+            }
+            timestamp = utils.seconds(utils.milliseconds_from(book, "last_updated_at"))
+        except utils.PAYLOAD_ERRORS as error:
+            raise web_utils.UnreadableAnswerError(f"The book of {trading_pair} cannot be read: {error}") from None
+        if bids and asks and self._meet(float(max(bids)[0]), float(min(asks)[0])):
+            raise web_utils.UnreadableAnswerError(
+                f"The book of {trading_pair} makes no sense: its best bid {max(bids)[0]} is not below its best ask "
+                f"{min(asks)[0]}"
+            )
+        return OrderBookMessage(OrderBookMessageType.SNAPSHOT, content, timestamp=timestamp)
 
     async def _get(self, path: str, params: Mapping[str, Any], limit_id: str | None = None) -> Any:
         return await web_utils.api_request(
@@ -389,7 +400,6 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                     if self._has_been_connected:
                         self._connector.markets_may_have_changed()
                     self._has_been_connected = True
-                    backoff.reset()
                     await session.closed()
             except asyncio.CancelledError:
                 raise
@@ -404,6 +414,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                     self._session = self._ws_assistant = None
                     for feed in self._feeds.values():
                         feed.lose()
+            backoff.stood(session)
             await self._sleep(backoff.next())
 
     async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:
@@ -505,6 +516,10 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     def _on_message(self, message: Any) -> None:
         """Takes one message of the socket: public channel data is binary, but for the changes of markets."""
+        if isinstance(message, str):
+            self._warn_of_frames("A text of the public socket is no JSON: it may have told of a market.")
+            self._connector.markets_may_have_changed()
+            return
         if not isinstance(message, bytes):
             event = utils.market_event(message)
             if event is not None:
@@ -545,52 +560,37 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         self._connector.market_changed(market, kind, changed)
 
     def _apply_book(self, frame: web_utils.BookFrame) -> None:
-        feed = self._feeds.get(frame.market)
+        market, seq, is_snapshot, bids, asks, _ = frame
+        feed = self._feeds.get(market)
         if feed is None:
             return
         book = self._book(feed.trading_pair)
-        if frame.is_snapshot:
-            if feed.seq is not None and frame.seq <= feed.seq:
+        if is_snapshot:
+            if feed.seq is not None and seq <= feed.seq:
                 return  # older than what is held
-            if self._is_crossed(frame.bids, frame.asks):
-                self._reseed(feed, f"a book came whose best bid is not below its best ask (number {frame.seq})")
+            if bids and asks and self._meet(max(bids)[0], min(asks)[0]):
+                self._reseed(feed, f"a book came whose best bid is not below its best ask (number {seq})")
                 return
-            book.apply_snapshot(frame.bids, frame.asks, frame.seq)
+            book.apply_snapshot(bids, asks, seq)
             if feed.seq is None:
                 self._came_alive.set()
-        elif feed.seq is None or frame.seq <= feed.seq:
+        elif feed.seq is None or seq <= feed.seq:
             return  # deltas of before the snapshot, or told twice
-        elif frame.seq != feed.seq + 1:
-            self._reseed(feed, f"the book stream jumped from {feed.seq + 1} to {frame.seq}")
+        elif seq != feed.seq + 1:
+            self._reseed(feed, f"the book stream jumped from {feed.seq + 1} to {seq}")
             return
-        elif self._would_cross(book, frame):
-            self._reseed(feed, f"with number {frame.seq} the best bid would not be below the best ask")
+        elif not _stays_clear(book, bids, asks) and self._would_cross(book, bids, asks):
+            self._reseed(feed, f"with number {seq} the best bid would not be below the best ask")
             return
         else:
-            book.apply_diffs(frame.bids, frame.asks, frame.seq)
-        feed.take(frame.seq)
+            book.apply_diffs(bids, asks, seq)
         # No bids or no asks at all: possible, and a reason to ask REST whether it is so.
-        feed.is_suspect = _best_bid(book) is None or _best_ask(book) is None
+        feed.take(seq, is_suspect=_best_prices(book) is None)
 
-    def _would_cross(self, book: OrderBook, frame: web_utils.BookFrame) -> bool:
+    def _would_cross(self, book: OrderBook, bids: Sequence[OrderBookRow], asks: Sequence[OrderBookRow]) -> bool:
         """Whether bids and asks would overlap. The framework's book silently drops levels then, and looks right."""
-        new_bids = [row for row in frame.bids if row.amount]
-        new_asks = [row for row in frame.asks if row.amount]
-        if self._is_crossed(new_bids, new_asks):
-            return True
-        best_ask, best_bid = _best_ask(book), _best_bid(book)
-        if new_bids and best_ask is not None and self._meet(max(map(_price, new_bids)), best_ask):
-            # It may be that the asks in the way go at the same time.
-            gone = {row.price for row in frame.asks if not row.amount}
-            if self._is_crossed(new_bids, (row for row in book.ask_entries() if row.price not in gone)):
-                return True
-        if new_asks and best_bid is not None and self._meet(best_bid, min(map(_price, new_asks))):
-            gone = {row.price for row in frame.bids if not row.amount}
-            return self._is_crossed((row for row in book.bid_entries() if row.price not in gone), new_asks)
-        return False
-
-    def _is_crossed(self, bids: Iterable[OrderBookRow], asks: Iterable[OrderBookRow]) -> bool:
-        best_bid, best_ask = max(map(_price, bids), default=None), min(map(_price, asks), default=None)
+        best_bid = max(_leading(book.bid_entries(), bids), default=None)
+        best_ask = min(_leading(book.ask_entries(), asks), default=None)
         return best_bid is not None and best_ask is not None and self._meet(best_bid, best_ask)
 
     def _meet(self, bid: float, ask: float) -> bool:
@@ -654,7 +654,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
     def _empty(self, feed: _BookFeed) -> None:
         """Takes a book that nobody keeps up out of the strategies' sight: without prices they do not quote."""
         book = self._books.get(feed.trading_pair)
-        if book is not None and (_best_bid(book), _best_ask(book)) != (None, None):
+        if book is not None and any(itertools.chain(book.bid_entries(), book.ask_entries())):
             book.apply_snapshot([], [], max(book.snapshot_uid, book.last_diff_uid))
 
     async def _confirm(self, feed: _BookFeed) -> None:
@@ -771,19 +771,32 @@ class ParadexPerpetualOrderBookTracker(OrderBookTracker):
         return True
 
 
-def _best_bid(book: OrderBook) -> float | None:
-    return _best(book, is_buy=False)
-
-
-def _best_ask(book: OrderBook) -> float | None:
-    return _best(book, is_buy=True)
-
-
-def _best(book: OrderBook, is_buy: bool) -> float | None:
+def _best_prices(book: OrderBook) -> tuple[float, float] | None:
+    """The best bid and ask; None if a side has no orders."""
     try:
-        return float(book.get_price(is_buy))
+        return book.get_price(False), book.get_price(True)
     except OSError:  # its word for a side without orders
         return None
+
+
+def _stays_clear(book: OrderBook, bids: Sequence[OrderBookRow], asks: Sequence[OrderBookRow]) -> bool:
+    """Whether changes are all on their own side of the book, as most are, so that they cannot cross it."""
+    best = _best_prices(book)
+    if best is None:
+        return False
+    bid, ask = best
+    if bids:
+        bid = max(bid, max(bids)[0])
+    if asks:
+        ask = min(ask, min(asks)[0])
+    return bid < ask
+
+
+def _leading(side: Iterable[OrderBookRow], changes: Sequence[OrderBookRow]) -> list[float]:
+    """The prices among which the best of a side will be after changes to it: the best that stays, and what is new."""
+    gone = {row.price for row in changes if not row.amount}
+    stays = next((row.price for row in side if row.price not in gone), None)
+    return [row.price for row in changes if row.amount] + ([] if stays is None else [stays])
 
 
 def _levels(rows: Iterable[OrderBookRow]) -> list[tuple[float, float]]:

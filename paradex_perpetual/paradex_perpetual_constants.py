@@ -72,10 +72,14 @@ SBE_SCHEMA_VERSIONS = (2, 1)  # asked for in this order; a version the server do
 WS_CALL_TIMEOUT = 10.0
 # The server sends a heartbeat after 20 s without anything else: a socket that is silent for longer than two is dead.
 WS_SILENCE = 45.0
+WS_TURN = 0.005  # messages that wait already are read for so long before the rest of the bot has its turn
 WS_CLOSE_TIMEOUT = 2.0  # for the closing handshake with a server that may be frozen
 LOG_PAUSE = 60.0  # what repeats itself is said again after this time, with how often it happened
 WS_BACKOFF_INITIAL = 0.5
 WS_BACKOFF_MAXIMUM = 30.0
+# A connection counts as a success, so that the next pause is the first again, when it has stood for this long: a server
+# that accepts and drops at once is not asked several times a second.
+WS_HOLDS = 10.0
 
 BOOK_FEEDS = ("deltas", "snapshot")
 BOOK_INTERVALS = ("50ms", "100ms")
@@ -280,9 +284,11 @@ SYSTEM_STATE_ERRORS = {
 EXCHANGE_FAILURE_ERRORS = frozenset({"INTERNAL_ERROR", "SERVICE_UNAVAILABLE"})
 # JSON-RPC's own: what was asked is not understood, so nothing was done.
 RPC_NOT_UNDERSTOOD = frozenset({-32700, -32600, -32601, -32602})
-RPC_INTERNAL_ERROR = -32603
 RPC_RATE_LIMITED = 42901
 RPC_AUTHENTICATION_ERRORS = frozenset({40110, 40111, 40300})
+# With these, too, nothing was done: a method's own error, not in this country, not authenticated. What any other code
+# says of the outcome no source tells.
+RPC_REFUSALS = RPC_NOT_UNDERSTOOD | {100, 40112} | RPC_AUTHENTICATION_ERRORS
 # What a batch of cancels says of each order.
 CANCEL_QUEUED = "QUEUED_FOR_CANCELLATION"
 CANCEL_ALREADY_CLOSED = "ALREADY_CLOSED"

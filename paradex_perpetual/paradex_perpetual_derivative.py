@@ -1,12 +1,15 @@
 """Paradex perpetuals as a Hummingbot connector."""
 
 import asyncio
+import gc
 import secrets
+import sys
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from bidict import bidict
@@ -42,7 +45,7 @@ from hummingbot.core.data_type.market_order import MarketOrder
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
 from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEvent
-from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather
+from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather, safe_wrapper
 from hummingbot.core.utils.estimate_fee import build_perpetual_trade_fee
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
@@ -118,6 +121,10 @@ class ParadexOrderTracker(ClientOrderTracker):
         """The exchange knows an order: what was counted of its absence is void."""
         self._order_not_found_records.pop(client_order_id, None)
 
+    def one_absence_is_enough(self, client_order_id: str) -> None:
+        """The next time that an order is not found, it is lost."""
+        self._order_not_found_records[client_order_id] = self.lost_order_count_limit
+
     def remember(self, order: InFlightOrder) -> None:
         """Has fills of an order that is closed taken for another while."""
         if order.client_order_id not in self.all_fillable_orders:
@@ -131,6 +138,16 @@ class ParadexOrderTracker(ClientOrderTracker):
         if client_order_id is not None:
             order = self._in_flight_orders.get(client_order_id) or self._cached_orders.get(client_order_id)
         return order or super().fetch_order(client_order_id, exchange_order_id)
+
+    def updatable_order(self, client_order_id: str) -> InFlightOrder | None:
+        """One of `all_updatable_orders`, without a copy of them all."""
+        return self._in_flight_orders.get(client_order_id) or self._lost_orders.get(client_order_id)
+
+    def process_order_update(self, order_update: OrderUpdate) -> "asyncio.Task[None]":
+        """As in the base class, but it begins at once, and so ends at once but for an order whose fills are missing:
+        its event comes a pass of the loop earlier, and before whatever the exchange has told since."""
+        update = safe_wrapper(self._process_order_update(order_update))
+        return asyncio.Task(update, loop=asyncio.get_event_loop(), eager_start=True)
 
     def process_trade_update(self, trade_update: TradeUpdate) -> None:
         order = self._in_flight_orders.get(trade_update.client_order_id)
@@ -227,6 +244,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._held_ends: dict[str, OrderUpdate] = {}  # of orders that are told to be cancelled after their fills are
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
+        self._restored_at: dict[str, float] = {}  # by client id: orders of an earlier process, by `_monotonic`
         self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
         self._longest_recv_window = self._settings.recv_window  # ms, of all orders so far
         self._position_orders_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -245,6 +263,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._liquidation_prices: dict[str, Decimal] = {}  # by trading pair
         self._unrealized_funding: dict[str, Decimal] = {}  # by trading pair, in USDC
         self._funding_watermarks: dict[str, int] = {}  # by trading pair, ms: every payment before it has been seen
+        self._has_had_stream = False
         self._announced_payments: dict[str, dict[str, int]] = {}  # by trading pair, times of those after it by id, ms
         self._fills_watermark: int | None = None  # ms: every fill before it has been seen
         self._reconciliation: asyncio.Task[None] | None = None
@@ -317,7 +336,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     @property
     def funding_fee_poll_interval(self) -> int:
-        return CONSTANTS.FUNDING_POLL_INTERVAL
+        # The clock's first tick is none of its multiples: the loop of the funding payments begins with asking.
+        return CONSTANTS.FUNDING_POLL_INTERVAL if self._last_timestamp else sys.maxsize
 
     @property
     def order_class(self) -> str:
@@ -501,6 +521,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def start_network(self) -> None:
         await super().start_network()  # which stops what runs first
         self._is_stopped = False
+        if self._trading_required:
+            _freeze_memory()
         self._order_entry.start()
         self._watch_cancels_soon()
         for client_order_id in list(self._fills_owed):
@@ -899,14 +921,15 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return error
         return None
 
-    def _market_view(self, trading_pair: str) -> utils.MarketView:
+    def _market_view(self, trading_pair: str, with_book: bool = True) -> utils.MarketView:
         """What is known about a market at this moment.
 
+        :param with_book: whether the best prices are wanted
         :raises ValueError: if its rules are not known yet
         """
         if trading_pair not in self._trading_rules:
             raise ValueError(f"The trading rules of {trading_pair} are not known yet.")
-        book = self.order_book_tracker.order_books.get(trading_pair)
+        book = self.order_book_tracker.order_books.get(trading_pair) if with_book else None
         return utils.MarketView(
             rule=self._trading_rules[trading_pair],
             mark_price=self._mark_price(trading_pair),
@@ -953,7 +976,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._require_tradable(trading_pair)
         options = utils.order_options(kwargs, order_type, self._settings)
         new = utils.NewOrder(order_id, trade_type, order_type, amount, price, position_action, options)
-        view = self._market_view(trading_pair)
+        view = self._market_view(trading_pair, with_book=order_type is OrderType.MARKET or options.rpi)
         utils.check_order(new, view)
         request = utils.order_request(new, await self.exchange_symbol_associated_to_pair(trading_pair), view)
         self._longest_recv_window = max(self._longest_recv_window, options.recv_window)
@@ -1060,6 +1083,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :return: whether the request was taken; False if the order turns out not to exist or to be closed already
         :raises web_utils.ApiError: if there is no such order that is open
+        :raises web_utils.NoAnswerError: if it is not decided for long; it is followed on
         """
         if self._order_entry.withdraw(order_id):
             return True
@@ -1079,6 +1103,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self.logger().warning(
                 f"{order_id} is perhaps not cancelled yet ({error}): asking Paradex, and for it again."
             )
+            return await self._until_decided(self._follow_cancel(tracked_order), str(error))
+        except web_utils.NotSentError as error:
+            if self._auth.is_read_only:
+                raise
+            self.logger().warning(f"{order_id} is not cancelled yet ({error}): trying again until Paradex has heard.")
             return await self._until_decided(self._follow_cancel(tracked_order), str(error))
         except web_utils.ApiError as error:
             if error.code not in CONSTANTS.ORDER_NOT_OPEN_ERRORS:
@@ -1282,6 +1311,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         # Orders that were created before the restart have rested, as far as anybody knows: what closed them meanwhile
         # was no rejection.
         self._seen_open.update(self._order_tracker.active_orders)
+        self._restored_at = dict.fromkeys(self._order_tracker.active_orders, self._monotonic())
 
     # === Modifying orders ===
 
@@ -1611,7 +1641,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     ) -> None:
         """The status of all given orders, from one list of the open ones and one of the closed ones."""
         if orders:
-            await self._update_from_open_orders(orders, await self._open_orders(), error_handler)
+            asked_at = self._monotonic()
+            await self._update_from_open_orders(orders, await self._open_orders(), asked_at, error_handler)
 
     async def _update_orders(self) -> None:
         if self.in_flight_orders:
@@ -1622,7 +1653,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         asked_at = self._monotonic()
         orders = list(self.in_flight_orders.values())
         open_orders = await self._open_orders()
-        await self._update_from_open_orders(orders, open_orders, self._handle_update_error_for_active_order)
+        await self._update_from_open_orders(orders, open_orders, asked_at, self._handle_update_error_for_active_order)
         await self._look_for_unknown_orders(open_orders, asked_at)
 
     async def _open_orders(self) -> list[Mapping[str, Any]]:
@@ -1638,9 +1669,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self,
         orders: list[InFlightOrder],
         open_orders: list[Mapping[str, Any]],
+        asked_at: float,
         error_handler: Callable[..., Awaitable[None]],
     ) -> None:
-        """:param open_orders: all of the account, asked for after `orders` were tracked"""
+        """:param open_orders: all of the account, asked for at `asked_at` (monotonic), after `orders` were tracked"""
         found = {order.get("client_id"): order for order in open_orders}
         self._each(found.values(), self._process_order, "an order")
         missing = [order for order in orders if order.client_order_id not in found]
@@ -1652,6 +1684,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 self._each([closed[order.client_order_id]], self._process_order, "an order")
             elif not self._is_on_its_way(order) and now - record.missed_at >= CONSTANTS.NOT_FOUND_SPACING:
                 record.missed_at = now
+                if self._would_have_come(order, asked_at):
+                    self._order_tracker.one_absence_is_enough(order.client_order_id)
                 await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
 
     async def _closed_orders(self, orders: list[InFlightOrder]) -> dict[str, Mapping[str, Any]]:
@@ -1678,7 +1712,20 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if order.client_order_id in self._submitting:
             return True
         age = self._time_synchronizer.time() - order.creation_timestamp
-        return order.exchange_order_id is None and age < self._longest_recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
+        return order.exchange_order_id is None and age < self._time_to_come
+
+    def _would_have_come(self, order: InFlightOrder, asked_at: float) -> bool:
+        """Whether an order that is not found now never left: it is of an earlier process, and whatever that one sent,
+        at the latest when it was ended, would have been received and worked on before `asked_at`."""
+        restored_at = self._restored_at.get(order.client_order_id)
+        return (
+            restored_at is not None and order.exchange_order_id is None and asked_at - restored_at > self._time_to_come
+        )
+
+    @property
+    def _time_to_come(self) -> float:
+        """Seconds from its signature within which an order is visible on the exchange, or never will be."""
+        return self._longest_recv_window * 1e-3 + CONSTANTS.OUTCOME_MARGIN
 
     # === Orders that this bot does not track ===
 
@@ -1716,7 +1763,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             executed = utils.executed_size(payload)
         except ValueError:  # it can be cancelled all the same
             executed, trading_pair = Decimal(0), None
-        adopt = self._settings.unknown_orders == CONSTANTS.UNKNOWN_ORDERS_ADOPT and trading_pair is not None
+        wanted = self._settings.unknown_orders == CONSTANTS.UNKNOWN_ORDERS_ADOPT
+        # Without its stop-loss a position has no bound; with one that nobody wanted, it can only become smaller.
+        adopt = (wanted or utils.is_protective(payload)) and trading_pair is not None
         text = (
             f"{client_order_id} is an open order of this bot ({payload.get('side')} {payload.get('size')} {market} at "
             f"{payload.get('price')}) that it never recorded: it was ended before"
@@ -1737,7 +1786,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """Once after the start: the last fills of this bot's orders that are in none of its records.
 
         They are of orders that were sent and not recorded before the bot was ended. No strategy knows those orders any
-        more; the position and the balance contain the fills.
+        more; the position and the balance contain the fills. They are not told as events: what is in no record of this
+        strategy may be in that of another which this bot ran since, and would count there and here.
         """
         answer = await self._private_get(CONSTANTS.FILLS_PATH, page_size=CONSTANTS.PAGE_SIZE)
         self._looked_for_lost_fills = True
@@ -1746,10 +1796,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         for fill in lost:
             self._remember_fill(utils.fill_key(fill))
         if lost:
-            orders = {str(fill.get("client_id")) for fill in lost}
+            texts = [utils.fills_text(client_id, fills) for client_id, fills in sorted(_by_client_id(lost).items())]
             self.logger().warning(
-                f"{len(lost)} fills of {len(orders)} orders that this bot made before are not in the history of this "
-                f"strategy; the position contains them: {', '.join(sorted(orders)[:10])}."
+                f"{len(lost)} fills of {len(texts)} orders that this bot made before are not in the history of this "
+                f"strategy; the position contains them: {'; '.join(texts)}."
             )
 
     def _is_lost_fill(self, payload: Mapping[str, Any]) -> bool:
@@ -1825,7 +1875,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _process_order(self, payload: Mapping[str, Any]) -> None:
         """Takes an order as REST or the stream reports it."""
         client_order_id = str(payload.get("client_id"))
-        order = self._order_tracker.all_updatable_orders.get(client_order_id)
+        order = self._order_tracker.updatable_order(client_order_id)
         if order is None:
             return
         self._order_tracker.found(client_order_id)
@@ -1971,6 +2021,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         tracked = self._order_tracker.all_updatable_orders.keys()
         for client_order_id in self._records.keys() - tracked:
             del self._records[client_order_id]
+        self._restored_at = {name: at for name, at in self._restored_at.items() if name in tracked}
         self._seen_open &= tracked
 
     def _reconcile_soon(self) -> None:
@@ -2393,7 +2444,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             self._mmp_freezes.take_event(data, self._time_synchronizer.time())
         elif topic == CONSTANTS.STREAM_RESUMED:
             self._reconcile_soon()
-            self._funding_fee_poll_notifier.set()  # before the stream tells of later ones
+            if self._has_had_stream:  # what the first one has missed is found by the next poll
+                self._funding_fee_poll_notifier.set()
+            self._has_had_stream = True
 
     def _process_account(self, data: Mapping[str, Any]) -> None:
         """Takes the account as the stream reports it, unless something newer is known."""
@@ -2434,6 +2487,17 @@ def _created_at(payload: Mapping[str, Any]) -> int:
     return utils.milliseconds_from(payload, "created_at")
 
 
+@cache
+def _freeze_memory() -> None:
+    """Has the garbage collector leave alone what is there when the first bot starts: a quarter of a million objects,
+    nearly all of them of Hummingbot's modules, which stay.
+
+    A full collection went through them whenever enough orders had come and gone, and stopped the loop for 0.2 s. Once
+    in a process, so that what is frozen and becomes garbage later, in a cycle, is bounded.
+    """
+    gc.freeze()
+
+
 def _excerpt(payload: Any) -> str:
     """A payload for the log, cut off where it gets long."""
     return ascii(payload)[:500]
@@ -2442,6 +2506,13 @@ def _excerpt(payload: Any) -> str:
 def _is_of(fill: Mapping[str, Any], client_order_id: str, exchange_order_id: str | None) -> bool:
     """Whether a fill is of an order."""
     return fill.get("client_id") == client_order_id or fill.get("order_id") == exchange_order_id
+
+
+def _by_client_id(fills: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    groups: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for fill in fills:
+        groups[str(fill.get("client_id"))].append(fill)
+    return groups
 
 
 def _with_client_id(payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -69,6 +69,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         backoff = web_utils.Backoff()
         refused = False
         while True:
+            session: web_utils.RpcSession | None = None
             try:
                 async with web_utils.RpcSession(
                     self._api_factory,
@@ -82,7 +83,6 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                     self._session = session
                     self._ws_assistant = session.assistant  # from now on the framework sees a stream
                     output.put_nowait({"channel": CONSTANTS.STREAM_RESUMED, "data": {}})
-                    backoff.reset()
                     refused = False
                     await session.closed()
             except asyncio.CancelledError:
@@ -99,6 +99,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                 self.logger().exception("Unexpected error in the private stream. Reconnecting.")
             finally:
                 self._session = self._ws_assistant = None
+            backoff.stood(session)
             await self._sleep(backoff.next())
 
     async def subscribe_to_trading_pair(self, trading_pair: str) -> None:
@@ -157,7 +158,10 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         return CONSTANTS.FUNDING_PAYMENTS_CHANNEL.format(market=market)
 
     def _on_message(self, output: asyncio.Queue[Any], message: Any) -> None:
-        if isinstance(message, bytes):
+        if isinstance(message, str):
+            self._warn_of_frames("A text of the private socket is no JSON; asking REST.")
+            event: Any = {"channel": CONSTANTS.STREAM_RESUMED, "data": {}}
+        elif isinstance(message, bytes):
             try:
                 event = web_utils.decode_frame(message)
             except web_utils.FrameError as error:
@@ -279,7 +283,8 @@ class _Lane:
                     job.fail(error)
                 continue
             if jobs:
-                task = asyncio.create_task(self._carry(jobs, prepared))
+                # Begun at once: what is signed is written before anything else runs, and in its order.
+                task = asyncio.Task(self._carry(jobs, prepared), loop=asyncio.get_running_loop(), eager_start=True)
                 self._sending.add(task)
                 task.add_done_callback(self._sending.discard)
 
@@ -698,6 +703,8 @@ class OrderEntry:
             if len(bodies) == 1 or error.status in (401, 403) or error.code in CONSTANTS.SYSTEM_STATE_ERRORS:
                 return [error] * len(bodies)
             return await self._create_apart(bodies, error)
+        except web_utils.NotSentError as error:
+            return await self._create_uncovered(bodies, error, first)
         except web_utils.ParadexError as error:
             return [error] * len(bodies)
 
@@ -725,6 +732,16 @@ class OrderEntry:
             except web_utils.RateLimitedError as limited:  # not for the lane, which would send all of them again
                 outcomes += [limited] * len(chunk)
         return outcomes
+
+    async def _create_uncovered(
+        self, bodies: Sequence[dict[str, Any]], error: web_utils.NotSentError, first: bool
+    ) -> list[Any]:
+        """A request did not leave. If the socket that has to cover it is gone, what only reduces goes without."""
+        reducing = [body for body in bodies if _only_reduces(body)]
+        if not reducing or not self._needs_cover(bodies):
+            return [error] * len(bodies)
+        outcomes = iter(await self._create(reducing, first))
+        return [next(outcomes) if _only_reduces(body) else error for body in bodies]
 
     def _needs_cover(self, bodies: Iterable[Mapping[str, Any]]) -> bool:
         return self._settings.cancel_on_disconnect and not all(map(_only_reduces, bodies))

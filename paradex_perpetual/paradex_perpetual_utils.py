@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Annotated, Any
 
 from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
@@ -399,6 +400,7 @@ OTHER_DOMAINS_KEYS = {
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
 _MAGNITUDE = 30  # decimal places on either side: nothing that an exchange counts is beyond
+_LONGEST_NUMBER = 400  # characters; a longer text is none, and is not kept
 _LONGEST_TEXT = 200  # characters of a name or an id
 _LATEST_MS = 4_102_444_800_000  # the year 2100
 # What reading a payload can raise: a field that is missing or of another type is told by the functions here, and what
@@ -443,10 +445,17 @@ def decimal_or_none(payload: Mapping[str, Any], key: str) -> Decimal | None:
         text = str(raw)
     else:
         text = str(raw) if isinstance(raw, str | float) or (type(raw) is int and abs(raw) < 10**_MAGNITUDE) else ""
-    value = Decimal(text) if _NUMBER.fullmatch(text) else Decimal("NaN")
-    if not value.is_finite() or (value and abs(value.adjusted()) > _MAGNITUDE):
+    value = _finite_number(text) if len(text) <= _LONGEST_NUMBER else None
+    if value is None:
         raise _wrong(key, "a number", raw)
     return value
+
+
+@lru_cache(maxsize=4096)  # one order's sizes and prices come again in each of its messages
+def _finite_number(text: str) -> Decimal | None:
+    """:return: None if it is no finite number, or one that cannot be meant"""
+    value = Decimal(text) if _NUMBER.fullmatch(text) else Decimal("NaN")
+    return None if not value.is_finite() or (value and abs(value.adjusted()) > _MAGNITUDE) else value
 
 
 def size_from(payload: Mapping[str, Any], key: str) -> Decimal:
@@ -794,6 +803,36 @@ def best_sizes_from_book(payload: Mapping[str, Any]) -> BestSizes:
     )
 
 
+def book_levels(payload: Mapping[str, Any], side: str) -> list[Level]:
+    """A side of the book that `GET /orderbook/{market}` answers with, as it stands there.
+
+    :param side: `bids` or `asks`
+    :raises ValueError: if it is no list of prices and sizes, all above 0, or has a price twice
+    """
+    if not isinstance(payload.get(side), list):
+        raise _wrong(side, "a list", payload.get(side))
+    levels = []
+    for row in payload[side]:
+        level = _level({side: row}, side)
+        if level is None or level[0] <= 0 or level[1] <= 0:
+            raise _wrong(side, "prices and sizes above 0", row)
+        levels.append(level)
+    if len({price for price, _ in levels}) < len(levels):
+        raise _wrong(side, "a list with each price once", payload[side])
+    return levels
+
+
+def sequence_number(payload: Mapping[str, Any]) -> int:
+    """The `seq_no` of a book of REST.
+
+    :raises ValueError: if it is missing or no whole number, 0 or above
+    """
+    number = size_from(payload, "seq_no")
+    if number % 1:
+        raise _wrong("seq_no", "a whole number", payload["seq_no"])
+    return int(number)
+
+
 def _level(payload: Mapping[str, Any], key: str) -> Level | None:
     level = list_from(payload, key)
     if not level:
@@ -956,6 +995,29 @@ def order_from_payload(payload: Mapping[str, Any], trading_pair: str, leverage: 
     )
 
 
+def fills_text(client_id: str, fills: list[Mapping[str, Any]]) -> str:
+    """What the fills of an order come to, for the log: `HBOT…: 0.2 BTC-USD-PERP at 60000, fee 3.6`.
+
+    Their side is not said: that of a fill is the taker's.
+
+    :return: the price is their average; if they cannot be read, only the client id
+    """
+    try:
+        terms = [(size_from(fill, "size"), decimal_from(fill, "price"), text_from(fill, "market")) for fill in fills]
+        fee = sum((decimal_or_none(fill, "fee") or Decimal(0) for fill in fills), Decimal(0))
+        total = sum((size for size, _, _ in terms), Decimal(0))
+        price = (sum((size * price for size, price, _ in terms), Decimal(0)) / total).quantize(CONSTANTS.QUANTUM)
+    except PAYLOAD_ERRORS:
+        return client_id
+    return f"{client_id}: {plain(total)} {terms[0][2]} at {plain(price)}, fee {fee:f}"
+
+
+def is_protective(payload: Mapping[str, Any]) -> bool:
+    """Whether an order of `GET /orders` is a stop or a take-profit that only reduces a position."""
+    waits = str(payload.get("type")).startswith(tuple(CONSTANTS.TRIGGER_TYPES.values()))
+    return waits and CONSTANTS.FLAG_REDUCE_ONLY in (payload.get("flags") or ())
+
+
 class UnknownOrders:
     """The open orders of the account that this bot does not track.
 
@@ -1035,15 +1097,17 @@ class OrderOptions:
     max_slippage: Decimal = Decimal(0)
 
 
+_OPTIONS = dict.fromkeys(field.name for field in fields(OrderOptions))
+
+
 def order_options(keywords: Mapping[str, Any], order_type: OrderType, settings: Settings) -> OrderOptions:
     """The options of one order: its keywords, and the settings for those that are not given and fit its type.
 
     :raises ValueError: if there is a keyword or a value that does not exist, with those that do
     """
     given = {name: value for name, value in keywords.items() if name not in _IGNORED_KEYWORDS and value is not None}
-    known = [field.name for field in fields(OrderOptions)]
-    if unknown := sorted(set(given) - set(known)):
-        raise ValueError(f"A Paradex order has no option {', '.join(unknown)}; there are {', '.join(known)}.")
+    if unknown := sorted(given.keys() - _OPTIONS):
+        raise ValueError(f"A Paradex order has no option {', '.join(unknown)}; there are {', '.join(_OPTIONS)}.")
     if "trigger_type" in given and "trigger_price" not in given:
         raise ValueError(f"A {given['trigger_type']} order needs a trigger_price.")
     plain_order = "trigger_price" not in given
@@ -1054,6 +1118,8 @@ def order_options(keywords: Mapping[str, Any], order_type: OrderType, settings: 
         "recv_window": settings.recv_window,
         "max_slippage": settings.max_slippage if plain_order and order_type is OrderType.MARKET else Decimal(0),
     }
+    if not given:
+        return OrderOptions(**defaults)  # type: ignore[arg-type]  # the settings have been checked
     options = {**defaults, **given}
     for name in ("reduce_only", "ioc", "rpi", "mmp"):
         if not isinstance(options.get(name, False), bool):

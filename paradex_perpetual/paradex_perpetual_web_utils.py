@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
 
@@ -726,12 +727,13 @@ class RpcError(ParadexError):
         """The error that REST would have been answered with, for a call that does what a request does.
 
         :return: an ApiError with the exchange's own code where the answer names one, a NoAnswerError if the exchange
-            failed while it worked on the call, a NotSentError if it does not understand it, so that REST takes over
+            failed while it worked on the call or the code is none that is known, a NotSentError if it does not
+            understand the call, so that REST takes over
         """
         details = self.data if isinstance(self.data, dict) else {}
         if self.code == CONSTANTS.RPC_RATE_LIMITED:
             return RateLimitedError("RPC_42901", self.message, method, _seconds_to_wait(details.get("retry_after")))
-        if self.code == CONSTANTS.RPC_INTERNAL_ERROR:
+        if self.code not in CONSTANTS.RPC_REFUSALS:
             return NoAnswerError(f"{method} was answered with {self.code} {self.message}")
         text = str(details.get("error") or self.data or self.message)
         if self.code in CONSTANTS.RPC_NOT_UNDERSTOOD and not _ERROR_CODE.search(text):
@@ -760,6 +762,14 @@ class Backoff:
 
     def reset(self) -> None:
         self._attempt = 0
+
+    def stood(self, session: "RpcSession | None") -> None:
+        """Notes that a connection has ended: it was a success if it has held for a while.
+
+        :param session: None if it did not come about
+        """
+        if session is not None and session.age >= CONSTANTS.WS_HOLDS:
+            self.reset()
 
 
 class Sparingly:
@@ -796,7 +806,8 @@ class RpcSession:
 
     Used as an asynchronous context manager.
 
-    :param on_message: gets what is no answer to a call: binary frames as bytes, JSON as a dict. It must not raise
+    :param on_message: gets what is no answer to a call: binary frames as bytes, JSON as a dict, and as it is a text
+        that is no JSON (it may have been an answer: that call times out). It must not raise
     :param authenticate: whether the socket is to be authenticated before anything else
     :raises ConnectionError: on entering, if the exchange cannot be reached
     """
@@ -816,7 +827,8 @@ class RpcSession:
         self._ids = itertools.count(1)
         self._reader: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
-        self._heard_at = 0.0  # by the event loop's clock
+        self._began_at: float | None = None  # by the event loop's clock, as the following
+        self._heard_at = 0.0
         self._has_heartbeats = False
         self._authenticating = asyncio.Lock()
         self._token_generation = 0  # of the token that the socket was authenticated with
@@ -826,7 +838,7 @@ class RpcSession:
 
     async def __aenter__(self) -> "RpcSession":
         self.assistant = await self._connected_assistant()
-        self._heard_at = asyncio.get_running_loop().time()
+        self._began_at = self._heard_at = asyncio.get_running_loop().time()
         self._reader = asyncio.create_task(self._read(self.assistant))
         self._watchdog = asyncio.create_task(self._watch())
         try:
@@ -851,6 +863,11 @@ class RpcSession:
     def is_open(self) -> bool:
         """Whether calls can be sent."""
         return self._reader is not None and not self._reader.done()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was connected; 0 if it never was."""
+        return 0.0 if self._began_at is None else asyncio.get_running_loop().time() - self._began_at
 
     async def closed(self) -> None:
         """Returns never; raises what ended the connection.
@@ -995,18 +1012,25 @@ class RpcSession:
 
     async def _read(self, assistant: WSAssistant) -> None:
         loop = asyncio.get_running_loop()
+        turn_began_at = loop.time()
         try:
             async for response in assistant.iter_messages():
                 message = response.data if response is not None else None
-                self._heard_at = loop.time()
-                if isinstance(message, dict) and isinstance(message.get("id"), int) and "method" not in message:
+                self._heard_at = now = loop.time()
+                if isinstance(message, bytes):
+                    if not self._has_heartbeats and message[2:4] == _HEARTBEAT:
+                        self._has_heartbeats = True
+                    self._on_message(message)
+                elif isinstance(message, dict) and isinstance(message.get("id"), int) and "method" not in message:
                     answer = self._pending.get(message["id"])
                     if answer is not None and not answer.done():
                         answer.set_result(message)
                 elif message is not None:
-                    if isinstance(message, bytes) and message[2:4] == _HEARTBEAT:
-                        self._has_heartbeats = True
                     self._on_message(message)
+                if now - turn_began_at >= CONSTANTS.WS_TURN:
+                    # What is there already is read without a pause: after a stall of the loop, for too long.
+                    await asyncio.sleep(0)
+                    turn_began_at = loop.time()
             raise ConnectionError("the socket was closed")
         finally:
             for answer in self._pending.values():
@@ -1144,6 +1168,9 @@ class BookFrame(NamedTuple):
     timestamp: float  # seconds
 
 
+_new_book = cast("Callable[[tuple[Any, ...]], BookFrame]", partial(tuple.__new__, BookFrame))
+
+
 class TradeFrame(NamedTuple):
     """`trades`: one match; the side is the taker's."""
 
@@ -1217,7 +1244,7 @@ def _decode_book(frame: bytes, block_length: int) -> BookFrame:
     bids, position = _rows(frame, 8 + block_length, seq)
     asks, position = _rows(frame, position, seq)
     market, _ = _string(frame, position)
-    return BookFrame(market, seq, package == 0, bids, asks, timestamp * 1e-6)
+    return _new_book((market, seq, package == 0, bids, asks, timestamp * 1e-6))
 
 
 def _rows(frame: bytes, position: int, seq: int) -> tuple[list[OrderBookRow], int]:

@@ -13,6 +13,9 @@ kept. `GET /sandbox/faults/kinds` tells the same as this table, for programs.
 | http_cut_json | path, method | carries requests out, and cuts the answer in the middle |
 | http_drop | path, method, before | carries requests out (not with before=true) and closes the connection unanswered |
 | http_delay | delay_ms, path, method | carries requests out, and answers late |
+| rpc_error | call, code, retry_after | answers calls over the WebSocket with an error, and does nothing |
+| rpc_cut_json | call | carries calls out, and cuts the answer in the middle |
+| rpc_silence | call, before | carries calls out (not with before=true) and never answers |
 | order_error | status | answers new orders with an error and accepts nothing |
 | order_answer_lost | | accepts new orders, and closes the connection without an answer |
 | order_delay | delay_ms | accepts new orders late |
@@ -32,9 +35,9 @@ kept. `GET /sandbox/faults/kinds` tells the same as this table, for programs.
 | bust_trade *now* | account, fill_id | undoes a fill (the last one, if none is named) |
 
 In binary frames `unknown_enum` writes 200 into the enumeration that `field` names, or into the first one of frames that
-have no such field. `path` and `channel` match by their beginning, "" is everything; `method` is "" or an HTTP method;
-`account` "" is every account. Times are milliseconds of real time, except `duration_ms`. Nothing here does I/O: whoever
-asks carries the fault out.
+have no such field. `path`, `channel` and `call` (`order.create`) match by their beginning, "" is everything; `method`
+is "" or an HTTP method; `account` "" is every account. Times are milliseconds of real time, except `duration_ms`.
+Nothing here does I/O: whoever asks carries the fault out.
 """
 
 import itertools
@@ -54,6 +57,9 @@ class FaultKind(StrEnum):
     HTTP_CUT_JSON = "http_cut_json"
     HTTP_DROP = "http_drop"
     HTTP_DELAY = "http_delay"
+    RPC_ERROR = "rpc_error"
+    RPC_CUT_JSON = "rpc_cut_json"
+    RPC_SILENCE = "rpc_silence"
     ORDER_ERROR = "order_error"
     ORDER_ANSWER_LOST = "order_answer_lost"
     ORDER_DELAY = "order_delay"
@@ -104,6 +110,7 @@ _STATUS = Parameter(503, 400, 599)
 _DELAY = Parameter(1000, 1, 600_000)
 _WHERE = {"path": _TEXT, "method": _TEXT}
 _CHANNEL = {"channel": _TEXT}
+_CALL = {"call": _TEXT}
 
 KINDS: dict[FaultKind, KindInfo] = {
     FaultKind.DROP_SOCKETS: KindInfo(
@@ -129,6 +136,17 @@ KINDS: dict[FaultKind, KindInfo] = {
         {**_WHERE, "before": Parameter(False)},
     ),
     FaultKind.HTTP_DELAY: KindInfo("Carries requests out and answers late.", {"delay_ms": _DELAY, **_WHERE}),
+    FaultKind.RPC_ERROR: KindInfo(
+        "Answers calls over the WebSocket with an error and does not carry them out.",
+        {**_CALL, "code": Parameter(-32603, -99_999, 99_999), "retry_after": Parameter(0, 0, 86_400)},
+    ),
+    FaultKind.RPC_CUT_JSON: KindInfo(
+        "Carries calls over the WebSocket out and cuts the JSON of the answer in the middle.", _CALL
+    ),
+    FaultKind.RPC_SILENCE: KindInfo(
+        "Carries calls over the WebSocket out (not with before) and never answers.",
+        {**_CALL, "before": Parameter(False)},
+    ),
     FaultKind.ORDER_ERROR: KindInfo(
         "Answers new orders, over REST and WebSocket, with an error and accepts none.", {"status": _STATUS}
     ),

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 _written_at = 0.0
+_cpu_when_written = 0.0
 
 
 def watch() -> None:
@@ -14,16 +15,21 @@ def watch() -> None:
 
     def watched(write: Callable[..., Any]) -> Callable[..., Any]:
         def write_and_note(*arguments: Any) -> Any:
-            global _written_at
+            global _written_at, _cpu_when_written
             try:
                 return write(*arguments)
             finally:
-                _written_at = time.perf_counter()
+                _written_at, _cpu_when_written = time.perf_counter(), time.thread_time()
 
         return write_and_note
 
     for name in ("send", "sendall", "sendmsg"):
         setattr(socket.socket, name, watched(getattr(socket.socket, name)))
+
+
+def cpu_when_written() -> float:
+    """The writing thread's CPU seconds after its last write."""
+    return _cpu_when_written
 
 
 async def timed(act: Callable[[], Awaitable[Any]]) -> list[float]:

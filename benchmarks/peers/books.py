@@ -1,21 +1,27 @@
 """What it takes to keep order books, by clients of our environment: ours, Hummingbot's connectors, paradex-py.
 
 Hummingbot's connectors, ours among them, are run by their own order book trackers; counted is what arrives in
-`OrderBook`. paradex-py keeps no books: counted is what its callback gets, so it has less to do.
+`OrderBook`. paradex-py keeps no books: counted is what its callback gets, so it has less to do. And one that does
+nothing but receive, with the same aiohttp, so that it is seen what the machine and the socket make of it.
 """
 
 import asyncio
 import logging
 import os
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 from bidict import bidict
 from hummingbot.core.data_type.order_book import OrderBook
 
 from benchmarks.peers._book_meter import Client, Meter, measure
 from benchmarks.peers._worker import serve
+
+OUR_SYMBOLS = "{}-USD-PERP"
+_SEQ = struct.Struct("<q")
 
 
 def _ws(job: dict[str, Any]) -> str:
@@ -24,6 +30,13 @@ def _ws(job: dict[str, Any]) -> str:
 
 def pairs(markets: int) -> list[str]:
     return [f"M{market:03}-USDC" for market in range(markets)]
+
+
+def know_symbols(connector: Any, symbols: str) -> None:
+    """Tells a connector its markets, which it would ask REST for."""
+    connector._set_trading_pair_symbol_map(
+        bidict({symbols.format(pair.removesuffix("-USDC")): pair for pair in connector.trading_pairs})
+    )
 
 
 @asynccontextmanager
@@ -42,9 +55,7 @@ async def running(connector: Any, symbols: str, meter: Meter) -> AsyncIterator[N
     async def nothing(*_: Any, **__: Any) -> None:
         """For what belongs to no book: a second's pause after each pair at the start, and last prices over REST."""
 
-    connector._set_trading_pair_symbol_map(
-        bidict({symbols.format(pair.removesuffix("-USDC")): pair for pair in connector.trading_pairs})
-    )
+    know_symbols(connector, symbols)
     tracker = connector.order_book_tracker
     tracker.data_source.order_book_create_function = MeteredOrderBook
     tracker._sleep = tracker._update_last_trade_prices_loop = nothing
@@ -60,18 +71,22 @@ async def running(connector: Any, symbols: str, meter: Meter) -> AsyncIterator[N
         await asyncio.gather(*others, return_exceptions=True)
 
 
-@asynccontextmanager
-async def ours(job: dict[str, Any], meter: Meter) -> AsyncIterator[str]:
+def our_connector(url: str, markets: int) -> Any:
     from hummingbot.connector.derivative.paradex_perpetual import (
         paradex_perpetual_constants as CONSTANTS,
         paradex_perpetual_derivative as derivative,
     )
 
-    os.environ[CONSTANTS.SANDBOX_URL_VARIABLE] = f"{job['url']}/v1"
-    connector = derivative.ParadexPerpetualDerivative(
-        trading_pairs=pairs(job["markets"]), trading_required=False, domain=CONSTANTS.SANDBOX_DOMAIN
+    os.environ[CONSTANTS.SANDBOX_URL_VARIABLE] = f"{url}/v1"
+    return derivative.ParadexPerpetualDerivative(
+        trading_pairs=pairs(markets), trading_required=False, domain=CONSTANTS.SANDBOX_DOMAIN
     )
-    async with running(connector, "{}-USD-PERP", meter):
+
+
+@asynccontextmanager
+async def ours(job: dict[str, Any], meter: Meter) -> AsyncIterator[str]:
+    connector = our_connector(job["url"], job["markets"])
+    async with running(connector, OUR_SYMBOLS, meter):
         yield "paradex"
 
 
@@ -143,7 +158,34 @@ async def paradex_py(job: dict[str, Any], meter: Meter) -> AsyncIterator[str]:
         await client.close()
 
 
-CLIENTS: dict[str, Client] = {"ours": ours, "hyperliquid": hyperliquid, "binance": binance, "paradex_py": paradex_py}
+@asynccontextmanager
+async def receiver(job: dict[str, Any], meter: Meter) -> AsyncIterator[str]:
+    """Receives our frames and looks at nothing but their number."""
+
+    async def receive(socket: aiohttp.ClientWebSocketResponse) -> None:
+        async for message in socket:
+            if message.type is aiohttp.WSMsgType.BINARY:
+                meter.updated(_SEQ.unpack_from(message.data, 16)[0])
+
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{_ws(job)}/v1", heartbeat=10, autoping=False) as socket,
+    ):
+        receiving = asyncio.create_task(receive(socket))
+        for market in range(job["markets"]):
+            await socket.send_json({"id": market, "params": {"channel": f"order_book.M{market:03}-USD-PERP"}})
+        yield "paradex"
+        receiving.cancel()
+        await asyncio.gather(receiving, return_exceptions=True)
+
+
+CLIENTS: dict[str, Client] = {
+    "ours": ours,
+    "hyperliquid": hyperliquid,
+    "binance": binance,
+    "paradex_py": paradex_py,
+    "receiver": receiver,
+}
 
 
 if __name__ == "__main__":

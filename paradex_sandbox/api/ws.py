@@ -17,13 +17,14 @@ from paradex_sandbox.api import render, sbe
 from paradex_sandbox.api.access import Access
 from paradex_sandbox.api.auth import Credentials, key_is_valid
 from paradex_sandbox.api.channels import Channel, Topic, parse_base_asset_channel, parse_channel
-from paradex_sandbox.api.errors import ApiError
+from paradex_sandbox.api.errors import FAULT_MESSAGE, ApiError
 from paradex_sandbox.api.limits import CONNECTIONS, ORDERS, RATE_LIMIT_CODE, Limiter, peer_ip
 from paradex_sandbox.api.order_entry import AnswerLostError, OrderEntry
 from paradex_sandbox.api.params import parse_json
 from paradex_sandbox.api.runtime import Runtime
 from paradex_sandbox.exchange.errors import ExchangeError
 from paradex_sandbox.exchange.model import Order
+from paradex_sandbox.faults import Fault, FaultKind
 
 _log = logging.getLogger(__name__)
 
@@ -142,6 +143,8 @@ class Session:
         self._queued = asyncio.Event()
         self._pong = asyncio.Event()
         self._last_sent = time.monotonic()
+        #: What a fault does to the answer of the call that is carried out; calls are, one after the other.
+        self._spoilt: FaultKind | None = None
 
     @property
     def account(self) -> str | None:
@@ -248,10 +251,13 @@ class Session:
     async def _answer(self, text: str) -> None:
         received = _now_us()
         request_id: int | str | None = None
+        self._spoilt = None
         try:
             request = _parse_request(text)
             request_id = _request_id(request)
             name, params = _method(request)
+            if self._server.runtime.faults.armed and self._strike(name):
+                return
             if name.startswith("order."):
                 self._take_order_request()
             await _METHODS[name](self, params, lambda result: self._send_result(request_id, result, received))
@@ -267,6 +273,26 @@ class Session:
             _log.exception("WebSocket request failed")
             self._send_error(request_id, RpcError(INTERNAL_ERROR, "Internal error"), received)
 
+    def _strike(self, name: str) -> bool:
+        """Lets faults strike a call. True if that ends it without an answer; raises RpcError if they answer it."""
+
+        def applies(fault: Fault) -> bool:
+            return name.startswith(fault["call"])
+
+        strike = self._server.runtime.faults.strike
+        fault = strike(FaultKind.RPC_ERROR, applies)
+        if fault is not None:
+            wait = fault["retry_after"]
+            raise RpcError(fault["code"], FAULT_MESSAGE, {"retry_after": wait} if wait else None)
+        silence = strike(FaultKind.RPC_SILENCE, applies)
+        if silence is not None and silence["before"]:
+            return True
+        if silence is not None:
+            self._spoilt = FaultKind.RPC_SILENCE
+        elif strike(FaultKind.RPC_CUT_JSON, applies):
+            self._spoilt = FaultKind.RPC_CUT_JSON
+        return False
+
     def _send_result(self, request_id: int | str | None, result: object, received: int) -> None:
         self._send_envelope({"result": result}, request_id, received)
 
@@ -277,6 +303,8 @@ class Session:
         self._send_envelope({"error": body}, request_id, received)
 
     def _send_envelope(self, outcome: dict[str, object], request_id: int | str | None, received: int) -> None:
+        if self._spoilt is FaultKind.RPC_SILENCE:
+            return
         sent = _now_us()
         envelope = {
             "jsonrpc": "2.0",
@@ -286,7 +314,8 @@ class Session:
             "usOut": sent,
             "usDiff": sent - received,
         }
-        self.send(json.dumps(envelope, separators=(",", ":")))
+        text = json.dumps(envelope, separators=(",", ":"))
+        self.send(text[: len(text) // 2] if self._spoilt is FaultKind.RPC_CUT_JSON else text)
 
     async def _auth(self, params: dict[str, Any], reply: "Reply") -> None:
         bearer = params.get("bearer")

@@ -1,6 +1,7 @@
-"""What the benchmark of the footprint reports; `make bench` runs it as a whole."""
+"""What the benchmark of the footprint reports, and that whole bots trade on its servers."""
 
 from benchmarks import footprint
+from benchmarks._peers import Peer
 
 
 def test_ours_is_held_against_the_other_in_everything() -> None:
@@ -10,6 +11,22 @@ def test_ours_is_held_against_the_other_in_everything() -> None:
         for key in footprint.WHAT
         for pairs in footprint.PAIRS
     }
-    ratios = {figure.key: figure for figure in footprint.figures(found) if figure.key.startswith("ratio_")}
-    assert len(ratios) == 6
-    assert all(ratio.median == 1.5 and ratio.reached for ratio in ratios.values())
+    stalls = {"stall": [5.0], "collection": [1.0], "stall_sdk": [30.0]}
+    figures = {figure.key: figure for figure in footprint.figures(found | stalls)}
+    ratios = [figure for key, figure in figures.items() if key.startswith("ratio_")]
+    assert len(ratios) == len(footprint.WHAT) * len(footprint.PAIRS)
+    assert all(ratio.median == 1.5 and ratio.reached is not False for ratio in ratios)
+    assert figures["stall_ms"].reached
+
+
+def test_both_bots_trade_whole_on_their_servers() -> None:
+    told = footprint.facts()
+    for client in footprint.CLIENTS:
+        with footprint.venue({**told, "pairs": 2}) as url, Peer("bots", own_environment=False) as peer:
+            job = footprint.job_of(told, url, client, 2) | {"bare": True}
+            assert peer.ask({**job, "do": "idle", "seconds": 0.1})["idle"] >= 0
+            work = peer.ask({"do": "work", "seconds": 0.5, "books": 50, "orders": 20})
+            assert work["busy"] > 0 < work["pace"]
+            assert work["memory"] > work["added"]
+            stall = peer.ask({"do": "stall", "orders": 20, "seconds": 0.2, "sdk": False})
+            assert stall["stall"] > 0

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import os
+import select
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import __main__ as bench, _plot
+from benchmarks import __main__ as bench, _plot, footprint
 from benchmarks._peers import Peer, PeerMissingError
+from benchmarks._report import Figure, print_report
 
 ROOT = Path(__file__).parents[2]
 FEW = {
@@ -59,7 +62,90 @@ def test_every_program_of_the_page_says_what_it_asks() -> None:
         assert "python -m" not in text
     description = bench.machine()
     assert "CPU: " in description
-    assert bench.page(["## One?\n"], description, 3).count("## One?") == 1
+    assert description in bench.page({}, description, {})
+
+
+def test_every_missed_aim_that_a_program_explains_is_one_that_it_has() -> None:
+    why = bench.reasons("footprint")
+    assert set(why) <= {f"ratio_hyperliquid_{key}_{pairs}" for key in footprint.AIMED for pairs in footprint.PAIRS}
+    assert bench.reasons("startup") == {}
+
+
+def printed(capsys: pytest.CaptureFixture[str], *figures: Figure) -> str:
+    print_report("Something", figures)
+    return capsys.readouterr().out
+
+
+def test_the_page_begins_with_what_was_asked_and_says_what_was_missed_and_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    signing = printed(
+        capsys,
+        Figure("ours_ms", "one order, ours", "ms", (0.6, 0.7)),
+        Figure("ratio_ccxt", "ccxt to ours", "x", (60.0, 61.0), 45.0),
+        Figure("unheard_of", "something new", "x", (3.0,), 2.0),
+    )
+    bots = printed(
+        capsys,
+        Figure("ratio_hyperliquid_idle_1", "idle: theirs to ours", "x", (0.7,), 1.0),
+        Figure("ratio_hyperliquid_busy_1", "busy: theirs to ours", "x", (0.5,), 1.0),
+    )
+    assert bench.rows("signing", signing)["ours_ms"] == bench.Row("one order, ours", "0.65 ms", "", "")
+    text = bench.page(
+        {"signing": signing, "footprint": bots}, "- CPU: fast", {"signing": 90, "footprint": 30}, ["limiter"]
+    )
+    asked, why, *rest = text.split("\n## ")[1:]
+    assert "| **How long does it take to sign an order" in asked
+    assert "| ccxt to ours | ≥ 45.0 | 60.5 x | reached |" in asked
+    assert "| **What else is aimed at** | something new | ≥ 2.00 | 3.00 x | reached |" in asked
+    assert "one order, ours" not in asked
+    assert "idle: theirs to ours (0.70 x, aim ≥ 1.00)" in why
+    assert bench.reasons("footprint")["ratio_hyperliquid_idle_1"] in why
+    assert "with `benchmarks.footprint`" in why  # of the one that has no reason of its own
+    assert len(rest) == 2
+    assert "in 2 minutes (signing 1.5, footprint 0.5)" in text
+    assert "Could not be measured in this run: limiter." in text
+
+
+def test_a_program_that_cannot_measure_does_not_lose_what_the_others_have(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    output = printed(capsys, Figure("ours_ms", "one order, ours", "ms", (0.6,), 1.0, True))
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    monkeypatch.setattr(bench, "PAGE", tmp_path / "performance.md")
+    monkeypatch.setattr(bench, "PROGRAMS", ("signing", "limiter"))
+    monkeypatch.setattr(bench, "measured", lambda name, _: None if name == "limiter" else output)
+    monkeypatch.setattr(bench, "explanation", lambda name: (f"What of {name}?", ""))
+    monkeypatch.setattr(bench, "reasons", lambda name: {})
+    assert bench.main(["signing"]) == 0
+    assert bench.main(["--without-peers"]) == 1
+    assert not bench.PAGE.exists()  # not everything was asked for
+    assert bench.main([]) == 1
+    assert "## What of signing?" in bench.PAGE.read_text()
+    assert "Could not be measured in this run: limiter." in bench.PAGE.read_text()
+
+
+def test_a_program_that_fails_or_ends_otherwise_has_not_measured() -> None:
+    assert bench.measured("signing", [sys.executable, "-c", "print('{}')"]) == "{}\n"
+    assert bench.measured("signing", [sys.executable, "-c", "print('{}'); raise SystemExit(1)"]) is None
+    assert bench.measured("signing", [sys.executable, "-c", "print('done')"]) is None
+
+
+def test_a_program_that_hangs_is_ended_with_all_that_it_has_begun(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bench, "_MINUTES", 1 / 60)
+    fifo = tmp_path / "fifo"  # both hold it open for writing, and its reader sees when nobody does any more
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert bench.measured("signing", ["sh", "-c", f"exec 3>{fifo}; sleep 100 & echo ready >&3; wait"]) is None
+        assert select.select([reader], [], [], 10)[0]
+        assert os.read(reader, 100) == b"ready\n"
+        assert select.select([reader], [], [], 10)[0]
+        assert os.read(reader, 100) == b""
+    finally:
+        os.close(reader)
 
 
 def test_a_program_that_does_not_end_with_its_json_is_not_taken() -> None:

@@ -23,6 +23,8 @@ def test_the_table_says_what_was_reached_and_how_far_the_repeats_lie_apart() -> 
     assert lines[2] == "| orders | 1 234 /s | 1 000 … 1 500 | ≥ 400 | reached |"
     (line,) = table([Figure("growth", "growth", "MiB", (12.34,), aim=10.0, lower_is_better=True)]).splitlines()[2:]
     assert line == "| growth | 12.3 MiB |  | ≤ 10.0 | missed |"
+    (line,) = table([Figure("ratio", "theirs to ours", "x", (0.9961,), aim=1.0)]).splitlines()[2:]
+    assert line == "| theirs to ours | 0.9961 x |  | ≥ 1.00 | missed |"
 
 
 def test_the_json_is_flat_and_comes_last(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,15 @@
 """`python -m tests.chaos`: many runs side by side, or one seed once more. `make chaos` calls it.
 
-Ends with 1 if there was a difference; the failing seeds are printed with the command that replays them.
+Ends with 1 if there was a difference; the failing seeds are printed with the command that replays them. Ends with 2 and
+a traceback if the driver itself failed.
 """
 
 import argparse
 import asyncio
+import faulthandler
 import json
 import sys
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -14,12 +17,19 @@ from tests.chaos.run import Report, run_seed
 
 RUNS = 200
 JOBS = 4
+CLEANUP_TIME = 90.0  # seconds for the runs beside one whose driver failed to end their processes; then they are left
 
 
 def main() -> int:
     arguments = _parser().parse_args()
     seeds = [arguments.seed] if arguments.seed is not None else range(arguments.first, arguments.first + arguments.runs)
-    reports = asyncio.run(_play(list(seeds), arguments.jobs, arguments.keep, arguments.json, arguments.slowness))
+    try:
+        reports = asyncio.run(_play(list(seeds), arguments.jobs, arguments.keep, arguments.json, arguments.slowness))
+    except Exception:
+        traceback.print_exc()
+        return 2
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     print(summary(reports))
     return 1 if any(report.differences for report in reports) else 0
 
@@ -41,6 +51,14 @@ async def _play(seeds: list[int], jobs: int, keep: Path | None, file: Path | Non
     done: list[Report] = []
 
     async def play(seed: int) -> None:
+        try:
+            await play_and_tell(seed)
+        except Exception:
+            traceback.print_exc()  # now: the others are to be ended first, and might not
+            faulthandler.dump_traceback_later(CLEANUP_TIME, exit=True)
+            raise
+
+    async def play_and_tell(seed: int) -> None:
         async with places:
             report = await run_seed(seed, keep, slowness)
         done.append(report)

@@ -77,6 +77,12 @@ class BotOptions:
 
 def run_bot(options: BotOptions, pipe: Connection) -> None:
     """The process. Says "ready" through `pipe`, then answers commands by their names until "stop"."""
+    prepare_process(options)
+    asyncio.run(ChaosBot(options, pipe).run())
+
+
+def prepare_process(options: BotOptions) -> None:
+    """Sets up what a bot needs of its process: shorter waiting times, Hummingbot's application, its log."""
     os.environ[CONSTANTS.SANDBOX_URL_VARIABLE] = options.url
     for name, value in SHORTENED.items():
         assert hasattr(CONSTANTS, name), name
@@ -88,10 +94,11 @@ def run_bot(options: BotOptions, pipe: Connection) -> None:
     client_settings.CLIENT_CONFIG_PATH = options.folder / "conf_client.yml"
     client_settings.CLIENT_CONFIG_PATH.write_text("instance_id: chaos\n")
     _log_to(options.folder)
-    asyncio.run(_Bot(options, pipe).run())
 
 
-class _Bot:
+class ChaosBot:
+    """Runs the connector with its recorder and its traders, and does what it is told."""
+
     def __init__(self, options: BotOptions, pipe: Connection):
         self._options = options
         self._pipe = pipe
@@ -109,7 +116,7 @@ class _Bot:
         recorder.restore_market_states(_CONFIG, connector)
         for pair in PAIRS:
             RateOracle.get_instance().set_price(pair, Decimal(1))  # which Hummingbot asks other exchanges for
-        traders = strategies(connector, self._options.dice)
+        traders = self._make_traders(connector)
         clock = Clock(ClockMode.REALTIME, tick_size=_TICK)
         for iterator in (connector, *traders):
             clock.add_iterator(iterator)
@@ -151,6 +158,9 @@ class _Bot:
         collection: Any = SimpleNamespace(market_data_collection_enabled=False)
         return MarketsRecorder(database, [connector], _CONFIG, "chaos", collection)
 
+    def _make_traders(self, connector: ParadexPerpetualDerivative) -> list[Quoting | Trading]:
+        return strategies(connector, self._options.dice)
+
     async def _obey(self, traders: list[Quoting | Trading]) -> None:
         commands: asyncio.Queue[str] = asyncio.Queue()
         loop = asyncio.get_running_loop()
@@ -171,8 +181,13 @@ class _Bot:
                 elif command in ("pause", "resume"):
                     for trader in traders:
                         trader.paused = command == "pause"
+                else:
+                    self._do(command)
         finally:
             loop.remove_reader(self._pipe.fileno())
+
+    def _do(self, command: str) -> None:
+        raise ValueError(f"there is no command {command!r}")
 
     def _picture(self) -> dict[str, Any]:
         """What the connector shows to strategies at this moment; nothing is asked for."""

@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -70,12 +70,15 @@ _processes.set_forkserver_preload(["tests.chaos.bot"])
 
 
 class BotProcess:
-    """The process of `bot.py`."""
+    """The process of `bot.py`.
 
-    def __init__(self, options: bot_module.BotOptions):
+    :param target: what runs in it
+    """
+
+    def __init__(self, options: bot_module.BotOptions, target: Callable[[Any, Connection], None] = bot_module.run_bot):
         self._pipe: Connection
         self._pipe, there = _processes.Pipe()
-        self._process: BaseProcess = _processes.Process(target=bot_module.run_bot, args=(options, there), daemon=True)
+        self._process: BaseProcess = _processes.Process(target=target, args=(options, there), daemon=True)
         self._process.start()
         there.close()
 
@@ -113,8 +116,13 @@ class BotProcess:
     async def kill(self) -> None:
         """As `kill -9` does."""
         self._process.kill()
-        await asyncio.to_thread(self._process.join, _ANSWER_TIMEOUT)
+        await self.has_ended()
         self._pipe.close()
+
+    async def has_ended(self) -> int | None:
+        """:return: its exit code, negative after a signal; None if it does not end"""
+        await asyncio.to_thread(self._process.join, _ANSWER_TIMEOUT)
+        return self._process.exitcode
 
 
 class Run:

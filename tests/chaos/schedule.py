@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-#: The seeds 0 to 11 together have every kind of fault alone, 0 to 46 every pair of two.
-SINGLES_PER_RUN = 2
+#: The seeds 0 to 8 together have every kind of fault alone, 0 to 58 every pair of two.
+SINGLES_PER_RUN = 3
 PAIRS_PER_RUN = 6
 CHECKPOINTS = 2
 
@@ -126,6 +126,8 @@ def _parameter(kind: str, name: str, default: Any, rng: Random) -> Any:
         "path": _PATHS,
         "channel": _CHANNELS,
         "method": ("", "", "GET", "POST", "DELETE"),
+        "call": ("", "order.", "order.create", "order.cancel", "order.modify", "auth", "subscribe"),
+        "code": (-32603, -32000, 100, 42901, 50300),
         "status": (*_STATUSES, 200) if kind == "http_html" else _STATUSES,
         "retry_after": (0, 0, 1),
         "rest": (False, True),

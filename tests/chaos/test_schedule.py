@@ -28,10 +28,10 @@ def test_a_dozen_seeds_have_every_kind_alone() -> None:
     assert {kinds for plan in plans(12) for kinds in injected(plan, 1)} == {(name,) for name in NAMES}
 
 
-def test_two_hundred_seeds_have_every_pair_four_times() -> None:
+def test_two_hundred_seeds_have_every_pair_three_times() -> None:
     pairs = [pair for plan in plans(200) for pair in injected(plan, 2)]
     assert set(pairs) == {tuple(sorted(pair)) for pair in itertools.combinations(NAMES, 2)}
-    assert min(map(pairs.count, set(pairs))) >= 4
+    assert min(map(pairs.count, set(pairs))) >= 3
 
 
 def test_a_kind_that_is_new_is_not_forgotten() -> None:

@@ -234,6 +234,41 @@ async def test_refuse_connections(sandbox: Sandbox) -> None:
     assert (await sandbox.rest.get("/markets")).status == 200
 
 
+@pytest.mark.parametrize(
+    ("fault", "answer", "placed"),
+    [
+        ({"kind": "rpc_error", "code": -32000}, {"code": -32000}, False),
+        ({"kind": "rpc_error", "code": 42901, "retry_after": 3}, {"code": 42901, "data": {"retry_after": 3}}, False),
+        ({"kind": "rpc_cut_json"}, None, True),
+        ({"kind": "rpc_silence"}, None, True),
+        ({"kind": "rpc_silence", "before": True}, None, False),
+    ],
+)
+async def test_calls_over_the_socket_are_refused_cut_off_or_not_answered(
+    sandbox: Sandbox, fault: dict[str, Any], answer: dict[str, Any] | None, placed: bool
+) -> None:
+    trader = await sandbox.trader()
+    socket = await RawSocket.open(sandbox, trader=trader)
+    await arm(sandbox, **fault, call="order.create", count=1)
+    await socket.request("order.create", **await trader.order_body("BUY", "0.01", "59000", client_id="mine"))
+    came = await socket.messages()
+    if answer is not None:
+        (text,) = came
+        error = json.loads(text)["error"]
+        assert {name: error[name] for name in answer} == answer
+    elif fault["kind"] == "rpc_cut_json":
+        (text,) = came
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(text)
+    else:
+        assert came == []
+    orders = (await trader.get("/orders")).json["results"]
+    assert [order["client_id"] for order in orders] == (["mine"] if placed else [])
+    await socket.request("order.cancel_all")
+    (text,) = await socket.messages()
+    assert json.loads(text)["result"] == {"status": "ok"}
+
+
 # -- streams ----------------------------------------------------------------------------------------------------------
 
 

@@ -1,11 +1,11 @@
 """Keeps many orders open on many pairs and replaces them all the time, as a market maker does."""
 
 import asyncio
-import gc
 import os
 import random
 import time
 import tracemalloc
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,18 +47,30 @@ class Plan:
     least: tuple[int, int, int] = (0, 0, 0)
 
 
+def _numbers() -> defaultdict[str, array[float]]:
+    return defaultdict(lambda: array("d"))
+
+
 @dataclass
 class Report:
-    """:ivar series: of each number, the samples after the warm-up
+    """:ivar times: of each number, the seconds of its samples after the warm-up
+    :ivar values: of each number, its samples; in arrays, for in two hours of objects the report itself would grow by
+        ten MiB
     :ivar differences: what the bot and the exchange did not agree about in the end
     """
 
-    series: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+    times: dict[str, array[float]] = field(default_factory=_numbers)
+    values: dict[str, array[float]] = field(default_factory=_numbers)
     samples: int = 0
     replaced: int = 0
     modified: int = 0
     filled: int = 0
     differences: list[str] = field(default_factory=list)
+
+    @property
+    def series(self) -> dict[str, list[tuple[float, float]]]:
+        """Of each number, the seconds and values."""
+        return {name: list(zip(times, self.values[name], strict=True)) for name, times in self.times.items()}
 
 
 async def soak(plan: Plan, folder: Path, say: Callable[[str], None] = lambda text: None) -> Report:
@@ -83,7 +95,6 @@ async def soak(plan: Plan, folder: Path, say: Callable[[str], None] = lambda tex
                 await bot.stop()
                 await ConnectionsFactory().close()
     finally:
-        gc.unfreeze()
         tracemalloc.stop()
         process.stop()
         if url_before is None:
@@ -119,8 +130,6 @@ class _Maker:
         while (now := time.monotonic()) < started + self._plan.seconds or not self._has_enough():
             await self._step()
             if now >= next_sample:
-                if not self._report.samples:
-                    gc.freeze()  # what has been loaded by now stays; a collection over all of it would stop the loop
                 next_sample = now + self._plan.interval
                 self._sample(now - started)
             await asyncio.sleep(max(0.0, 1 / self._plan.rate - (time.monotonic() - now)))
@@ -137,7 +146,8 @@ class _Maker:
         self._report.samples += 1
         numbers = measure(self._bot.connector)
         for name, value in numbers.items():
-            self._report.series[name].append((seconds, value))
+            self._report.times[name].append(seconds)
+            self._report.values[name].append(value)
         self._say(
             f"{seconds:7.0f} s: {numbers['resident memory'] / 2**20:.1f} MiB, {numbers['tasks']:.0f} tasks, "
             f"{numbers['sockets']:.0f} sockets, {numbers['tracked orders']:.0f} orders, "

@@ -8,6 +8,7 @@ flat, for the tests cancel all its orders and close all its positions.
 """
 
 import asyncio
+import importlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -155,6 +156,13 @@ def assumptions(request: pytest.FixtureRequest, venue: Venue) -> Assumptions:
 
 
 # === The witness and the connector ===
+
+
+@pytest.fixture(scope="session", autouse=True)
+def application() -> None:
+    """Imports Hummingbot's application before anything is timed: its loggers do with the first warning for the user,
+    and on a busy machine the loop stands still for many seconds."""
+    importlib.import_module("hummingbot.client.hummingbot_application")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,11 @@ import pytest
 from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
-from hummingbot.core.event.events import MarketOrderFailureEvent, OrderCancelledEvent
+from hummingbot.core.event.events import (
+    FundingPaymentCompletedEvent,
+    MarketOrderFailureEvent,
+    OrderCancelledEvent,
+)
 from hummingbot.core.network_iterator import NetworkStatus
 
 from tests.venue.bot import COMPLETED, Bot, errors_of
@@ -189,6 +193,47 @@ class TestThePrivateStream:
         await trouble.repair()
         await bot.events.one(OrderCancelledEvent, resting)
         await account_is_right(bot, witness, market, [resting])
+
+    @ENCODINGS
+    async def test_a_position_closed_while_it_was_cut_is_gone_and_its_funding_told_once(
+        self, trouble: Trouble, witness: Exchange, private_encoding: str
+    ) -> None:
+        await trouble.control("POST", "/settings", {"private_encoding": private_encoding})
+
+        async def payments() -> dict[str, tuple[int, Decimal]]:
+            listed = (await witness.get("/funding/payments", market=SYMBOL, page_size=100))["results"]
+            return {entry["id"]: (entry["created_at"], Decimal(entry["payment"])) for entry in listed}
+
+        of_others = await payments()
+        bot = await trouble.bot()
+        market, _, size = await trouble.far_price()
+        await bot.traded(TradeType.BUY, PAIR, size)
+        await bot.has_position(PAIR, size)
+
+        def told() -> list[tuple[int, Decimal]]:
+            return [(round(e.timestamp * 1e3), e.amount) for e in bot.events.of(FundingPaymentCompletedEvent)]
+
+        await trouble.fault("refuse_connections")
+        await trouble.fault("drop_sockets")
+        data_source = bot.connector._user_stream_tracker.data_source
+        await until(lambda: data_source.session is None, "the interruption is known", pause=0.005)
+        before = await payments()
+        await trouble.control("POST", "/clock", {"advance_ms": 5000})  # so that funding has accrued
+        await witness.place(market, "SELL", size, reduce_only=True)
+
+        async def paid() -> bool:
+            return (await payments()).keys() > before.keys()
+
+        await until(paid, "the position was closed and its funding paid")
+        await trouble.repair()
+
+        await bot.has_position(PAIR, Decimal(0))
+        assert bot.position(PAIR) is None
+        due = [payment for number, payment in (await payments()).items() if number not in of_others]
+        await until(lambda: len(told()) >= len(due), "the funding payments are told")
+        await bot.connector._update_funding_payment(PAIR, fire_event_on_new=True)  # as the next poll does
+        assert sorted(told()) == sorted(due)
+        await account_is_right(bot, witness, market, [])
 
     async def test_a_busted_trade_is_said_and_undone(
         self, trouble: Trouble, witness: Exchange, caplog: pytest.LogCaptureFixture

@@ -1,5 +1,6 @@
 """The connector's objects, on a venue of their own."""
 
+import importlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
@@ -20,6 +21,13 @@ from tests.unit.connector import payloads
 from tests.unit.connector.clock import Clock
 from tests.unit.connector.trader import Trader
 from tests.unit.connector.venue import Venue
+
+
+@pytest.fixture(scope="session", autouse=True)
+def application() -> None:
+    """Imports Hummingbot's application before anything is timed: its loggers do with the first warning for the user,
+    and on a busy machine the loop stands still for many seconds."""
+    importlib.import_module("hummingbot.client.hummingbot_application")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,11 +1,15 @@
 """Money: balances, positions, leverage, fees, funding, the order class, and trades that are undone."""
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_web_utils as web_utils
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_web_utils as web_utils,
+)
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionSide, TradeType
 
@@ -421,7 +425,23 @@ class TestFunding:
     async def test_a_stream_that_is_back_has_the_payments_looked_up(self, funded: Trader) -> None:
         funded.exchange._funding_fee_poll_notifier.clear()
         await funded.hear("stream_resumed", {})
+        assert not funded.exchange._funding_fee_poll_notifier.is_set()  # a start asks by itself
+        await funded.hear("stream_resumed", {})
         assert funded.exchange._funding_fee_poll_notifier.is_set()
+
+    async def test_a_start_asks_for_them_once(self, venue: Venue, funded: Trader) -> None:
+        venue.on("GET", "/funding/payments", payloads.page())
+        polling = asyncio.create_task(funded.exchange._funding_payment_polling_loop())
+        funded.exchange._last_timestamp = 0  # as before the first tick
+        funded.exchange.tick(NOW)
+        await funded.hear("stream_resumed", {})
+        pairs = funded.exchange.trading_pairs
+        await eventually(lambda: set(pairs) <= funded.exchange._funding_watermarks.keys())
+        await settle()
+        assert len(venue.asked("GET", "/funding/payments")) == len(pairs)
+        funded.exchange.tick(NOW + CONSTANTS.FUNDING_POLL_INTERVAL)
+        await venue.until(lambda: len(venue.asked("GET", "/funding/payments")) == 2 * len(pairs))
+        polling.cancel()
 
     async def test_a_list_that_does_not_come_is_asked_for_again(self, venue: Venue, funded: Trader) -> None:
         venue.on("GET", "/funding/payments", payloads.page(), refusal("SERVICE_UNAVAILABLE", 503), payloads.page())

@@ -12,6 +12,7 @@ import pytest
 from hummingbot.client.settings import AllConnectorSettings
 from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_derivative as derivative_module,
     paradex_perpetual_web_utils as web_utils,
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
@@ -231,6 +232,22 @@ class TestRunning:
         await eventually(lambda: len(venue.sockets) == 4)
         await eventually(lambda: running.ready)
 
+    async def test_what_is_in_memory_at_the_first_start_is_kept_from_the_collector_once(
+        self, running: ParadexPerpetualDerivative, make_exchange: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        frozen: list[int] = []
+        monkeypatch.setattr(gc, "freeze", lambda: frozen.append(1))
+        derivative_module._freeze_memory.cache_clear()
+        watching = make_exchange(trading_required=False)  # by Hummingbot itself, before any bot is there
+        await watching.start_network()
+        await settle()
+        await watching.stop_network()
+        assert not frozen
+        for _ in range(2):
+            await running.start_network()
+            await settle()
+        assert len(frozen) == 1
+
     async def test_a_pair_can_be_added_and_removed_while_it_runs(
         self, venue: Venue, running: ParadexPerpetualDerivative
     ) -> None:
@@ -446,7 +463,6 @@ async def test_the_name_is_the_domain_and_ids_have_hummingbots_prefix(make_excha
     assert exchange.name == exchange.domain == CONSTANTS.SANDBOX_DOMAIN
     assert exchange.client_order_id_prefix.startswith("HBOT")
     assert exchange.client_order_id_max_length == 40
-    assert exchange.funding_fee_poll_interval == 120
     assert exchange.is_cancel_request_in_exchange_synchronous is False
     assert make_exchange(domain=CONSTANTS.DEFAULT_DOMAIN).name == "paradex_perpetual"
 

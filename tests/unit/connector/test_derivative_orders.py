@@ -400,6 +400,21 @@ class TestCancelling:
         await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", cancel_reason="USER_CANCELED"))
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
 
+    async def test_a_cancel_that_could_not_leave_is_sent_as_soon_as_it_can(
+        self, trader: Trader, clock: Clock, log: pytest.LogCaptureFixture
+    ) -> None:
+        trader.exchange._sleep = clock.sleep
+        order = trader.track()
+        no_token, token = refusal("SERVICE_UNAVAILABLE", 503), {"jwt_token": payloads.jwt()}
+        trader.venue.on("POST", "/auth/*", no_token, no_token, token)
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
+        await eventually(lambda: order.is_pending_cancel_confirmation)
+        assert trader.venue.asked("DELETE", BY_CLIENT_ID)
+        assert "mine is not cancelled yet (not sent, for want of a token" in log.text
+        await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", cancel_reason="USER_CANCELED"))
+        assert [event.order_id for event in trader.cancelled()] == ["mine"]
+
     async def test_an_id_with_odd_characters_stays_one_part_of_the_path(self, trader: Trader) -> None:
         trader.track("a/b c?d")
         trader.exchange.cancel(PAIR, "a/b c?d")

@@ -1,6 +1,7 @@
 """What becomes of orders: by the stream and by lists, late, twice and out of order."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,8 @@ from hummingbot.connector.derivative.paradex_perpetual import (
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hummingbot.core.data_type.in_flight_order import OrderState
 from hummingbot.core.data_type.trade_fee import TokenAmount
+from hummingbot.core.event.event_forwarder import EventForwarder
+from hummingbot.core.event.events import BuyOrderCreatedEvent, MarketEvent
 
 from tests.unit.connector import frames, payloads
 from tests.unit.connector.clock import Clock
@@ -58,6 +61,33 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.2")
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
         assert trader.completed() == trader.failed() == []
+
+    async def test_an_update_is_taken_when_it_comes(self, trader: Trader) -> None:
+        order = trader.track()
+        trader.exchange._process_order(payloads.order("mine", "OPEN"))
+        assert [event.order_id for event in trader.created()] == ["mine"]
+        trader.exchange._process_order(closed("USER_CANCELED"))
+        assert order.is_cancelled
+        assert [event.order_id for event in trader.cancelled()] == ["mine"]
+        assert trader.exchange.in_flight_orders == {}
+
+    async def test_a_strategy_may_act_in_an_event(self, trader: Trader) -> None:
+        def act(event: BuyOrderCreatedEvent) -> None:
+            placed.append(trader.submit())
+            trader.exchange.stop_tracking_order(event.order_id)
+            raise RuntimeError("a strategy's mistake")
+
+        placed: list[str] = []
+        listener = EventForwarder(act)
+        trader.exchange.add_listener(MarketEvent.BuyOrderCreated, listener)
+        trader.track("one", "1")
+        trader.track("two", "2")
+        for client_id, order_id in (("one", "1"), ("two", "2")):
+            trader.exchange._process_order(payloads.order(client_id, "OPEN", id=order_id))
+        assert [event.order_id for event in trader.created()] == ["one", "two"]
+        trader.exchange.remove_listener(MarketEvent.BuyOrderCreated, listener)
+        await settle()
+        assert set(trader.exchange.in_flight_orders) == set(placed)
 
     async def test_a_fill_has_the_orders_side_and_the_fee_that_was_paid(self, trader: Trader) -> None:
         trader.exchange._perpetual_trading.set_leverage(payloads.PAIR, 5)
@@ -456,6 +486,26 @@ class TestLists:
         clock.now += CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN + 1
         await trader.exchange._update_order_status()
         assert trader.exchange._order_tracker._order_not_found_records["mine"] == 1
+
+    async def test_an_order_that_an_earlier_process_never_sent_is_lost_with_the_first_look_that_can_tell(
+        self, make_exchange: Callable[..., ParadexPerpetualDerivative], lists: Lists, clock: Clock
+    ) -> None:
+        before = Trader(make_exchange(), lists.venue)
+        before.track(exchange_order_id=None)
+        before.track("rested", "2")
+        clock.now += 3600  # however long ago it was made, it may have been sent when that process was ended
+        trader = Trader(make_exchange(), lists.venue)
+        trader.exchange.restore_tracking_states(before.exchange.tracking_states)
+        clock.now += trader.exchange._time_to_come - CONSTANTS.NOT_FOUND_SPACING
+        await trader.exchange._update_order_status()
+        assert set(trader.exchange.in_flight_orders) == {"mine", "rested"}
+        assert trader.exchange._order_tracker._order_not_found_records["mine"] == 1
+        trader.exchange._order_tracker.found("mine")  # as if nobody had looked yet
+        trader.exchange._order_tracker.found("rested")
+        clock.now += CONSTANTS.NOT_FOUND_SPACING + 1
+        await trader.exchange._update_order_status()
+        assert [event.order_id for event in trader.failed()] == ["mine"]
+        assert set(trader.exchange.in_flight_orders) == {"rested"}  # the exchange has had it: one look is no proof
 
     async def test_the_status_of_one_order_is_found_open_or_closed(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()

@@ -225,6 +225,21 @@ class TestGaps:
             now += CONSTANTS.BOOK_GAP_WINDOW / 2
         assert DELTAS.format(MARKET) in socket.channels
 
+    async def test_a_server_that_drops_what_it_has_accepted_is_met_ever_more_seldom(
+        self, venue: Venue, live: Feed, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def whole(attempt: int) -> float:
+            return CONSTANTS.WS_BACKOFF_INITIAL * 2.0**attempt
+
+        for number in range(4):
+            await (await venue.socket(number + 1, subscriptions=4)).close()
+            await venue.socket(number + 2, subscriptions=4)
+            assert whole(number) / 2 <= clock.pauses[number] <= whole(number)
+        monkeypatch.setattr(CONSTANTS, "WS_HOLDS", 0.0)  # and one that has held is missed at once
+        await (await venue.socket(5, subscriptions=4)).close()
+        await venue.socket(6, subscriptions=4)
+        assert clock.pauses[4] <= whole(0)
+
     async def test_a_new_subscription_that_fails_is_a_reason_to_reconnect(
         self, live: Feed, log: pytest.LogCaptureFixture
     ) -> None:
@@ -431,6 +446,37 @@ class TestRest:
         both = payloads.page(payloads.summary(), payloads.summary(ETH_MARKET, last_traded_price="3000.5"))
         venue.on("GET", "/markets/summary", both)
         assert await feed.source.get_last_traded_prices([PAIR, ETH_PAIR]) == {PAIR: 60001.1, ETH_PAIR: 3000.5}
+
+    @pytest.mark.parametrize(
+        ("wrong", "text"),
+        [
+            ({"seq_no": None}, "seq_no is missing"),
+            ({"seq_no": "x"}, "seq_no should be a number"),
+            ({"seq_no": 1.5}, "seq_no should be a whole number"),
+            ({"seq_no": -1}, "seq_no should be 0 or a positive number"),
+            ({"last_updated_at": "soon"}, "last_updated_at should be"),
+            ({"bids": None}, "bids should be a list"),
+            ({"asks": {}}, "asks should be a list"),
+            ({"bids": [["60000", "0.5"], ["59999"]]}, "bids should be a price and a size"),
+            ({"bids": [["60000", "0.5"], []]}, "bids should be prices and sizes above 0"),
+            ({"bids": [["60000", "0"]]}, "bids should be prices and sizes above 0"),
+            ({"bids": [["60000", "-0.5"]]}, "bids should be prices and sizes above 0"),
+            ({"asks": [["0", "1"]]}, "asks should be prices and sizes above 0"),
+            ({"asks": [["NaN", "1"]]}, "asks should be a number"),
+            ({"asks": [["1e400", "1"]]}, "asks should be a number"),
+            ({"asks": [[True, "1"]]}, "asks should be a number"),
+            ({"asks": ["60001"]}, "asks should be a list"),
+            ({"bids": [["60000", "1"], ["60000.0", "2"]]}, "bids should be a list with each price once"),
+            ({"bids": [["60001", "1"]]}, "its best bid 60001 is not below its best ask 60001"),
+        ],
+    )
+    async def test_a_book_of_rest_that_makes_no_sense_is_an_error_and_no_book(
+        self, venue: Venue, feed: Feed, wrong: payloads.Payload, text: str
+    ) -> None:
+        venue.on("GET", "/orderbook/*", payloads.order_book() | wrong)
+        with pytest.raises(web_utils.UnreadableAnswerError, match=text):
+            await feed.source.get_new_order_book(PAIR)
+        assert levels(feed.book()) == ([], [])
 
     async def test_a_failing_exchange_is_told_as_such(self, venue: Venue, feed: Feed) -> None:
         venue.on("GET", "/orderbook/*", refusal("SERVICE_UNAVAILABLE", 503))

@@ -526,6 +526,28 @@ class TestSocket:
         assert trader.exchange.in_flight_orders[client_id].exchange_order_id == f"id-{client_id}"
         assert venue.asked("POST", "/orders") == []
 
+    async def test_nothing_comes_between_the_order_and_the_socket_but_the_orders_of_the_same_moment(
+        self, on_socket: Callable[..., Any], venue: Venue
+    ) -> None:
+        trader = await on_socket()
+        trader.submit()
+        await eventually(lambda: trader.created())  # the signer is ready
+        session = trader.exchange._user_stream_tracker.data_source.session
+        sent: list[str] = []
+        send = session.assistant.send
+
+        async def note(request: Any) -> None:
+            sent.append(request.payload["method"])
+            await send(request)
+
+        session.assistant.send = note
+        submit_many(trader, 4)
+        await asyncio.sleep(0)  # in which they are checked
+        assert sent == []
+        await asyncio.sleep(0)  # in which they are signed and sent
+        assert sent == ["order.create_batch"]
+        await eventually(lambda: len(trader.created()) == 5)
+
     async def test_a_market_order_has_the_price_0_that_is_signed(
         self, on_socket: Callable[..., Any], venue: Venue
     ) -> None:
@@ -744,6 +766,25 @@ class TestCancelOnDisconnect:
         await eventually(lambda: trader.created() and trader.failed())
         assert [event.order_id for event in trader.failed()] == [opening]
         assert [request.body["client_id"] for request in venue.asked("POST", "/orders")] == [closing]
+
+    async def test_of_a_batch_whose_cover_goes_as_it_leaves_what_only_reduces_is_placed_all_the_same(
+        self, on_socket: Callable[..., Any], venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trader = await on_socket(cancel_on_disconnect=True)
+        request = web_utils.RpcSession.request
+
+        async def gone(session: web_utils.RpcSession, method: str, params: Payload) -> Any:
+            session.cancels_on_disconnect = False
+            monkeypatch.setattr(web_utils.RpcSession, "request", request)
+            raise web_utils.NotSentError(f"{method} was not sent: the socket is closed")
+
+        monkeypatch.setattr(web_utils.RpcSession, "request", gone)
+        opening, closing = trader.submit(), trader.submit(action=PositionAction.CLOSE)
+        await eventually(lambda: trader.created() and trader.failed())
+        assert [event.order_id for event in trader.failed()] == [opening]
+        assert [event.order_id for event in trader.created()] == [closing]
+        sent = [*calls(await venue.socket(), "order.create"), *(r.body for r in venue.asked("POST", "/orders"))]
+        assert [body["client_id"] for body in sent] == [closing]
 
     async def test_a_refusal_is_said_once_and_no_order_is_placed(
         self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture

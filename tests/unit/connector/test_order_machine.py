@@ -36,7 +36,12 @@ SIZE = Decimal("0.5")
 CLIENT_ID = "mine"
 CANCEL_REASONS = ("USER_CANCELED", "LIQUIDATION", "SELF_TRADE", "MMP_TRIGGERED", "EXPIRED", "NOBODY_HAS_HEARD_OF_IT")
 REJECTIONS = ("NOT_ENOUGH_MARGIN", "POST_ONLY_WOULD_CROSS", "REDUCE_ONLY_WOULD_INCREASE")
-ENDS = (BuyOrderCompletedEvent, OrderCancelledEvent, MarketOrderFailureEvent)
+END_STATES = {
+    BuyOrderCompletedEvent: OrderState.FILLED,
+    OrderCancelledEvent: OrderState.CANCELED,
+    MarketOrderFailureEvent: OrderState.FAILED,
+}
+ENDS = tuple(END_STATES)
 
 
 class Connector(ParadexPerpetualDerivative):
@@ -181,6 +186,12 @@ class OrderMachine(RuleBasedStateMachine):
     def exchange_rejects(self, reason: str) -> None:
         self.exchange.change(status="CLOSED", cancel_reason=reason)
 
+    @precondition(lambda self: not self.exchange.is_closed)
+    @rule(part=st.integers(1, 3), reason=st.sampled_from(CANCEL_REASONS))
+    def exchange_fills_a_part_and_cancels_the_rest(self, part: int, reason: str) -> None:
+        self.exchange_fills(part)
+        self.exchange_cancels(reason)
+
     # === The bot ===
 
     @precondition(lambda self: not self.answered)
@@ -195,6 +206,13 @@ class OrderMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_message_comes(self, data: st.DataObject) -> None:
         message = self.exchange.messages.pop(data.draw(st.integers(0, len(self.exchange.messages) - 1), "number"))
+        self.told.append(message)
+        self.do(lambda: self.connector._process_user_event(*message))
+
+    @precondition(lambda self: self.exchange.messages)
+    @rule()
+    def the_last_message_overtakes_the_others(self) -> None:
+        message = self.exchange.messages.pop()
         self.told.append(message)
         self.do(lambda: self.connector._process_user_event(*message))
 
@@ -262,6 +280,8 @@ class OrderMachine(RuleBasedStateMachine):
         assert len(ends) == 1
         assert kinds[-1] is ends[0]
         assert self.connector.in_flight_orders == {}
+        # Whatever came afterwards: its end is the last word, for those too who have kept the order.
+        assert order.current_state is END_STATES[ends[0]]
         if self.exchange.remaining == 0:
             assert ends == [BuyOrderCompletedEvent]
         elif executed or truth["cancel_reason"].startswith(CONSTANTS.CANCEL_REASON_PREFIXES):

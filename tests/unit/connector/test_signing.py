@@ -1,6 +1,7 @@
 """What is signed: the SDK is the judge of every hash and of every signature."""
 
 import asyncio
+import gc
 import random
 import subprocess
 import sys
@@ -262,6 +263,31 @@ class TestFallback:
         setattr(library, function, wrong)
         another_library(library)
         assert isinstance(auth_module.signer_for(payloads.SYSTEM_CONFIG, SUBKEY, ADDRESS), SdkSigner)
+
+    def test_its_import_neither_runs_the_collector_nor_leaves_it_much_to_do(self) -> None:
+        runs: list[int] = []
+        gc.callbacks.append(lambda _, info: runs.append(info["generation"]))
+        try:
+            with auth_module._without_garbage_collection():
+                made = [[number] for number in range(20_000)]
+                assert not gc.isenabled()
+            assert gc.isenabled()
+            assert gc.get_count()[0] < len(made)
+            assert not any(item is made for item in gc.get_objects())
+        finally:
+            gc.callbacks.pop()
+            gc.unfreeze()
+        assert not [generation for generation in runs if generation > 0]
+
+    def test_a_collector_that_the_application_has_disabled_stays_so(self) -> None:
+        gc.disable()
+        try:
+            with auth_module._without_garbage_collection():
+                pass
+            assert not gc.isenabled()
+        finally:
+            gc.unfreeze()
+            gc.enable()
 
     async def test_a_chain_that_the_sdk_does_not_know_is_said(
         self, venue: Venue, auth: ParadexPerpetualAuth, another_library: Callable[[Any], None]

@@ -143,10 +143,17 @@ class TestCancelled:
     ) -> None:
         account.fill(OWN, "1")
         account.fill(OTHERS, "2")
+        account.fill(OWN, "3", size="0.1")
+        account.fills[-1] |= {"price": "60003", "fee": "0.5"}
+        for number in range(12):
+            account.fill(f"{OWN}-{number}", f"{10 + number}")
+        account.fills[-1]["price"] = "much"
         for _ in range(3):
             await reconcile(restarted)
         (text,) = [text for text in warnings(log) if "not in the history of this strategy" in text]
-        assert OWN in text
+        fee = Decimal(account.fills[0]["fee"]) + Decimal("0.5")
+        assert f"{OWN}: 0.3 BTC-USD-PERP at 60001, fee {fee};" in text
+        assert all(f"{OWN}-{number}" in text for number in range(12))  # every one of them
         assert OTHERS not in text
 
     async def test_recorded_fills_are_no_news(
@@ -175,6 +182,20 @@ class TestCancelled:
         await reconcile(restarted)
         assert set(account.open) == {f"{OWN}3", "without"}
         assert any(f"{OWN}3 could not be settled yet" in text for text in warnings(log))
+
+    async def test_a_stop_loss_is_adopted_for_a_position_may_need_it(
+        self, restarted: Trader, account: Exchange, venue: Venue, log: pytest.LogCaptureFixture
+    ) -> None:
+        waiting = {"type": "STOP_LOSS_MARKET", "status": "UNTRIGGERED", "trigger_price": "58000", "price": "0"}
+        account.put(f"{OWN}1", side="SELL", flags=["REDUCE_ONLY"], **waiting)
+        account.put(f"{OWN}2", side="SELL", flags=["REDUCE_ONLY"])  # a quote that closes protects nothing
+        account.put(f"{OWN}3", **{**waiting, "type": "STOP_MARKET"})  # opens
+        await reconcile(restarted)
+        assert set(account.open) == {f"{OWN}1"} == set(restarted.exchange.in_flight_orders)
+        order = restarted.exchange.in_flight_orders[f"{OWN}1"]
+        assert (order.position, order.price) == (PositionAction.CLOSE, Decimal("58000"))
+        assert [event.order_id for event in restarted.created()] == [f"{OWN}1"]
+        assert any(f"{OWN}1" in text and "It is adopted." in text for text in warnings(log))
 
     async def test_tracked_orders_are_left_alone(self, restarted: Trader, account: Exchange, venue: Venue) -> None:
         restarted.track(OWN, f"id-{OWN}")

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_web_uti
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 from tests.unit.connector import frames, payloads
+from tests.unit.connector.trader import eventually
 from tests.unit.connector.venue import Answer, Socket, Venue, refusal
 
 CHANNEL = "order_book.BTC-USD-PERP.deltas@15@50ms"
@@ -179,7 +182,8 @@ class TestRequests:
             (refused_with(100, "ORDER_IS_CLOSED: it is"), 400, "ORDER_IS_CLOSED"),
             (refused_with(100, message="CLIENT_ORDER_ID_NOT_FOUND"), 400, "CLIENT_ORDER_ID_NOT_FOUND"),
             (refused_with(100, "no code in here"), 400, "RPC_100"),
-            (refused_with(-32602), 400, "RPC_-32602"),
+            (refused_with(-32602, "INVALID_REQUEST_PARAMETER: size"), 400, "INVALID_REQUEST_PARAMETER"),
+            (refused_with(-32602, "INVALID_ORDER_SIZE: too small"), 400, "INVALID_ORDER_SIZE"),
             (refused_with(40112, message="Geo IP blocked"), 400, "RPC_40112"),
         ],
     )
@@ -202,11 +206,29 @@ class TestRequests:
                 await session.request("order.create", {})
         assert refused.value.retry_after == seconds
 
-    async def test_an_internal_error_leaves_the_outcome_open(self, venue: Venue, sessions: Sessions) -> None:
-        venue.rpc["order.create"] = lambda *_: refused_with(-32603)
+    @pytest.mark.parametrize("code", [-32603, -32000, 503, None, "busy"])
+    async def test_an_internal_error_and_one_that_nobody_knows_leave_the_outcome_open(
+        self, venue: Venue, sessions: Sessions, code: Any
+    ) -> None:
+        venue.rpc["order.create"] = lambda *_: refused_with(code)
         async with sessions.open() as session:
-            with pytest.raises(NoAnswerError, match="-32603"):
+            with pytest.raises(NoAnswerError, match=str(code)):
                 await session.request("order.create", {})
+
+    async def test_an_answer_that_is_no_json_leaves_the_outcome_open_and_the_socket_too(
+        self, venue: Venue, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.5)
+        venue.rpc["order.create"] = lambda *_: None
+        async with sessions.open() as session:
+            asking = asyncio.create_task(session.request("order.create", {}))
+            socket = await venue.socket()
+            await venue.until(lambda: socket.calls)
+            await socket.websocket.send_str('{"jsonrpc":"2.0","result":{"order"')
+            with pytest.raises(NoAnswerError, match=r"order\.create was not answered"):
+                await asking
+            assert await session.call("unsubscribe_from_nothing", {}) == {}
+            assert sessions.messages.get_nowait().startswith('{"jsonrpc"')
 
     async def test_a_socket_that_closes_leaves_the_outcome_open(self, venue: Venue, sessions: Sessions) -> None:
         venue.rpc["order.create"] = lambda *_: None
@@ -325,3 +347,29 @@ class TestAuthentication:
             await sessions.open(authenticate=True).__aenter__()
         socket = await venue.socket()
         await venue.until(lambda: socket.websocket.closed)
+
+
+async def test_messages_that_have_piled_up_leave_the_rest_of_the_bot_its_turns(
+    venue: Venue, api_factory: WebAssistantsFactory
+) -> None:
+    turns = 0
+    seen_at: list[int] = []  # which turn of the others it was, by message
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def on_message(_: object) -> None:
+        time.sleep(CONSTANTS.WS_TURN / 5)  # busy with it
+        seen_at.append(turns)
+
+    async with RpcSession(api_factory, CONSTANTS.SANDBOX_DOMAIN, on_message):
+        socket = await venue.socket()
+        await socket.send(*[frames.trade()] * 50)
+        competing = asyncio.create_task(others())
+        await eventually(lambda: len(seen_at) == 50)
+        competing.cancel()
+    # Each of their turns costs at most the five messages of one of ours, and one for the clock.
+    assert max(Counter(seen_at).values()) <= 6
