@@ -109,6 +109,10 @@ class Venture:
             for row in _rows(path, "SELECT exchange_trade_id FROM TradeFill")
         ]
 
+    def recorded_orders(self) -> set[str]:
+        """The client ids of the orders in the bot's database, from which it restores them."""
+        return {row[0] for path in self.bot.home.data.glob("*.sqlite") for row in _rows(path, 'SELECT id FROM "Order"')}
+
     def assert_nothing_is_lost(self) -> Snapshot:
         """Compares the bot's books with the exchange's, after the bot has stopped.
 
