@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import faulthandler
 import json
+import re
 import sys
 import traceback
 from collections import Counter
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from tests.chaos.run import Report, run_seed
 
+MARKS = ("<!-- figures of make chaos -->", "<!-- end -->")
 RUNS = 200
 JOBS = 4
 CLEANUP_TIME = 90.0  # seconds for the runs beside one whose driver failed to end their processes; then they are left
@@ -31,6 +33,8 @@ def main() -> int:
     finally:
         faulthandler.cancel_dump_traceback_later()
     print(summary(reports))
+    if arguments.document is not None:
+        write_figures(reports, arguments.document)
     return 1 if any(report.differences for report in reports) else 0
 
 
@@ -42,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=JOBS, help="runs at the same time (default: %(default)s)")
     parser.add_argument("--keep", type=Path, help="a folder in which the logs of the runs are left")
     parser.add_argument("--json", type=Path, help="a file for the reports, written anew after each run")
+    parser.add_argument("--document", type=Path, help="a page with two marks, between which the figures are written")
     parser.add_argument("--slowness", type=float, default=1.0, help="multiplies the seconds that things may take")
     return parser
 
@@ -84,32 +89,56 @@ def _write(reports: list[Report], file: Path | None) -> None:
         file.write_text(json.dumps([vars(report) for report in reports], indent=1))
 
 
-def summary(reports: list[Report]) -> str:
-    """All runs in some lines."""
-    faults = sum((report.faults for report in reports), Counter())
-    pairs = sum((report.pairs for report in reports), Counter())
+def _figures(reports: list[Report]) -> dict[str, str]:
+    faults, pairs = _faults(reports), sum((report.pairs for report in reports), Counter())
     accidents = sum((report.accidents for report in reports), Counter())
     healed = sorted(seconds for report in reports for seconds in report.healed)
-    bad = [report for report in reports if report.differences]
-    lines = [
-        "",
-        f"runs                {len(reports)}",
-        f"faults injected     {faults.total()} of {len(faults)} kinds",
-        f"pairs injected      {pairs.total()} of {len(pairs)} kinds",
-        f"bots killed         {accidents['kill_bot']}",
-        f"sandboxes restarted {accidents['restart_sandbox']}",
-        f"orders              {sum(report.orders for report in reports)}",
-        f"fills               {sum(report.fills for report in reports)}",
-        f"funding payments    {sum(report.payments for report in reports)}",
-        f"checkpoints         {len(healed)}",
-        f"seconds until equal {_at(healed, 0.5)} (half), {_at(healed, 0.9)} (nine of ten), {_at(healed, 1)} (all)",
-        f"longest stall       {max((report.longest_stall for report in reports), default=0):.3f} s",
-        f"runs with a difference {len(bad)}",
-        "",
-        *(f"  {kind:<20}{count:>6}" for kind, count in sorted(faults.items())),
-    ]
-    lines += [f"again: make chaos ARGS='--seed {report.seed}'" for report in bad]
+    return {
+        "runs": f"{len(reports)}",
+        "faults": f"{faults.total()} of {len(faults)} kinds",
+        "pairs": f"{pairs.total()} of {len(pairs)} pairs",
+        "bots killed": f"{accidents['kill_bot']}",
+        "sandboxes restarted": f"{accidents['restart_sandbox']}",
+        "orders": f"{sum(report.orders for report in reports)}",
+        "fills": f"{sum(report.fills for report in reports)}",
+        "funding payments": f"{sum(report.payments for report in reports)}",
+        "checkpoints": f"{len(healed)}",
+        "seconds until equal: half, nine of ten, all": ", ".join(_at(healed, share) for share in (0.5, 0.9, 1)),
+        "longest stall": f"{max((report.longest_stall for report in reports), default=0):.2f} s",
+        "runs with a difference": f"{len(_differing(reports))}",
+    }
+
+
+def _faults(reports: list[Report]) -> Counter[str]:
+    return sum((report.faults for report in reports), Counter())
+
+
+def _differing(reports: list[Report]) -> list[Report]:
+    return [report for report in reports if report.differences]
+
+
+def summary(reports: list[Report]) -> str:
+    """All runs in some lines."""
+    lines = ["", *(f"{name:<46}{value}" for name, value in _figures(reports).items()), ""]
+    lines += [f"  {kind:<20}{count:>6}" for kind, count in sorted(_faults(reports).items())]
+    lines += [f"again: make chaos ARGS='--seed {report.seed}'" for report in _differing(reports)]
     return "\n".join(lines)
+
+
+def write_figures(reports: list[Report], file: Path) -> None:
+    """Puts a table of all runs between the marks of a page.
+
+    :raises ValueError: if it has no marks
+    """
+    figures = _figures(reports)
+    rows = (list(figures), ["---"] * len(figures), list(figures.values()))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(_faults(reports).items()))
+    pattern = re.compile(f"(?<={MARKS[0]}\n).*?(?={MARKS[1]}\n)", re.DOTALL)
+    text, count = pattern.subn(lambda _: f"{table}\n\nBy kind: {kinds}.\n", file.read_text())
+    if not count:
+        raise ValueError(f"{file} has no marks {' … '.join(MARKS)}")
+    file.write_text(text)
 
 
 def _at(ordered: list[float], share: float) -> str:
