@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import secrets
 import sys
 import time
@@ -76,7 +77,7 @@ class _OrderRecord:
     :ivar terms: None until the exchange has told them
     :ivar heard: set whenever it has told something about the order
     :ivar modifying: held by the one modification that is on its way
-    :ivar missed_at: when it was not found last, by the exchange's clock
+    :ivar missed_at: when it was not found last, by a clock that is never set
     """
 
     terms: utils.OrderTerms | None = None
@@ -376,6 +377,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if state != CONSTANTS.SYSTEM_OK:
             return f"Paradex is in the state {state}: {utils.system_state_consequence(state)}"
         return self.circuit_breaker.refusal
+
+    @property
+    def current_timestamp(self) -> float:
+        """The clock's time; ours while none drives the connector, as when it ends: the recorder loses an event without."""
+        now: float = super().current_timestamp
+        return time.time() if math.isnan(now) else now
 
     def supported_order_types(self) -> list[OrderType]:
         return list(CONSTANTS.ORDER_TYPES)
@@ -1677,7 +1684,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._each(found.values(), self._process_order, "an order")
         missing = [order for order in orders if order.client_order_id not in found]
         closed = await self._closed_orders(missing)
-        now = self._time_synchronizer.time()
+        now = self._monotonic()
         for order in missing:
             record = self._records[order.client_order_id]
             if order.client_order_id in closed:

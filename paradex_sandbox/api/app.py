@@ -132,9 +132,12 @@ class Server:
 
         async def on_shutdown(_: web.Application) -> None:
             await sockets.close()
+
+        async def on_cleanup(_: web.Application) -> None:  # when what had been begun has been answered
             order_entry.close()
 
         app.on_shutdown.append(on_shutdown)
+        app.on_cleanup.append(on_cleanup)
         return app
 
 

@@ -262,10 +262,17 @@ def _waited_for_processor() -> float:
 
 
 def _name_of(task: asyncio.Task[Any]) -> str:
+    """What a task runs, and where it waits."""
     coroutine: Any = task.get_coro()
     # Hummingbot wraps most of its tasks in a function of its own.
     wrapped = coroutine.cr_frame.f_locals.get("c") if coroutine.cr_frame is not None else None
-    return str(getattr(wrapped or coroutine, "__qualname__", coroutine))
+    innermost, place = coroutine, "its begin"
+    while getattr(innermost, "cr_await", None) is not None:
+        innermost = innermost.cr_await
+        if getattr(innermost, "cr_frame", None) is not None:
+            place = f"{innermost.__qualname__}:{innermost.cr_frame.f_lineno}"
+    name = str(getattr(wrapped or coroutine, "__qualname__", coroutine))
+    return f"{name} at {place}"
 
 
 def _append(path: Path, line: Mapping[str, Any]) -> None:

@@ -184,6 +184,16 @@ async def test_http_delay(sandbox: Sandbox) -> None:
     assert (await late).status == 201
 
 
+async def test_a_server_that_ends_answers_what_it_has_begun(sandbox: Sandbox) -> None:
+    trader = await sandbox.trader()
+    await arm(sandbox, "order_delay", delay_ms=200, count=1)
+    late = asyncio.create_task(trader.order("BUY", "0.01", "59000"))
+    while await armed(sandbox):
+        assert not late.done()
+    await sandbox.server.stop()
+    assert (await late).status == 201
+
+
 async def test_order_delay(sandbox: Sandbox) -> None:
     trader = await sandbox.trader()
     await arm(sandbox, "order_delay", delay_ms=2000, count=1)

@@ -1,6 +1,7 @@
 """What becomes of orders: by the stream and by lists, late, twice and out of order."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -99,6 +100,14 @@ class TestStream:
         assert fill.trade_fee.flat_fees == [TokenAmount("USDC", Decimal("0.36"))]
         assert fill.exchange_trade_id == "FILL-8615262148007718462"
         assert (fill.leverage, fill.position) == (5, "OPEN")
+
+    async def test_a_fill_that_comes_when_no_clock_drives_the_connector_has_a_time(self, trader: Trader) -> None:
+        """Hummingbot's recorder loses a fill without."""
+        trader.track()
+        trader.exchange._set_current_timestamp(math.nan)  # as the clock leaves it
+        await trader.hear(FILLS, payloads.fill("mine"))
+        (fill,) = trader.filled()
+        assert fill.timestamp > 0
 
     async def test_a_fill_told_twice_counts_once(self, trader: Trader) -> None:
         order = trader.track()
@@ -475,6 +484,19 @@ class TestLists:
         await trader.exchange._update_order_status()
         assert order.is_failure
         assert "mine" in trader.exchange._order_tracker.lost_orders
+
+    async def test_an_exchanges_clock_that_is_set_back_puts_off_no_second_look(
+        self, trader: Trader, lists: Lists, clock: Clock
+    ) -> None:
+        order = trader.track()
+        lists.show()
+        synchronizer = trader.exchange._time_synchronizer
+        for offset in (600_000, 0):
+            synchronizer.clear_time_offset_ms_samples()
+            synchronizer.add_time_offset_ms_sample(offset)
+            await trader.exchange._update_order_status()
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
+        assert order.is_failure
 
     async def test_an_order_still_on_its_way_is_not_looked_for(
         self, trader: Trader, lists: Lists, clock: Clock
