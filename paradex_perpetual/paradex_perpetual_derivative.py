@@ -380,7 +380,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     @property
     def current_timestamp(self) -> float:
-        """The clock's time; ours while none drives the connector, as when it ends: the recorder loses an event without."""
+        """The clock's time; ours while none drives the connector, as at its end: the recorder loses events without."""
         now: float = super().current_timestamp
         return time.time() if math.isnan(now) else now
 
