@@ -1171,6 +1171,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """
         decided = cancel.decided
         try:
+            if self._is_stopped and not decided.is_set():
+                raise TimeoutError  # nobody looks after it before the next start
             async with asyncio.timeout(CONSTANTS.CANCEL_PATIENCE):
                 await decided.wait()
             if decided is not cancel.decided:

@@ -131,8 +131,9 @@ class ChaosBot:
             await trader.executor_orchestrator.stop()
         await connector.stop_network()
         heartbeat.cancel()
-        if ending := asyncio.all_tasks() - before - {heartbeat}:  # cancels that have left are followed to their answer
-            await asyncio.wait(ending, timeout=2)
+        if ending := asyncio.all_tasks() - before - {heartbeat}:
+            # Cancels that have left are followed to their answer, over REST when the socket has taken it along.
+            await asyncio.wait(ending, timeout=CONSTANTS.REQUEST_TIMEOUT + 1)
         left = [task for task in asyncio.all_tasks() - before if not task.done() and task is not heartbeat]
         self._pipe.send({"tasks": [_name_of(task) for task in left], "longest_stall": self._stalls})
 

@@ -497,6 +497,23 @@ class TestCancelling:
         assert await asyncio.wait_for(cancelling, PATIENCE) is None
         assert "mine" in trader.exchange.in_flight_orders
 
+    async def test_a_cancel_that_fails_after_the_connector_has_stopped_is_not_waited_for(self, trader: Trader) -> None:
+        trader.track()
+        answered = asyncio.Event()
+
+        async def late(_: Request) -> Answer:
+            await answered.wait()
+            return refusal("SERVICE_UNAVAILABLE", 503)
+
+        trader.venue.on("DELETE", BY_CLIENT_ID, late)
+        cancelling = asyncio.create_task(trader.exchange._execute_cancel(PAIR, "mine"))
+        await trader.venue.until(lambda: trader.venue.asked("DELETE", BY_CLIENT_ID))
+        await trader.exchange.stop_network()
+        answered.set()
+        assert await asyncio.wait_for(cancelling, PATIENCE) is None
+        assert "mine" in trader.exchange.in_flight_orders
+        assert "mine" in trader.exchange._cancels  # and is followed after the next start
+
     async def test_all_orders_can_be_cancelled_at_once(self, trader: Trader) -> None:
         for number in range(5):
             trader.track(f"order-{number}", f"{EXCHANGE_ORDER_ID}{number}")
