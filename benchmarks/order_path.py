@@ -101,8 +101,8 @@ WHY = {
     "orders and tells the strategy of them. The time line below says where one order's time goes. Tried: "
     "signing in a thread, no gain; nonces computed ahead, a fifth less, and left out because a nonce that "
     "is used twice gives the key away.",
-    "ratio_paradex_py": "Twenty signatures are about 12 of the 26 ms, two thirds of that the Pedersen hashes, in C and made "
-    "once where the orders share them; the rest is Hummingbot's tracking and events of forty orders, "
+    "ratio_paradex_py": "Twenty signatures are about 12 of the 26 ms, two thirds of that the Pedersen hashes, in C and "
+    "made once where the orders share them; the rest is Hummingbot's tracking and events of forty orders, "
     "cancelled and new. Tried: nonces computed ahead take 5.6 ms of the ladder, which makes it 6.9 times "
     "as fast as paradex-py, and are left out because a nonce that is used twice gives the key away.",
 }
