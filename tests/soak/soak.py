@@ -141,7 +141,7 @@ class _Maker:
         return all(number >= least for number, least in zip(done, self._plan.least, strict=True))
 
     def _sample(self, seconds: float) -> None:
-        # Hummingbot keeps the last fifty thousand events of a connector, and the tests' own listener keeps all.
+        # The tests' own listener keeps all events.
         self._bot.events.log.clear()
         self._report.samples += 1
         numbers = measure(self._bot.connector)
