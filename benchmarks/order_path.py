@@ -97,11 +97,11 @@ FLOORS = {
 WHY = {
     "times_floor": "A bare post is told its signature; whoever has to make it needs more than 1.5 times as long before "
     'it has done anything else, as the row "which signs each, to aiohttp alone" shows. Beside that '
-    "client, which does nothing but sign and post, ours takes a tenth to a fourth longer, and tracks the "
-    "orders and tells the strategy of them. The time line below says where one order's time goes. Tried: "
-    "signing in a thread, no gain; nonces computed ahead, a fifth less, and left out because a nonce that "
-    "is used twice gives the key away.",
-    "ratio_paradex_py": "Twenty signatures are about 12 of the 26 ms, two thirds of that the Pedersen hashes, in C and "
+    "client, which does nothing but sign and post, ours takes about as long, as its rows show, and tracks the "
+    "orders and tells the strategy of them. The time line below says where one order's time goes. Tried, in "
+    "rows of their own: signing in a thread, no gain; nonces computed ahead, quicker, and left out because a "
+    "nonce that is used twice gives the key away.",
+    "ratio_paradex_py": "Twenty signatures are about half of it, two thirds of that the Pedersen hashes, in C and "
     "made once where the orders share them; the rest is Hummingbot's tracking and events of forty orders, "
     "cancelled and new. Tried: nonces computed ahead take 5.6 ms of the ladder, which makes it 6.9 times "
     "as fast as paradex-py, and are left out because a nonce that is used twice gives the key away.",
