@@ -1813,9 +1813,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _is_lost_fill(self, payload: Mapping[str, Any]) -> bool:
         """Whether a fill is of an order of this bot that is not tracked, and not recorded or told before."""
-        client_order_id, key = str(payload.get("client_id")), utils.fill_key(payload)
+        client_order_id = str(payload.get("client_id"))
         if not self._unknown_orders.is_own(client_order_id) or self._is_known_order(client_order_id):
             return False
+        key = utils.fill_key(payload)
         trading_pair = self._trading_pairs_by_market.get(str(payload["market"]))
         recorded = TradeFillOrderDetails(self.display_name, key, trading_pair)
         return key not in self._told_fills_set and recorded not in self._current_trade_fills

@@ -917,8 +917,15 @@ def executed_size(payload: Mapping[str, Any]) -> Decimal:
 
 
 def fill_key(payload: Mapping[str, Any]) -> str:
-    """What makes a fill unique: its id is so only within its type. The same for REST and stream."""
-    return f"{payload.get('fill_type') or 'FILL'}-{text_from(payload, 'id')}"
+    """What makes a fill unique: its id is so only within its type. The same for REST and stream.
+
+    :raises ValueError: if the id is missing, or the type is one that binary messages have no name for: REST tells that
+        fill with its type, and under another key it would count twice
+    """
+    fill_type = payload.get("fill_type", "")
+    if fill_type is None:
+        raise _wrong("fill_type", "a type with a name", fill_type)
+    return f"{fill_type or 'FILL'}-{text_from(payload, 'id')}"
 
 
 def trade_update_from_fill(payload: Mapping[str, Any], order: InFlightOrder) -> TradeUpdate:
@@ -1734,10 +1741,13 @@ def position_from_payload(payload: Mapping[str, Any], trading_pair: str, leverag
 
     :param leverage: the leverage that is set for the market; the payload's own is what the position really uses
     :return: None if the position is closed
+    :raises ValueError: if a number is missing or none, or a binary message has no name for the side, which is the sign
     """
     size = decimal_from(payload, "size")
     if size == 0 or payload.get("status") == "CLOSED":
         return None
+    if payload.get("side", "") is None:
+        raise _wrong("side", "LONG or SHORT", None)
     return Position(
         trading_pair=trading_pair,
         position_side=PositionSide.LONG if size > 0 else PositionSide.SHORT,

@@ -238,6 +238,21 @@ class TestStream:
         await trader.hear(FILLS, payloads.fill("mine"))
         assert order.executed_amount_base == Decimal("0.2")
 
+    async def test_a_fill_of_a_type_that_binary_messages_have_no_name_for_counts_once_with_rests_name(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        order = trader.track()
+        binary = web_utils.decode_frame(frames.fill("mine", fill_type=frames.NOT_REPRESENTABLE))
+        assert isinstance(binary, dict)
+        with pytest.raises(ValueError, match="fill_type should be a type with a name"):  # so REST is asked
+            trader.exchange._process_user_event(binary["channel"], binary["data"])
+        lists.show(fills=[payloads.fill("mine", fill_type="NEW_TYPE")], open_orders=[payloads.order("mine")])
+        await trader.exchange._update_order_status()
+        with pytest.raises(ValueError, match="fill_type"):  # told once more
+            trader.exchange._process_user_event(binary["channel"], binary["data"])
+        assert order.executed_amount_base == Decimal("0.2")
+        assert [fill.exchange_trade_id for fill in trader.filled()] == ["NEW_TYPE-8615262148007718462"]
+
 
 # Reasons that the pages and the constants name, likely others, and one that nobody names: the list is open. Of an
 # order that was on the book (then it was cancelled whatever the reason), and of one that was not.
