@@ -994,7 +994,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             order = await self._find_submitted_order(order_id, error, request["recv_window"])
         finally:
             self._submitting.discard(order_id)
-        created_at = order.get("created_at")
+        try:
+            created_at = utils.milliseconds_or_none(order, "created_at")
+        except ValueError as error:  # the order is there all the same
+            self.logger().debug(f"{order_id}: {error}")
+            created_at = None
         return str(order["id"]), utils.seconds(created_at) if created_at else self._time_synchronizer.time()
 
     def _on_order_failure(
@@ -1948,9 +1952,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""
         orders = self._order_tracker.all_fillable_orders
-        order = orders.get(str(payload.get("client_id"))) or next(
-            (order for order in orders.values() if order.exchange_order_id == payload.get("order_id")), None
-        )
+        order, order_id = orders.get(str(payload.get("client_id"))), payload.get("order_id")
+        if order is None and order_id is not None:  # that of a settlement may have none, and so may what is on its way
+            order = next((order for order in orders.values() if order.exchange_order_id == order_id), None)
         if order is not None:
             self._take_trade_update(utils.trade_update_from_fill(payload, order))
         elif self._is_lost_fill(payload):
@@ -2515,7 +2519,8 @@ def _excerpt(payload: Any) -> str:
 
 def _is_of(fill: Mapping[str, Any], client_order_id: str, exchange_order_id: str | None) -> bool:
     """Whether a fill is of an order."""
-    return fill.get("client_id") == client_order_id or fill.get("order_id") == exchange_order_id
+    of_exchange_order = exchange_order_id is not None and fill.get("order_id") == exchange_order_id
+    return fill.get("client_id") == client_order_id or of_exchange_order
 
 
 def _by_client_id(fills: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

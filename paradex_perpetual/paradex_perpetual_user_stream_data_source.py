@@ -176,6 +176,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
 
 # === Order entry ===
 
+_STOPPED = "the connector was stopped before it was sent"
 _UNCOVERED = "cancel on disconnect is set, and there is no socket now that Paradex would watch"
 
 
@@ -213,6 +214,7 @@ class _Lane:
     :param size: how many jobs a request may carry now
     :param way: of a job's body; only jobs of the same way leave together
     :param patience: seconds for which a job is tried again after a rate limit has refused it
+    :ivar stops: how often it was stopped
     """
 
     def __init__(
@@ -233,6 +235,7 @@ class _Lane:
         self._dispatcher: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._retry_at = 0.0
+        self.stops = 0
 
     async def run(self, client_id: str, body: Mapping[str, Any]) -> Any:
         """:return: what `send` returned for this job; raises it, if it is an exception"""
@@ -256,13 +259,14 @@ class _Lane:
         return list(self._unsent.values())
 
     def stop(self) -> None:
-        """Ends the waiting; what has been sent is followed to its end."""
+        """Ends the waiting; what has been sent is followed to its end, and not sent again if a limit refused it."""
+        self.stops += 1
         if self._dispatcher is not None:
             self._dispatcher.cancel()
             self._dispatcher = None
         self._waiting.clear()
         for job in self.unsent():
-            job.fail(web_utils.NotSentError("the connector was stopped before it was sent"))
+            job.fail(web_utils.NotSentError(_STOPPED))
 
     def _enqueue(self, jobs: Sequence[_Job]) -> None:
         self._waiting.extend(jobs)
@@ -298,19 +302,26 @@ class _Lane:
         return jobs
 
     async def _carry(self, jobs: Sequence[_Job], prepared: Any) -> None:
+        stops = self.stops
         try:
             results = await self._send(jobs, prepared)
         except web_utils.RateLimitedError as error:
-            self._try_again(jobs, error)
+            if self.stops == stops:
+                self._try_again(jobs, error)
+            else:
+                self._fail(jobs, error)
         except web_utils.ParadexError as error:
-            for job in jobs:
-                job.fail(error)
+            self._fail(jobs, error)
         except Exception as error:  # something that nobody foresaw, after it may have left: not known, then
-            for job in jobs:
-                job.fail(web_utils.NoAnswerError(f"an answer makes no sense: {type(error).__name__} {error}"))
+            self._fail(jobs, web_utils.NoAnswerError(f"an answer makes no sense: {type(error).__name__} {error}"))
         else:
             for job, result in zip(jobs, results, strict=True):
                 job.resolve(result)
+
+    @staticmethod
+    def _fail(jobs: Sequence[_Job], error: Exception) -> None:
+        for job in jobs:
+            job.fail(error)
 
     def sent(self, jobs: Sequence[_Job]) -> None:
         """Says that jobs are about to leave: from now on they cannot be withdrawn."""
@@ -475,6 +486,9 @@ class OrderEntry:
             outcomes = await self._cancel_together(jobs)
         except web_utils.ParadexError as error:
             outcomes = [error] * len(jobs)
+        except Exception as error:  # something that nobody foresaw, after it may have left: not known, then
+            text = f"the answer to a cancel makes no sense: {type(error).__name__} {error}"
+            outcomes = [web_utils.NoAnswerError(text)] * len(jobs)
         finally:
             for other, outcome in zip(jobs[1:], outcomes[1:], strict=True):
                 other.resolve(outcome)
@@ -724,9 +738,13 @@ class OrderEntry:
             size = self._batch_size = CONSTANTS.BATCH_SIZE
             self._log(f"Paradex takes no batches of {len(bodies)} orders: {size} are sent at a time from now on.")
         outcomes: list[Any] = []
+        stops = self._submits.stops
         for start in range(0, len(bodies), size):
             chunk = bodies[start : start + size]
             await self._admit(CONSTANTS.SUBMIT_LIMIT)
+            if self._submits.stops != stops:
+                outcomes += [web_utils.NotSentError(_STOPPED)] * len(chunk)
+                continue
             try:
                 outcomes += await self._create(chunk)
             except web_utils.RateLimitedError as limited:  # not for the lane, which would send all of them again
@@ -760,7 +778,9 @@ class OrderEntry:
             raise
         except web_utils.ApiError as error:
             raise _refused_or_known(error) from None
-        return order if _is_order(order) else web_utils.NoAnswerError("an order was answered without an order id")
+        if not _is_order(order) or not _may_be_of(order, body["client_id"]):
+            return web_utils.NoAnswerError("an order was answered without its id")
+        return order
 
     async def _create_batch(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:
         params = {"orders": [_with_price(body) for body in bodies]}
@@ -850,7 +870,12 @@ def _is_for_socket(body: Mapping[str, Any]) -> bool:
 
 
 def _is_order(payload: Any) -> bool:
-    return isinstance(payload, dict) and bool(payload.get("id"))
+    return isinstance(payload, dict) and isinstance(payload.get("id"), str | int) and bool(payload["id"])
+
+
+def _may_be_of(order: Mapping[str, Any], client_id: str) -> bool:
+    """Whether an order has this client id, or does not say which it has."""
+    return order.get("client_id") in (client_id, "", None)
 
 
 def _is_timestamp_error(outcome: Any) -> bool:
@@ -869,7 +894,8 @@ def batch_outcomes(client_ids: Sequence[str], answer: Any) -> list[Any]:
 
     REST answers with the orders it took and, apart, the errors of the others; neither says to which they belong, but
     orders carry their client id. An order that is in neither list is unknown. *Assumed*: errors come in the order of
-    the request; it decides only about the text that an order fails with. The socket answers for each order in turn.
+    the request; it decides only about the text that an order fails with. The socket answers for each order in turn; if
+    one of them says otherwise, only those count that say whose they are.
 
     :return: for each order the exchange's payload, or an exception
     """
@@ -880,7 +906,12 @@ def batch_outcomes(client_ids: Sequence[str], answer: Any) -> list[Any]:
     if isinstance(results := answer.get("results"), list):
         if len(results) != len(client_ids):
             return [unknown] * len(client_ids)
-        return [_socket_outcome(result, request) or unknown for result in results]
+        outcomes = [_socket_outcome(result, request) or unknown for result in results]
+        pairs = zip(outcomes, client_ids, strict=True)
+        if all(_may_be_of(order, client_id) for order, client_id in pairs if isinstance(order, dict)):
+            return outcomes
+        taken = {order.get("client_id"): order for order in outcomes if isinstance(order, dict)}
+        return [taken.get(client_id, unknown) for client_id in client_ids]
     orders = {str(order.get("client_id")): order for order in answer.get("orders") or [] if _is_order(order)}
     errors = [
         web_utils.ApiError(400, str(error.get("error") or "REFUSED"), str(error.get("message") or ""), request)

@@ -886,7 +886,7 @@ def order_state(payload: Mapping[str, Any], was_open: bool) -> OrderState:
         raise ValueError(f"order {shown(payload.get('id'))} has the unknown status {shown(status)}")
     if remaining > size:
         raise ValueError(f"remaining_size {remaining} of order {shown(payload.get('id'))} is above its size {size}")
-    if remaining == 0:
+    if remaining == 0 and size > 0:  # of one whose size was taken to 0, as one that reduces may be, nothing is filled
         return OrderState.FILLED
     reason = text_or_empty(payload, "cancel_reason")
     if was_open or remaining < size or not reason or reason.startswith(CONSTANTS.CANCEL_REASON_PREFIXES):
@@ -1709,7 +1709,7 @@ def modify_request(order: InFlightOrder, terms: OrderTerms, market: str) -> dict
 def modification_id(answer: Any) -> str | None:
     """The id of the request to modify in its answer; None if it is not told."""
     request = answer.get("request_info") if isinstance(answer, dict) else None
-    return str((request or {}).get("id") or "") or None
+    return (str(request.get("id") or "") or None) if isinstance(request, dict) else None
 
 
 def is_modification_decided(terms: OrderTerms, before: OrderTerms, wanted: OrderTerms, request_id: str | None) -> bool:

@@ -93,6 +93,14 @@ class TestPlacing:
         (request,) = trader.venue.asked("POST", "/orders")
         assert request.headers["Authorization"] == f"Bearer {payloads.jwt()}"
 
+    @pytest.mark.parametrize("created_at", ["2027-01-15T08:00:00Z", {}, -1, None], ids=str)
+    async def test_an_order_whose_time_cannot_be_read_is_there_all_the_same(
+        self, trader: Trader, created_at: Any
+    ) -> None:
+        trader.venue.on("POST", "/orders", lambda request: {**accepted(request), "created_at": created_at})
+        await placed(trader)
+        assert trader.failed() == []
+
 
 class TestRefusals:
     async def test_a_refused_order_has_failed_with_the_exchanges_reason(self, trader: Trader) -> None:
@@ -147,6 +155,7 @@ UNCERTAIN = [
     Answer(504, text="<html>Gateway Timeout</html>"),
     Answer(201, text='{"id": "1800'),
     Answer(201, {}),
+    Answer(201, payloads.order("another")),
     Answer(200),
 ]
 

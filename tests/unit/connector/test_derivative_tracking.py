@@ -125,6 +125,17 @@ class TestStream:
         await trader.hear(FILLS, payloads.fill(""))
         assert order.executed_amount_base == Decimal("0.2")
 
+    async def test_a_fill_without_an_order_is_nobodys_whatever_is_on_its_way(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        trader.track(exchange_order_id=None)
+        settlement = payloads.fill("", fill_type="SETTLE_MARKET", order_id=None)
+        await trader.hear(FILLS, settlement)
+        lists.show(fills=[settlement], open_orders=[payloads.order("mine")])
+        await trader.exchange._update_order_status()
+        assert trader.filled() == []
+        assert trader.exchange._fills_watermark is not None  # it has been read
+
     async def test_orders_and_fills_of_others_are_passed_over(self, trader: Trader) -> None:
         order = trader.track()
         await trader.hear(ORDERS, payloads.order("", id="7"), closed(client_id="of another bot", id="7"))
