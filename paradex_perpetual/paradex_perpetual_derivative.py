@@ -245,7 +245,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._held_ends: dict[str, OrderUpdate] = {}  # of orders that are told to be cancelled after their fills are
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
-        self._restored_at: dict[str, float] = {}  # by client id: orders of an earlier process, by `_monotonic`
+        self._sent_by: dict[str, float] = {}  # by client id, by `_monotonic`: when an order had left at the latest
         self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
         self._longest_recv_window = self._settings.recv_window  # ms, of all orders so far
         self._position_orders_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -985,15 +985,17 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         new = utils.NewOrder(order_id, trade_type, order_type, amount, price, position_action, options)
         view = self._market_view(trading_pair, with_book=order_type is OrderType.MARKET or options.rpi)
         utils.check_order(new, view)
-        request = utils.order_request(new, await self.exchange_symbol_associated_to_pair(trading_pair), view)
         self._longest_recv_window = max(self._longest_recv_window, options.recv_window)
         self._submitting.add(order_id)
         try:
-            order = await self._order_entry.submit(request)
-        except web_utils.NoAnswerError as error:
-            order = await self._find_submitted_order(order_id, error, request["recv_window"])
+            request = utils.order_request(new, await self.exchange_symbol_associated_to_pair(trading_pair), view)
+            try:
+                order = await self._order_entry.submit(request)
+            except web_utils.NoAnswerError as error:
+                order = await self._find_submitted_order(order_id, error, request["recv_window"])
         finally:
             self._submitting.discard(order_id)
+            self._sent_by[order_id] = self._monotonic()
         try:
             created_at = utils.milliseconds_or_none(order, "created_at")
         except ValueError as error:  # the order is there all the same
@@ -1046,6 +1048,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             asked_at = self._monotonic()
             try:
                 order = await self._find_order(client_order_id)
+                if order is None and asked_at > certain_at:
+                    order = await self._open_order(client_order_id)
             except web_utils.ParadexError as error:
                 self.logger().debug(f"Paradex cannot be asked about {client_order_id} yet: {error}")
             else:
@@ -1088,6 +1092,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _closed_order(self, client_order_id: str) -> Mapping[str, Any] | None:
         history = map(_readable_order, await self._results(CONSTANTS.ORDERS_HISTORY_PATH, client_id=client_order_id))
         return next((order for order in history if order.get("client_id") == client_order_id), None)
+
+    async def _open_order(self, client_order_id: str) -> Mapping[str, Any] | None:
+        """An order in the list of open ones: asked for by its id, one that waits for its trigger may not be told."""
+        orders = await self._open_orders()
+        return next((_readable_order(order) for order in orders if order.get("client_id") == client_order_id), None)
 
     async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
         """Asks for a cancel; the stream tells when it has happened. Those asked for at the same time go as one batch.
@@ -1324,7 +1333,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         # Orders that were created before the restart have rested, as far as anybody knows: what closed them meanwhile
         # was no rejection.
         self._seen_open.update(self._order_tracker.active_orders)
-        self._restored_at = dict.fromkeys(self._order_tracker.active_orders, self._monotonic())
+        self._sent_by = dict.fromkeys(self._order_tracker.active_orders, self._monotonic())
 
     # === Modifying orders ===
 
@@ -1718,22 +1727,26 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         return {str(order.get("client_id")): order for order in self._each(history, _with_client_id, "a closed order")}
 
     def _is_on_its_way(self, order: InFlightOrder) -> bool:
-        """Whether an order may still be between submission and answer, so that not finding it means nothing.
+        """Whether an order may still be between its submission and the book, so that not finding it means nothing.
 
-        The rate limiter can hold it back there, and an exchange that does not answer keep it there, for any time.
+        The rate limiter can hold it back there, and an exchange that does not answer keep it there, for any time. One
+        that has been answered is NEW until its risk checks are over: by its client id, the exchange does not tell it
+        then, and no page says that the list of open orders does.
         """
-        if order.client_order_id in self._submitting:
+        client_order_id = order.client_order_id
+        if client_order_id in self._submitting:
             return True
-        age = self._time_synchronizer.time() - order.creation_timestamp
-        return order.exchange_order_id is None and age < self._time_to_come
+        has_rested = order.exchange_order_id is not None and client_order_id in self._seen_open
+        return not has_rested and self._monotonic() - self._sent_at_the_latest(order) < self._time_to_come
 
     def _would_have_come(self, order: InFlightOrder, asked_at: float) -> bool:
-        """Whether an order that is not found now never left: it is of an earlier process, and whatever that one sent,
-        at the latest when it was ended, would have been received and worked on before `asked_at`."""
-        restored_at = self._restored_at.get(order.client_order_id)
-        return (
-            restored_at is not None and order.exchange_order_id is None and asked_at - restored_at > self._time_to_come
-        )
+        """Whether an order that is not found now never left: whatever was sent of it, by an earlier process at the
+        latest when that was ended, would have been received and worked on before `asked_at`."""
+        return order.exchange_order_id is None and asked_at - self._sent_at_the_latest(order) > self._time_to_come
+
+    def _sent_at_the_latest(self, order: InFlightOrder) -> float:
+        """:return: by `_monotonic`; of an order that somebody else has tracked, that it was long ago"""
+        return self._sent_by.get(order.client_order_id, -math.inf)
 
     @property
     def _time_to_come(self) -> float:
@@ -2035,7 +2048,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         tracked = self._order_tracker.all_updatable_orders.keys()
         for client_order_id in self._records.keys() - tracked:
             del self._records[client_order_id]
-        self._restored_at = {name: at for name, at in self._restored_at.items() if name in tracked}
+        self._sent_by = {name: at for name, at in self._sent_by.items() if name in tracked}
         self._seen_open &= tracked
 
     def _reconcile_soon(self) -> None:

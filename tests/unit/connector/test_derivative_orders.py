@@ -32,6 +32,7 @@ def accepted(request: Request) -> Payload:
 @pytest.fixture(autouse=True)
 def open_for_orders(venue: Venue) -> None:
     venue.on("POST", "/orders", accepted)
+    venue.on("GET", "/orders", payloads.page())
 
 
 async def placed(trader: Trader, **order: Any) -> Payload:
@@ -233,6 +234,21 @@ class TestUnknownOutcome:
         assert f"{client_id} was not placed" in trader.failed()[0].error_message
         assert len(trader.venue.asked("POST", "/orders")) == 1
         assert len(unknown) < 25  # asked with patience
+
+    async def test_one_that_waits_for_its_trigger_is_found_in_the_list_of_open_orders(self, trader: Trader) -> None:
+        """By its client id, the pages say, only orders are told that are OPEN; this one is UNTRIGGERED."""
+
+        def waiting(_: Request) -> Payload:
+            return payloads.page(payloads.order("another"), payloads.order(client_id, "UNTRIGGERED"))
+
+        trader.venue.on("POST", "/orders", NO_ANSWER)
+        trader.venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        trader.venue.on("GET", "/orders", waiting)
+        client_id = trader.submit()
+        await eventually(lambda: trader.created() or trader.failed())
+        assert [event.order_id for event in trader.created()] == [client_id]
+        assert trader.failed() == []
 
     @pytest.mark.parametrize("shift", [-600, 600])
     async def test_an_exchanges_clock_that_is_set_meanwhile_changes_nothing_about_that(
