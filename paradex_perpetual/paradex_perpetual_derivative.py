@@ -519,9 +519,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 self.logger().error(f"Skipped {what} that cannot be read, {error}: {_excerpt(entry)}")
         return results
 
-    async def _all_results(self, path: str, **params: Any) -> list[dict[str, Any]]:
-        """Every page of a private list."""
-        return await web_utils.all_pages(lambda query: self._private_get(path, **query), params)
+    async def _all_results(self, path: str, max_pages: int = 100, **params: Any) -> list[dict[str, Any]]:
+        """Every page of a private list; see :func:`web_utils.all_pages`."""
+        return await web_utils.all_pages(lambda query: self._private_get(path, **query), params, max_pages)
 
     # === Network ===
 
@@ -1713,18 +1713,25 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _closed_orders(self, orders: list[InFlightOrder]) -> dict[str, Mapping[str, Any]]:
         """Those of the given orders that are in the history, by client id.
 
-        A few are asked for by theirs: one old order must not have everything since read.
+        A few are asked for by theirs, and so are many if the list of all since the oldest of them has more pages than
+        they are: one old order must not have everything since read, each time.
         """
-        if len(orders) <= CONSTANTS.FEW_ORDERS:
-            client_ids = [order.client_order_id for order in orders]
-            found = await safe_gather(*map(self._closed_order, client_ids), return_exceptions=True)
-            if errors := [result for result in found if isinstance(result, BaseException)]:
-                self._each([order for order in found if isinstance(order, Mapping)], self._process_order, "an order")
-                raise errors[0]
-            return {client_id: order for client_id, order in zip(client_ids, found, strict=True) if order is not None}
-        since = min(order.creation_timestamp for order in orders)
-        history = await self._all_results(CONSTANTS.ORDERS_HISTORY_PATH, start_at=self._asked_since(since))
-        return {str(order.get("client_id")): order for order in self._each(history, _with_client_id, "a closed order")}
+        if len(orders) > CONSTANTS.FEW_ORDERS:
+            since = min(order.creation_timestamp for order in orders)
+            path, start_at = CONSTANTS.ORDERS_HISTORY_PATH, self._asked_since(since)
+            try:
+                history = await self._all_results(path, max_pages=len(orders), start_at=start_at)
+            except web_utils.ListTooLongError as error:
+                self.logger().debug(f"{len(orders)} orders are asked for one by one: {error}")
+            else:
+                closed = self._each(history, _with_client_id, "a closed order")
+                return {str(order.get("client_id")): order for order in closed}
+        client_ids = [order.client_order_id for order in orders]
+        found = await safe_gather(*map(self._closed_order, client_ids), return_exceptions=True)
+        if errors := [result for result in found if isinstance(result, BaseException)]:
+            self._each([order for order in found if isinstance(order, Mapping)], self._process_order, "an order")
+            raise errors[0]
+        return {client_id: order for client_id, order in zip(client_ids, found, strict=True) if order is not None}
 
     def _is_on_its_way(self, order: InFlightOrder) -> bool:
         """Whether an order may still be between its submission and the book, so that not finding it means nothing.
@@ -1945,7 +1952,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 break
             try:
                 updates = await self._all_trade_updates_for_order(order)
-            except web_utils.ParadexError as error:
+            except (ValueError, web_utils.ParadexError) as error:  # the former if there is no such pair any more
                 self.logger().warning(f"Failed to fetch the fills of {order.client_order_id}, trying again: {error}")
                 continue
             # The framework forgets a closed order after 30 s, and with it whose fills these are.

@@ -485,6 +485,10 @@ class UnreadableAnswerError(NoAnswerError):
     """An answer came in a form that Paradex does not document: trying again will hardly help."""
 
 
+class ListTooLongError(NoAnswerError):
+    """A list has more pages than its reader has patience for."""
+
+
 async def api_request(
     api_factory: WebAssistantsFactory,
     path: str,
@@ -580,7 +584,7 @@ async def all_pages(
     """Every result of a paginated list, page by page.
 
     :param fetch: asks for one page with the given query
-    :raises NoAnswerError: if there are more than `max_pages`: an incomplete list must not pass for a complete one
+    :raises ListTooLongError: if there are more than `max_pages`: an incomplete list must not pass for a complete one
     """
     query: dict[str, Any] = {"page_size": CONSTANTS.PAGE_SIZE, **params}
     results: list[dict[str, Any]] = []
@@ -592,7 +596,7 @@ async def all_pages(
         if not cursor or not entries:
             return results
         query = {**query, "cursor": cursor}
-    raise NoAnswerError(f"the list has more than {max_pages} pages")
+    raise ListTooLongError(f"the list has more than {max_pages} pages")
 
 
 def results_of(answer: Mapping[str, Any], what: str) -> list[Any]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from bidict import bidict
 from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_constants as CONSTANTS,
     paradex_perpetual_web_utils as web_utils,
@@ -21,7 +22,7 @@ from tests.unit.connector import frames, payloads
 from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import NOW, NOW_MS, Payload
 from tests.unit.connector.trader import Trader, eventually, settle
-from tests.unit.connector.venue import Answer, Venue, refusal
+from tests.unit.connector.venue import Answer, Request, Venue, refusal
 
 ORDERS, FILLS = "orders.BTC-USD-PERP", "fills.BTC-USD-PERP"
 
@@ -233,6 +234,20 @@ class TestStream:
         await eventually(lambda: trader.filled())
         assert order.executed_amount_base == Decimal("0.3")
         assert clock.pauses == list(CONSTANTS.FILLS_PATIENCE[:2])
+
+    async def test_an_end_is_told_although_its_fills_cannot_be_asked_for(
+        self, trader: Trader, lists: Lists, clock: Clock
+    ) -> None:
+        """The pair may be gone by then, and its market's name with it."""
+        trader.track()
+        exchange = trader.exchange
+        lists.venue.on("GET", "/fills", payloads.page(payloads.fill("mine")))
+        exchange._set_trading_pair_symbol_map(bidict({"ETH-USD-PERP": "ETH-USDC"}))
+        await trader.hear(ORDERS, closed("USER_CANCELED", "0.3"))
+        await eventually(lambda: trader.cancelled())
+        exchange._initialize_trading_pair_symbols_from_exchange_info(payloads.page(payloads.market()))
+        await eventually(lambda: trader.filled())
+        await eventually(lambda: not exchange._fills_owed)
 
     async def test_fills_that_have_all_come_are_not_asked_for(self, trader: Trader, lists: Lists) -> None:
         trader.track()
@@ -446,6 +461,23 @@ class TestLists:
         first, second = lists.venue.asked("GET", "/orders-history")
         assert int(first.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
         assert second.query["cursor"] == "more"
+
+    async def test_many_are_asked_for_one_by_one_if_the_history_since_the_oldest_of_them_is_long(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        """One order from last week, and a market maker has made a hundred thousand since."""
+        count = CONSTANTS.FEW_ORDERS + 1
+        orders = [trader.track(f"order-{number}", f"{number}") for number in range(count)]
+
+        def history(request: Request) -> Payload:
+            if "client_id" not in request.query:
+                return payloads.page(closed("USER_CANCELED", client_id="another", id="another"), cursor="more")
+            return payloads.page(closed("USER_CANCELED", client_id=request.query["client_id"]))
+
+        lists.venue.on("GET", "/orders-history", history)
+        await trader.exchange._update_order_status()
+        assert all(order.is_cancelled for order in orders)
+        assert len(lists.venue.asked("GET", "/orders-history")) == 2 * count
 
     async def test_a_fill_that_stream_and_list_tell_counts_once(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()
