@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import math
 import secrets
 import sys
@@ -2414,11 +2415,14 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """Takes a payment as REST or the stream reports it, once."""
         announced = self._announced_payments.setdefault(trading_pair, {})
         payment_id = utils.text_from(payload, "id")
-        timestamp, rate, amount = self._funding_payment(payload, trading_pair)
+        _, rate, amount = self._funding_payment(payload, trading_pair)
         if payment_id in announced:
             return
-        announced[payment_id] = _created_at(payload)
-        self._last_funding_fee_payment_ts[trading_pair] = timestamp
+        # Of payments of one time, Hummingbot's recorder keeps only the first, in whatever pair they are.
+        taken = {at for payments in self._announced_payments.values() for at in payments.values()}
+        created_at = next(at for at in itertools.count(_created_at(payload)) if at not in taken)
+        announced[payment_id] = created_at
+        timestamp = self._last_funding_fee_payment_ts[trading_pair] = utils.seconds(created_at)
         verb = "paid" if amount < 0 else "received"
         self.logger().info(f"Funding payment of {abs(amount)} {verb} on {trading_pair} market.")
         self.trigger_event(
