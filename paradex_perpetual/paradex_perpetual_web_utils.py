@@ -857,11 +857,13 @@ class RpcSession:
         tasks = [task for task in (self._reader, self._watchdog) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self.assistant is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CONSTANTS.WS_CLOSE_TIMEOUT):
-                    await self.assistant.disconnect()
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:  # who cancels once more meanwhile, as a second `stop_network` does, leaves no socket open
+            if self.assistant is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CONSTANTS.WS_CLOSE_TIMEOUT):
+                        await self.assistant.disconnect()
 
     @property
     def is_open(self) -> bool:

@@ -214,6 +214,20 @@ class TestRunning:
 
         await eventually(lambda: not left())
 
+    async def test_it_closes_its_sockets_though_it_is_stopped_once_more_meanwhile(
+        self, venue: Venue, running: ParadexPerpetualDerivative
+    ) -> None:
+        """As by a user's `stop` just when the network is found to be gone."""
+        sources = (running._orderbook_ds, running._user_stream_tracker.data_source)
+        sessions = [source._session for source in sources]  # so that it is not the garbage collector who closes them
+        assert len(venue.sockets) == len(list(filter(None, sessions))) == 2
+        stopping = asyncio.ensure_future(running.stop_network())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await running.stop_network()
+        await stopping
+        await venue.until(lambda: all(socket.websocket.closed for socket in venue.sockets))
+
     async def test_what_is_stopped_before_it_has_begun_leaves_no_coroutine_behind(
         self, trader: Trader, recwarn: pytest.WarningsRecorder
     ) -> None:
