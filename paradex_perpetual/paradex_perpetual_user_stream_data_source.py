@@ -576,10 +576,8 @@ class OrderEntry:
         """Waits for an answer and tells the circuit breaker of it; only new orders prove that new orders work."""
         try:
             result = await answer
-        except web_utils.ApiError as error:
-            if error.code in CONSTANTS.EXCHANGE_FAILURE_ERRORS:
-                self._record_failure(str(error))
-            elif creates:
+        except web_utils.ApiError:
+            if creates:
                 self.breaker.record_success()
             raise
         except web_utils.NotSentError as error:
@@ -882,9 +880,9 @@ def _is_timestamp_error(outcome: Any) -> bool:
     return isinstance(outcome, web_utils.ApiError) and outcome.code in CONSTANTS.TIMESTAMP_ERRORS
 
 
-def _refused_or_known(error: web_utils.ApiError) -> web_utils.ParadexError:
-    """A refusal as it is, except that a client id which is taken says that the order is there already."""
-    if error.code == CONSTANTS.ERROR_DUPLICATED_CLIENT_ID:
+def _refused_or_known(error: web_utils.ParadexError) -> web_utils.ParadexError:
+    """An error as it is, except that a client id which is taken says that the order is there already."""
+    if isinstance(error, web_utils.ApiError) and error.code == CONSTANTS.ERROR_DUPLICATED_CLIENT_ID:
         return web_utils.NoAnswerError(f"it is there already: {error}")
     return error
 
@@ -914,15 +912,17 @@ def batch_outcomes(client_ids: Sequence[str], answer: Any) -> list[Any]:
         return [taken.get(client_id, unknown) for client_id in client_ids]
     orders = {str(order.get("client_id")): order for order in answer.get("orders") or [] if _is_order(order)}
     errors = [
-        web_utils.ApiError(400, str(error.get("error") or "REFUSED"), str(error.get("message") or ""), request)
+        web_utils.error_of(str(error.get("error") or "REFUSED"), str(error.get("message") or ""), request)
         for error in answer.get("errors") or []
         if isinstance(error, dict)
     ]
     missing = [client_id for client_id in client_ids if client_id not in orders]
+    errors = list(map(_refused_or_known, errors))
+    # Whose an error is, is not said: it does not matter if all are refusals, or if there is one.
     is_clear = len(errors) == len(missing) and (
-        len(errors) == 1 or all(error.code != CONSTANTS.ERROR_DUPLICATED_CLIENT_ID for error in errors)
+        len(errors) == 1 or all(isinstance(error, web_utils.ApiError) for error in errors)
     )
-    refusals = dict(zip(missing, map(_refused_or_known, errors), strict=True)) if is_clear else {}
+    refusals = dict(zip(missing, errors, strict=True)) if is_clear else {}
     return [orders.get(client_id) or refusals.get(client_id) or unknown for client_id in client_ids]
 
 

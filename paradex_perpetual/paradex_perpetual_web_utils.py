@@ -566,7 +566,15 @@ def _answer(status: int, text: str, request: str, retry_after: str | None = None
         raise RateLimitedError(code, message, request, _seconds_to_wait(retry_after))
     if status >= 500 or status == 408:
         raise NoAnswerError(f"{request} was answered with HTTP {status} {code}")
-    raise ApiError(status, code, message, request)
+    raise error_of(code, message, request, status)
+
+
+def error_of(code: str, message: str, request: str, status: int = 400) -> ParadexError:
+    """What the exchange's error code means: a refusal, unless it says that the exchange itself failed, for then it may
+    have done what it was asked for."""
+    if code in CONSTANTS.EXCHANGE_FAILURE_ERRORS:
+        return NoAnswerError(f"{request} was answered with {code}, {message}".removesuffix(", "))
+    return ApiError(status, code, message, request)
 
 
 def _seconds_to_wait(retry_after: Any) -> float:
@@ -746,10 +754,10 @@ class RpcError(ParadexError):
         return error_from_text(text, self.message, method, status, default=f"RPC_{self.code}")
 
 
-def error_from_text(text: str, message: str, request: str, status: int = 400, default: str = "REFUSED") -> ApiError:
-    """A refusal whose code stands somewhere in a text, as on the socket: `INVALID_ORDER_SIZE: too small`."""
+def error_from_text(text: str, message: str, request: str, status: int = 400, default: str = "REFUSED") -> ParadexError:
+    """:func:`error_of` a code that stands somewhere in a text, as on the socket: `INVALID_ORDER_SIZE: too small`."""
     found = _ERROR_CODE.search(text)
-    return ApiError(status, found.group() if found else default, message, request)
+    return error_of(found.group() if found else default, message, request, status)
 
 
 class Backoff:

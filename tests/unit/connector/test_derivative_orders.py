@@ -153,6 +153,7 @@ class TestRefusals:
 UNCERTAIN = [
     NO_ANSWER,
     refusal("SERVICE_UNAVAILABLE", 503),
+    refusal("INTERNAL_ERROR"),  # whatever the status: the exchange itself failed
     Answer(504, text="<html>Gateway Timeout</html>"),
     Answer(201, text='{"id": "1800'),
     Answer(201, {}),

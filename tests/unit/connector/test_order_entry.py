@@ -465,6 +465,16 @@ class TestCancels:
         assert result.success
         await eventually(lambda: trader.cancelled())
 
+    async def test_a_cancel_at_which_the_exchange_failed_is_followed(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        trader.track()
+        venue.on("DELETE", BY_CLIENT_ID, refusal("INTERNAL_ERROR"), Answer(204))
+        venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
+        assert len(venue.asked("DELETE", BY_CLIENT_ID)) == 2
+
     @pytest.mark.parametrize("results", [[None], ["text"], 3, [{"id": {}}], [{"client_id": ["order-0"]}]], ids=str)
     async def test_a_batch_of_cancels_whose_answer_makes_no_sense_is_followed_whole(
         self, make_trader: MakeTrader, venue: Venue, results: Any
@@ -672,6 +682,20 @@ class TestSocket:
         assert [text for text in log.messages if "REST is used instead" in text] == [
             f"order.create is not understood on this socket: {code} Invalid. REST is used instead."
         ]
+
+    @pytest.mark.parametrize(
+        "data", ["SERVICE_UNAVAILABLE", {"error": "INTERNAL_ERROR", "message": "deadline exceeded"}]
+    )
+    async def test_an_order_at_which_the_exchange_failed_is_looked_for(
+        self, on_socket: Callable[..., Any], venue: Venue, data: Any
+    ) -> None:
+        trader = await on_socket()
+        venue.rpc["order.create"] = lambda *_: {"error": {"code": 100, "message": "method error", "data": data}}
+        venue.on("GET", BY_CLIENT_ID, lambda request: payloads.order(request.path.rsplit("/", 1)[-1]))
+        client_id = trader.submit()
+        await eventually(lambda: trader.created() or trader.failed())
+        assert [event.order_id for event in trader.created()] == [client_id]
+        assert venue.asked("POST", "/orders") == []
 
     async def test_an_order_that_the_socket_refuses_for_a_reason_is_refused(
         self, on_socket: Callable[..., Any], venue: Venue
@@ -1185,7 +1209,18 @@ class TestOutcomes:
                 },
                 "? 2 ?",
             ),
+            ({"orders": [], "errors": [{"error": "A"}, {"error": "INTERNAL_ERROR"}, {"error": "C"}]}, "? ? ?"),
             ({"orders": [{"client_id": "a"}], "errors": ["text", None]}, "? ? ?"),
+            (
+                {
+                    "results": [
+                        {"error": "INTERNAL_ERROR"},
+                        {"error": "NO_GOOD"},
+                        {"error": "SERVICE_UNAVAILABLE: late"},
+                    ]
+                },
+                "? NO_GOOD ?",
+            ),
             ({"results": [{"order": {"id": "1"}}, {"error": "NO_GOOD: really"}, {"neither": 1}]}, "1 NO_GOOD ?"),
             (
                 {"results": [{"order": {"id": "1"}}, {"error": "DUPLICATED_CLIENT_ID"}, {"error": "just text"}]},
