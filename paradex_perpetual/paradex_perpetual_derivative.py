@@ -1226,7 +1226,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _drop_ended_cancels(self) -> None:
         for client_order_id, cancel in list(self._cancels.items()):
-            if client_order_id not in self._order_tracker.active_orders or cancel.order.is_done:
+            ended = cancel.order.current_state in _FINAL_STATES  # all filled is no end: it may have been made larger
+            if client_order_id not in self._order_tracker.active_orders or ended:
                 del self._cancels[client_order_id]
                 cancel.decided.set()
 

@@ -441,6 +441,22 @@ class TestCancelling:
         await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", cancel_reason="USER_CANCELED"))
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
 
+    async def test_an_order_that_was_made_larger_is_cancelled_though_all_that_it_was_for_is_filled(
+        self, trader: Trader, clock: Clock
+    ) -> None:
+        trader.exchange._sleep = clock.sleep  # type: ignore[method-assign]
+        trader.track()
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine", size="1", remaining_size="0.5")))
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        filled = payloads.fill("mine", size="0.5")
+        cancelling = asyncio.ensure_future(trader.exchange._execute_cancel(PAIR, "mine"))
+        await trader.venue.until(lambda: trader.venue.asked("DELETE", BY_CLIENT_ID))
+        await trader.hear("fills.ALL", filled)
+        assert await cancelling == "mine"
+        await trader.venue.until(lambda: len(trader.venue.asked("DELETE", BY_CLIENT_ID)) == 2)  # nothing is heard
+        await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", size="1", remaining_size="0.5"))
+        assert [event.order_id for event in trader.cancelled()] == ["mine"]
+
     async def test_an_id_with_odd_characters_stays_one_part_of_the_path(self, trader: Trader) -> None:
         trader.track("a/b c?d")
         trader.exchange.cancel(PAIR, "a/b c?d")
