@@ -740,6 +740,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 await self._user_stream_tracker.data_source.subscribe_to_trading_pair(trading_pair)
             except (ConnectionError, web_utils.ParadexError) as error:
                 self.logger().warning(f"No stream of funding payments for {trading_pair}, they are polled: {error}")
+            await self._update_funding_payment(trading_pair, fire_event_on_new=False)  # what comes from now on is new
         return added
 
     async def remove_trading_pair(self, trading_pair: str) -> bool:

@@ -280,6 +280,20 @@ class TestRunning:
         assert running.trading_pairs == [PAIR]
         assert running.ready
 
+    async def test_a_funding_payment_soon_after_a_pair_was_added_is_told_though_the_stream_loses_it(
+        self, venue: Venue, running: ParadexPerpetualDerivative
+    ) -> None:
+        trader = Trader(running, venue)
+        before, after = (
+            payloads.funding_payment(str(number), ETH_MARKET, id=str(number), created_at=payloads.NOW_MS + number)
+            for number in (1, 2)
+        )
+        venue.on("GET", "/funding/payments", payloads.page(before))
+        assert await running.add_trading_pair(ETH_PAIR)
+        venue.on("GET", "/funding/payments", payloads.page(after, before))
+        await running._update_funding_payment(ETH_PAIR, fire_event_on_new=True)
+        assert [(event.trading_pair, event.amount) for event in trader.funded()] == [(ETH_PAIR, Decimal(2))]
+
     async def test_a_pair_that_does_not_exist_cannot_be_added(
         self, venue: Venue, running: ParadexPerpetualDerivative
     ) -> None:
