@@ -407,7 +407,7 @@ class OrderEntry:
             self._sign_jobs,
             self._send_orders,
             lambda: self._batch_size,
-            _is_for_socket,
+            self._is_for_socket,
             self._patience,
             sleep,
             lambda: self._monotonic(),
@@ -452,7 +452,7 @@ class OrderEntry:
             (body,) = await self._signed([request])
             by_rest = partial(self._modify_by_rest, body)
             try:
-                if not _is_for_socket(body):
+                if not self._is_for_socket(body):
                     return await self._watched(by_rest())
                 return await self._either_way("order.modify", _with_price(body), by_rest, "order")
             except web_utils.ApiError as error:
@@ -596,6 +596,15 @@ class OrderEntry:
         return result
 
     # === How ===
+
+    def _is_for_socket(self, body: Mapping[str, Any]) -> bool:
+        """Whether an order may go over the socket.
+
+        Its description knows no take-profits and stop-losses. They only reduce a position: that cancel on disconnect
+        does not cover what goes over REST is to the good there, and so it is for stops that only reduce.
+        """
+        protects = "trigger_price" in body and _only_reduces(body)
+        return body["type"] in CONSTANTS.SOCKET_ORDER_TYPES and not (protects and self._settings.cancel_on_disconnect)
 
     async def _admit(self, limit_id: str) -> None:
         async with self._throttler.execute_task(limit_id):
@@ -765,7 +774,7 @@ class OrderEntry:
     async def _create_one(self, body: dict[str, Any]) -> Any:
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_PATH, data=body)
         try:
-            if _is_for_socket(body):
+            if self._is_for_socket(body):
                 cover, params = self._needs_cover([body]), _with_price(body)
                 order = await self._either_way(
                     "order.create", params, by_rest, "order", creates=True, needs_cover=cover
@@ -783,7 +792,7 @@ class OrderEntry:
     async def _create_batch(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:
         params = {"orders": [_with_price(body) for body in bodies]}
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_BATCH_PATH, data=list(bodies))
-        if _is_for_socket(bodies[0]):
+        if self._is_for_socket(bodies[0]):
             cover = self._needs_cover(bodies)
             answer = await self._either_way("order.create_batch", params, by_rest, creates=True, needs_cover=cover)
         else:
@@ -859,12 +868,6 @@ def _part(answer: Any, name: str, method: str) -> Any:
 def _with_price(body: Mapping[str, Any]) -> dict[str, Any]:
     """An order for the socket, whose description wants a price of every order: "0" for MARKET, as it is signed."""
     return {"price": "0", **body}
-
-
-def _is_for_socket(body: Mapping[str, Any]) -> bool:
-    """Whether the socket's description knows the type of an order. The others, take-profits and stop-losses, only
-    reduce a position: that cancel on disconnect does not cover what goes over REST is to the good there."""
-    return body["type"] in CONSTANTS.SOCKET_ORDER_TYPES
 
 
 def _is_order(payload: Any) -> bool:

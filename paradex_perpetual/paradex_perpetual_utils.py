@@ -209,8 +209,8 @@ class Settings(BaseModel):
     cancel_on_disconnect: Annotated[bool, _flag("cancel on disconnect")] = Field(
         default=False,
         description="Whether the exchange is to cancel open orders as soon as the bot's private socket drops. Orders "
-        "then go over that socket, for it covers no others, and none are placed while it is gone; take-profits and "
-        "stop-losses stay.",
+        "then go over that socket, for it covers no others, and none are placed while it is gone; take-profits, "
+        "stop-losses and stops that only reduce stay.",
     )
     rpi: Annotated[bool, _flag("RPI default")] = Field(
         default=False,

@@ -590,7 +590,9 @@ class TestSocket:
         protection = trader.exchange.place_trigger_order(
             PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000), trigger_type="stop_loss"
         )
-        stop = trader.exchange.place_trigger_order(PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000))
+        stop = trader.exchange.place_trigger_order(
+            PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000), position_action=PositionAction.OPEN
+        )
         await eventually(lambda: len(trader.created()) == 4)
         (request,) = venue.asked("POST", "/orders")
         assert (request.body["client_id"], request.body["type"]) == (protection, "STOP_LOSS_MARKET")
@@ -816,6 +818,16 @@ class TestCancelOnDisconnect:
         await eventually(lambda: trader.created() and trader.failed())
         assert [event.order_id for event in trader.failed()] == [opening]
         assert [request.body["client_id"] for request in venue.asked("POST", "/orders")] == [closing]
+
+    async def test_a_stop_that_only_reduces_is_not_taken_away_from_a_position_that_stays(
+        self, on_socket: Callable[..., Any], venue: Venue
+    ) -> None:
+        trader = await on_socket(cancel_on_disconnect=True)
+        place, sold = trader.exchange.place_trigger_order, (PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000))
+        closing, opening = place(*sold), place(*sold, position_action=PositionAction.OPEN)
+        await eventually(lambda: len(trader.created()) == 2)
+        assert [request.body["client_id"] for request in venue.asked("POST", "/orders")] == [closing]
+        assert [params["client_id"] for params in calls(await venue.socket(), "order.create")] == [opening]
 
     async def test_of_a_batch_whose_cover_goes_as_it_leaves_what_only_reduces_is_placed_all_the_same(
         self, on_socket: Callable[..., Any], venue: Venue, monkeypatch: pytest.MonkeyPatch
