@@ -448,6 +448,11 @@ def _token_holder(api_factory: WebAssistantsFactory) -> TokenHolder | None:
     return cast("TokenHolder", api_factory.auth) if hasattr(api_factory.auth, "token_refused") else None
 
 
+# What aiohttp sends once more, over a new connection, when one that it has kept is dropped: that there is no new one
+# does not say that it had not arrived before.
+_SENT_TWICE = frozenset({RESTMethod.PUT, RESTMethod.DELETE})
+
+
 class ParadexError(IOError):
     """A request without the answer that was wanted."""
 
@@ -535,6 +540,8 @@ async def api_request(
             async with asyncio.timeout(timeout):
                 text = await response.text()
         except aiohttp.ClientConnectorError as error:
+            if method in _SENT_TWICE:
+                raise NoAnswerError(f"{request} was perhaps not sent: {error}") from None
             raise NotSentError(f"{request} was not sent: {error}") from None
         except (TimeoutError, aiohttp.ClientError, UnicodeDecodeError) as error:
             raise NoAnswerError(f"{request} was not answered: {type(error).__name__} {error}".rstrip()) from None
