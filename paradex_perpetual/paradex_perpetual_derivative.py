@@ -129,7 +129,7 @@ class ParadexOrderTracker(ClientOrderTracker):
 
     def remember(self, order: InFlightOrder) -> None:
         """Has fills of an order that is closed taken for another while."""
-        if order.client_order_id not in self.all_fillable_orders:
+        if self.fillable_order(order.client_order_id) is None:
             self._cached_orders[order.client_order_id] = order
 
     def fetch_order(
@@ -145,6 +145,10 @@ class ParadexOrderTracker(ClientOrderTracker):
         """One of `all_updatable_orders`, without a copy of them all."""
         return self._in_flight_orders.get(client_order_id) or self._lost_orders.get(client_order_id)
 
+    def fillable_order(self, client_order_id: str) -> InFlightOrder | None:
+        """One of `all_fillable_orders`, without a copy of them all: of a busy bot's, a thousand are closed ones."""
+        return self.updatable_order(client_order_id) or self._cached_orders.get(client_order_id)
+
     def process_order_update(self, order_update: OrderUpdate) -> "asyncio.Task[None]":
         """As in the base class, but it begins at once, and so ends at once but for an order whose fills are missing:
         its event comes a pass of the loop earlier, and before whatever the exchange has told since."""
@@ -152,8 +156,12 @@ class ParadexOrderTracker(ClientOrderTracker):
         return asyncio.Task(update, loop=asyncio.get_event_loop(), eager_start=True)
 
     def process_trade_update(self, trade_update: TradeUpdate) -> None:
-        order = self._in_flight_orders.get(trade_update.client_order_id)
-        if order is not None and order.is_pending_create:  # a fill is the first that is heard of it
+        """As in the base class, which copies all orders for it; and an order of which a fill is the first that is heard
+        is created before it."""
+        order = self.fillable_order(trade_update.client_order_id)
+        if order is None:
+            return
+        if order.is_pending_create:
             opened = OrderUpdate(
                 order.trading_pair,
                 trade_update.fill_timestamp,
@@ -163,7 +171,17 @@ class ParadexOrderTracker(ClientOrderTracker):
             )
             order.update_with_order_update(opened)
             self._trigger_order_creation(order, OrderState.PENDING_CREATE, OrderState.OPEN)
-        super().process_trade_update(trade_update)
+        executed = order.executed_amount_base
+        if order.update_with_trade_update(trade_update):
+            self._trigger_order_fills(
+                order,
+                executed,
+                trade_update.fill_base_amount,
+                trade_update.fill_price,
+                trade_update.fee,
+                trade_update.trade_id,
+                trade_update.exchange_order_id,
+            )
 
     async def _process_order_update(self, order_update: OrderUpdate) -> None:
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
@@ -1787,7 +1805,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _is_known_order(self, client_order_id: str) -> bool:
         return (
-            client_order_id in self._order_tracker.all_fillable_orders
+            self._order_tracker.fillable_order(client_order_id) is not None
             or client_order_id in self._submitting
             or client_order_id in self._fills_owed
         )
@@ -1974,10 +1992,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""
-        orders = self._order_tracker.all_fillable_orders
-        order, order_id = orders.get(str(payload.get("client_id"))), payload.get("order_id")
-        if order is None and order_id is not None:  # that of a settlement may have none, and so may what is on its way
-            order = next((order for order in orders.values() if order.exchange_order_id == order_id), None)
+        client_order_id, order_id = utils.text_or_empty(payload, "client_id"), payload.get("order_id")
+        order = self._order_tracker.fillable_order(client_order_id)
+        if not client_order_id and order_id:  # a settlement's may have neither, and what is on its way has no id yet
+            orders = self._order_tracker.all_fillable_orders.values()
+            order = next((order for order in orders if order.exchange_order_id == order_id), None)
         if order is not None:
             self._take_trade_update(utils.trade_update_from_fill(payload, order))
         elif self._is_lost_fill(payload):

@@ -268,6 +268,11 @@ class TestOthers:
         await reconcile(restarted)
         assert not any("open orders" in line for line in restarted.exchange.format_status_lines())
 
+    async def test_each_of_those_that_were_made_by_hand_counts(self, restarted: Trader) -> None:
+        by_hand = [payloads.order("", id=str(number)) for number in range(3)]
+        await restarted.exchange._look_for_unknown_orders(by_hand, 0)
+        assert restarted.exchange._unknown_orders.others == {payloads.MARKET: 3}
+
     async def test_a_connector_that_does_not_trade_does_not_look(
         self, account: Exchange, make_exchange: Make, venue: Venue
     ) -> None:
