@@ -1903,8 +1903,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _asked_since(self, timestamp: float) -> int:
         """Where a list begins that has to hold what happened since a time by the bot's clock, in milliseconds by the
         exchange's: a clock that is ahead must not let it begin in the exchange's future."""
-        ahead = self.current_timestamp - self._time_synchronizer.time()  # NaN before the first tick
-        return _milliseconds(timestamp - (ahead if ahead > 0 else 0) - CONSTANTS.CLOCK_MARGIN)
+        now = self._time_synchronizer.time()
+        ahead = self.current_timestamp - now
+        # Not after now either: the bot's clock may have been ahead then, and have been set back since.
+        return _milliseconds(min(timestamp - max(ahead, 0), now) - CONSTANTS.CLOCK_MARGIN)
 
     async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
         fills = await self._all_results(
@@ -2456,8 +2458,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         Payments are for the time since the position last changed and carry no rate; the rate is the present one.
         """
-        info = self._perpetual_trading.funding_info.get(trading_pair)
-        rate = info.rate if info is not None else Decimal(0)
+        try:  # the property `funding_info` copies that of all pairs
+            rate = self._perpetual_trading.get_funding_info(trading_pair).rate
+        except KeyError:
+            rate = Decimal(0)
         return utils.seconds(_created_at(payment)), rate, utils.decimal_from(payment, "payment")
 
     # === The private stream ===

@@ -520,6 +520,18 @@ class TestLists:
             newest - int(CONSTANTS.FILLS_OVERLAP * 1000),
         ]
 
+    async def test_fills_are_not_asked_for_in_the_future_though_the_bots_clock_was_set_back(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        trader.exchange._set_current_timestamp(NOW + 3600)
+        order = trader.track()
+        trader.exchange._set_current_timestamp(NOW)
+        lists.show(fills=[payloads.fill("mine")], open_orders=[payloads.order("mine")])
+        await trader.exchange._update_order_status()
+        assert order.executed_amount_base == Decimal("0.2")
+        (request,) = lists.venue.asked("GET", "/fills")
+        assert int(request.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
+
     async def test_fills_that_could_not_be_had_are_asked_for_again_from_the_same_time_on(
         self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
     ) -> None:
