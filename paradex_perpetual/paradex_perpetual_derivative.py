@@ -1890,6 +1890,14 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         start = oldest if self._fills_watermark is None else max(oldest, self._fills_watermark)
         try:
             fills = await self._all_results(CONSTANTS.FILLS_PATH, start_at=start)
+        except web_utils.ListTooLongError as error:
+            # An old order, and a hundred thousand fills since: read in each poll, they would take the whole rate limit.
+            self._fills_watermark = self._asked_since(math.inf)
+            self.logger().error(
+                f"Not all fills since the oldest order was made could be read, {error}: those of the last minutes are "
+                "compared, and those before, of an order that is still open, when it is closed."
+            )
+            return
         except web_utils.ParadexError as error:
             self.logger().warning(f"Failed to fetch the fills, the next poll repeats it: {error}")
             return
@@ -1975,8 +1983,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 break
             try:
                 updates = await self._all_trade_updates_for_order(order)
-            except (ValueError, web_utils.ParadexError) as error:  # the former if there is no such pair any more
-                self.logger().warning(f"Failed to fetch the fills of {order.client_order_id}, trying again: {error}")
+            except web_utils.ListTooLongError:
+                break
+            except Exception as error:  # whatever it is: the order's end waits for this task
+                text = str(error) if isinstance(error, web_utils.ParadexError) else repr(error)
+                self.logger().warning(f"Failed to fetch the fills of {order.client_order_id}, trying again: {text}")
                 continue
             # The framework forgets a closed order after 30 s, and with it whose fills these are.
             self._order_tracker.remember(order)

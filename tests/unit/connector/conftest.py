@@ -51,6 +51,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def venue(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Venue]:
     """A venue at which the sandbox's domain is."""
+    ConnectionsFactory()._shared_client = None  # one that was made after the last test's end is of no use in this loop
     async with Venue() as venue:
         monkeypatch.setenv(CONSTANTS.SANDBOX_URL_VARIABLE, venue.url)
         yield venue
