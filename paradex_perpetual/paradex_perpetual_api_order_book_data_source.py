@@ -36,6 +36,7 @@ class _BookFeed:
     :ivar seq: of the last frame applied; None while the book is not what the exchange told last
     :ivar heard_at: when something was applied, or REST has confirmed that there was nothing to be told
     :ivar is_suspect: whether REST is to be asked soon if nothing more comes
+    :ivar tells_old: whether frames have come since then whose numbers had been passed
     :ivar lost_at: since when `seq` is None
     :ivar ask_at: when to ask for a snapshot that has not come
     :ivar subscribing: the new subscription that is going on
@@ -50,6 +51,7 @@ class _BookFeed:
         self.seq: int | None = None
         self.heard_at = 0.0
         self.is_suspect = False
+        self.tells_old = False
         self.lost_at = _now()
         self.ask_at = 0.0
         self.subscribing: asyncio.Task[None] | None = None
@@ -67,12 +69,21 @@ class _BookFeed:
         """Notes that a frame has been applied."""
         if self.seq is None:
             self._backoff.reset()
-        self.seq, self.heard_at, self.is_suspect = seq, _now(), is_suspect
+        self.seq, self.heard_at, self.is_suspect, self.tells_old = seq, _now(), is_suspect, False
+
+    def pass_over(self, seq: int) -> None:
+        """Notes a frame that is no news: told twice, most likely, unless the exchange has begun to count anew."""
+        if self.seq is not None and seq < self.seq:
+            self.is_suspect = self.tells_old = True
 
     def lose(self) -> None:
         """Notes that the book is not what the exchange told last."""
         if self.seq is not None:
             self.seq, self.lost_at = None, _now()
+
+    @property
+    def tells_whole_books(self) -> bool:
+        return self.channel == self._channel(CONSTANTS.BOOK_FEED_SNAPSHOT)
 
     def wait_for_snapshot(self) -> None:
         self.ask_at = _now() + self._backoff.next()
@@ -166,7 +177,8 @@ class MarketWatch:
             except Exception:
                 self._logger.exception("Unexpected error in the watched markets' stream. Reconnecting.")
             finally:
-                self._forget()
+                if self._task is asyncio.current_task():  # else it is another's, of a socket that was opened meanwhile
+                    self._forget()
             backoff.stood(session)
             await self._sleep(backoff.next())
 
@@ -384,9 +396,10 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             await self._keep_connected()
         finally:
             care.cancel()
-            for feed in self._feeds.values():
-                feed.cancel()
-                self._empty(feed)  # nobody keeps it up any more, and strategies may go on
+            if self._session is None:  # else a listener that was started meanwhile keeps the books up
+                for feed in self._feeds.values():
+                    feed.cancel()
+                    self._empty(feed)  # nobody keeps it up any more, and strategies may go on
 
     async def _keep_connected(self) -> None:
         backoff = web_utils.Backoff()
@@ -447,6 +460,8 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         self._books.pop(trading_pair, None)
         market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
         feed = self._feeds.pop(market, None)
+        if feed is not None and feed.asking is not None:
+            feed.asking.cancel()  # it might subscribe again
         if feed is not None and feed.subscribing is not None:
             await asyncio.wait([feed.subscribing])  # what it subscribes to has to be known
         self._watch.drop(market)
@@ -541,7 +556,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             if feed is not None:
                 self._connector.mark_price_changed(feed.trading_pair, frame.mark_price)
                 self._note_last_price(feed.trading_pair, frame)
-            self._message_queue[self._funding_info_messages_queue_key].put_nowait(frame)
+                self._message_queue[self._funding_info_messages_queue_key].put_nowait(frame)
 
     def _note_last_price(self, trading_pair: str, frame: web_utils.SummaryFrame) -> None:
         """Tells a book what the tracker would otherwise ask REST for, every 5 s in a market without trades."""
@@ -565,17 +580,20 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         if feed is None:
             return
         book = self._book(feed.trading_pair)
+        if feed.seq is not None and seq <= feed.seq:
+            feed.pass_over(seq)
+            return
         if is_snapshot:
-            if feed.seq is not None and seq <= feed.seq:
-                return  # older than what is held
             if bids and asks and self._meet(max(bids)[0], min(asks)[0]):
-                self._reseed(feed, f"a book came whose best bid is not below its best ask (number {seq})")
+                # Asking at once for what was wrong just now, or will be told again by itself, would go on without end.
+                at_once = feed.seq is not None and not feed.tells_whole_books
+                self._reseed(feed, f"a book came whose best bid is not below its best ask (number {seq})", at_once)
                 return
             book.apply_snapshot(bids, asks, seq)
             if feed.seq is None:
                 self._came_alive.set()
-        elif feed.seq is None or seq <= feed.seq:
-            return  # deltas of before the snapshot, or told twice
+        elif feed.seq is None:
+            return  # deltas of before the snapshot
         elif seq != feed.seq + 1:
             self._reseed(feed, f"the book stream jumped from {feed.seq + 1} to {seq}")
             return
@@ -599,15 +617,23 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     # === What keeps books right ===
 
-    def _reseed(self, feed: _BookFeed, reason: str) -> None:
-        """Takes a book anew: the channel is subscribed to again, and what comes before its snapshot does not count."""
+    def _reseed(self, feed: _BookFeed, reason: str, at_once: bool = True) -> None:
+        """Takes a book anew: the channel is subscribed to again, and what comes before its snapshot does not count.
+
+        :param at_once: else only after a pause without a snapshot
+        """
+        was_live = feed.seq is not None
         feed.lose()
         self.resyncs[feed.trading_pair] += 1
         old_channel = feed.channel
         feed.warn(f"{feed.market}: {reason}; taking a new snapshot.")
         if feed.give_up_on_deltas() and feed.channel != old_channel:
             self.logger().warning(f"{feed.market}: too many gaps; using the feed of whole books from now on.")
-        self._resubscribe_soon(feed)
+            at_once = True
+        if at_once:
+            self._resubscribe_soon(feed)
+        elif was_live:
+            feed.wait_for_snapshot()
 
     def _resubscribe_soon(self, feed: _BookFeed) -> None:
         if feed.subscribing is not None and not feed.subscribing.done():
@@ -662,7 +688,9 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         seq = feed.seq
         try:
             known = await self._order_book_snapshot(feed.trading_pair)
-            is_behind = known.update_id > (seq or 0) and not self._is_same(feed, known)
+            # REST may be behind the stream, but not for long; and not where the stream counts lower, too, by now.
+            counts = known.update_id > (seq or 0) or feed.tells_old or _now() - feed.heard_at >= CONSTANTS.BOOK_SILENCE
+            is_behind = counts and not self._is_same(feed, known)
         except (LookupError, TypeError, ValueError, web_utils.ParadexError) as error:
             self.logger().debug(f"{feed.market}: the book could not be confirmed: {error}")
             is_behind = False

@@ -98,7 +98,8 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             except Exception:
                 self.logger().exception("Unexpected error in the private stream. Reconnecting.")
             finally:
-                self._session = self._ws_assistant = None
+                if self._session is session:  # else a listener that was started meanwhile has its own
+                    self._session = self._ws_assistant = None
             backoff.stood(session)
             await self._sleep(backoff.next())
 

@@ -279,6 +279,29 @@ class TestReconnecting:
         assert await listener.next() == RESUMED
         assert "Unexpected error in the private stream" in log.text
 
+    async def test_a_listener_that_ends_slowly_leaves_the_next_one_its_socket(
+        self, venue: Venue, running: Listener
+    ) -> None:
+        session, slow = running.source.session, running.task
+        assert session is not None
+        assert session.assistant is not None
+        assert slow is not None
+        close, may_close = session.assistant.disconnect, asyncio.Event()
+
+        async def close_slowly() -> None:
+            await may_close.wait()
+            await close()
+
+        session.assistant.disconnect = close_slowly  # type: ignore[method-assign]
+        slow.cancel()
+        running.start()
+        assert await running.next() == RESUMED
+        may_close.set()
+        await asyncio.wait([slow])
+        assert running.source.session is not None
+        assert running.source.session is not session
+        assert running.source.last_recv_time > 0
+
     async def test_stopping_it_closes_the_socket(self, venue: Venue, running: Listener) -> None:
         assert running.task is not None
         running.task.cancel()
