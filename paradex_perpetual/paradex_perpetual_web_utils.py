@@ -830,6 +830,7 @@ class RpcSession:
         self._began_at: float | None = None  # by the event loop's clock, as the following
         self._heard_at = 0.0
         self._has_heartbeats = False
+        self._unanswered = asyncio.Event()  # a call was not answered, and it is not known yet whether others are
         self._authenticating = asyncio.Lock()
         self._token_generation = 0  # of the token that the socket was authenticated with
         self.assistant: WSAssistant | None = None
@@ -872,7 +873,7 @@ class RpcSession:
     async def closed(self) -> None:
         """Returns never; raises what ended the connection.
 
-        :raises ConnectionError: when the socket is gone, or open but silent
+        :raises ConnectionError: when the socket is gone, or open but silent or deaf
         """
         assert self._reader is not None
         assert self._watchdog is not None
@@ -881,12 +882,19 @@ class RpcSession:
             task.result()
 
     async def _watch(self) -> None:
-        """Ends the session when the server has been silent for longer than its heartbeats allow."""
+        """Ends the session when the server has been silent for longer than its heartbeats allow, or when it tells its
+        news but answers no calls: orders would get lost there for as long as it stands."""
         loop = asyncio.get_running_loop()
         while True:
             silence = loop.time() - self._heard_at
-            if silence < CONSTANTS.WS_SILENCE:
-                await asyncio.sleep(CONSTANTS.WS_SILENCE - silence)
+            if self._unanswered.is_set():
+                self._unanswered.clear()
+                if not await self._answers():
+                    raise ConnectionError("the socket is open, but calls are not answered any more")
+            elif silence < CONSTANTS.WS_SILENCE:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CONSTANTS.WS_SILENCE - silence):
+                        await self._unanswered.wait()
             elif not await self._answers_though_silent():
                 raise ConnectionError(f"the socket is open, but nothing has come for {CONSTANTS.WS_SILENCE:g} s")
 
@@ -896,8 +904,10 @@ class RpcSession:
         A private socket can have nothing to tell, and dropping it can cost the account its orders (cancel on
         disconnect): should the server send no heartbeats here, an answer to a call is enough, even a refusal.
         """
-        if not self._authenticate or self._has_heartbeats:
-            return False
+        return self._authenticate and not self._has_heartbeats and await self._answers()
+
+    async def _answers(self) -> bool:
+        """Whether a call that changes nothing is answered, be it with a refusal."""
         try:
             await self.call("unsubscribe", {"channel": "bbo.ALL"})  # never subscribed to on this socket
         except RpcError:
@@ -938,10 +948,12 @@ class RpcSession:
         self._pending[call_id] = answer
         payload = {"jsonrpc": "2.0", "method": method, "params": dict(params), "id": call_id}
         try:
-            await self.assistant.send(_Call(payload=payload, is_auth_required=is_auth_required))
             async with asyncio.timeout(CONSTANTS.WS_CALL_TIMEOUT):
+                # A server that does not read lets the writing wait, too; what was written may still arrive.
+                await self.assistant.send(_Call(payload=payload, is_auth_required=is_auth_required))
                 message = await answer
         except TimeoutError:
+            self._unanswered.set()
             raise NoAnswerError(f"{method} was not answered within {CONSTANTS.WS_CALL_TIMEOUT:g} s") from None
         except RuntimeError as error:  # the assistant's word for a socket that is gone, before it sends anything
             raise NotSentError(f"{method} was not sent: {error}") from None
