@@ -257,6 +257,7 @@ TOKEN_USAGE_INTERACTIVE = "interactive"
 # === Authentication ===
 
 TOKEN_RENEWAL_SHARE = 0.6  # of a token's life: 3 of 5 minutes, as Paradex recommends
+TOKEN_MINIMUM_LIFE = 10.0  # of a new token that seems to have expired, as by a clock that is wrong
 TOKEN_RETRY_INITIAL = 1.0
 TOKEN_RETRY_MAXIMUM = 30.0
 USELESS_TOKENS = 3  # so many tokens, refused soon after they were given, are replaced at once; then there are pauses

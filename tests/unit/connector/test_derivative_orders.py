@@ -385,9 +385,9 @@ async def test_cancels_of_a_submission_without_an_answer_do_not_make_it_lost(
 
 class TestCancelling:
     @pytest.fixture(autouse=True)
-    def open_for_cancels(self, venue: Venue, trader: Trader) -> None:
+    def open_for_cancels(self, venue: Venue, trader: Trader, clock: Clock) -> None:
         venue.on("DELETE", BY_CLIENT_ID, Answer(204))
-        trader.exchange._sleep = asyncio.sleep  # cancels are not repeated yet
+        trader.exchange._sleep = clock.live  # cancels are not repeated yet
 
     async def test_a_cancel_names_the_client_id_and_the_market_and_waits_for_the_stream(self, trader: Trader) -> None:
         order = trader.track()
