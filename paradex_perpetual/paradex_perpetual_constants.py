@@ -118,6 +118,8 @@ PRIVATE_CHANNELS = (
     BALANCE_EVENTS_CHANNEL,
     TRADEBUSTS_CHANNEL,
 )
+# Without these there is no stream. What the others tell, REST tells later, but for busted trades.
+INDISPENSABLE_CHANNELS = frozenset({ORDERS_CHANNEL, FILLS_CHANNEL, POSITIONS_CHANNEL, ACCOUNT_CHANNEL})
 # Our own event, put into the user stream after every (re)connection: whatever happened in between has to be looked up.
 STREAM_RESUMED = "stream_resumed"
 

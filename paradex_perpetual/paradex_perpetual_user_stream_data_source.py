@@ -52,6 +52,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         self._domain = domain
         self._cancel_on_disconnect = cancel_on_disconnect
         self._cancel_on_disconnect_refused = False
+        self._refused_channels: set[str] = set()  # by the last connection that asked for them
         self._session: web_utils.RpcSession | None = None
         self._warn_of_interruptions = web_utils.Sparingly(self.logger().warning)
         self._warn_of_frames = web_utils.Sparingly(self.logger().warning)
@@ -117,12 +118,29 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             await self._session.unsubscribe(await self._funding_payments_channel(trading_pair))
 
     async def _subscribe_all(self, session: web_utils.RpcSession) -> None:
-        await asyncio.gather(
-            *(session.subscribe(channel) for channel in CONSTANTS.PRIVATE_CHANNELS),
+        results = await asyncio.gather(
+            *(self._subscribe(session, channel) for channel in CONSTANTS.PRIVATE_CHANNELS),
             self._subscribe_to_freezes(session),
             *(self._subscribe_to_funding_payments(session, pair) for pair in self._trading_pairs),
+            return_exceptions=True,
         )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
         self.logger().info("Subscribed to the private order, fill, position and account channels.")
+
+    async def _subscribe(self, session: web_utils.RpcSession, channel: str) -> None:
+        """Subscribes to a channel. What is refused on a second connection, too, as the payments of a market that is
+        not listed any more, must not keep orders and fills from being followed."""
+        try:
+            await session.subscribe(channel)
+        except web_utils.RpcError as error:
+            if channel in CONSTANTS.INDISPENSABLE_CHANNELS or channel not in self._refused_channels:
+                self._refused_channels.add(channel)
+                raise
+            self.logger().error(f"The private stream goes on without {channel}: {error}")
+        else:
+            self._refused_channels.discard(channel)
 
     async def _subscribe_to_freezes(self, session: web_utils.RpcSession) -> None:
         try:
@@ -137,7 +155,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             # The pair is wrong; the rest of the account is to be followed all the same.
             self.logger().error(f"No funding payments for {trading_pair}: {error}")
         else:
-            await session.subscribe(channel)
+            await self._subscribe(session, channel)
 
     async def _arm(self, session: web_utils.RpcSession) -> None:
         """Asks for cancel on disconnect, which is the connection's and gone with it."""

@@ -1226,7 +1226,7 @@ class SummaryFrame(NamedTuple):
 def decode_frame(frame: bytes) -> BookFrame | TradeFrame | BboFrame | SummaryFrame | dict[str, Any] | None:
     """What a binary frame says, by the block length that it states: appended fields are jumped over.
 
-    :return: None for templates that nobody here needs, heartbeats among them; private payloads come in the form of
+    :return: None for what nobody here needs, heartbeats among it; private payloads come in the form of
         their JSON, `{"channel": ..., "data": ...}`
     :raises FrameError: if it is cut off or of another schema
     """
@@ -1329,8 +1329,10 @@ def _decode_trade(frame: bytes, block_length: int) -> TradeFrame:
     return TradeFrame(market, trade_id, side == 1, price / _SCALE, size / _SCALE, created_at * 1e-6)
 
 
-def _decode_summary(frame: bytes, block_length: int) -> SummaryFrame:
+def _decode_summary(frame: bytes, block_length: int) -> SummaryFrame | None:
     timestamp, _, mark, index, last, _, _, rate = _block(_SUMMARY, frame, block_length)
+    if NULL in (mark, index, rate):  # none of them should be, but as a number it would be a price of -9e10
+        return None
     funding_rate = Decimal(rate).scaleb(-8)
     if block_length >= _SUMMARY_PRECISE_RATE_OFFSET + 8:
         (precise,) = struct.unpack_from("<q", frame, 8 + _SUMMARY_PRECISE_RATE_OFFSET)
@@ -1341,7 +1343,7 @@ def _decode_summary(frame: bytes, block_length: int) -> SummaryFrame:
         market,
         Decimal(mark).scaleb(-8),
         Decimal(index).scaleb(-8),
-        Decimal(last).scaleb(-8),
+        Decimal(0 if last == NULL else last).scaleb(-8),
         funding_rate,
         timestamp * 1e-6,
     )
@@ -1383,8 +1385,8 @@ _INTEGER: _Reader = ("q", int)
 _INTEGER_OR_NONE: _Reader = ("q", lambda number: None if number == NULL else number)
 _UNSIGNED: _Reader = ("Q", int)
 _MILLISECONDS: _Reader = ("q", lambda microseconds: microseconds // 1000)
-_DECIMAL: _Reader = ("q", _fixed)
-_DECIMAL_OR_NONE: _Reader = ("q", lambda number: None if number == NULL else _fixed(number))
+# None also where the schema wants a number: whoever needs that one will miss it then, and ask REST.
+_DECIMAL: _Reader = ("q", lambda number: None if number == NULL else _fixed(number))
 _ADDRESS: _Reader = ("32s", lambda address: hex(int.from_bytes(address, "big")))
 _SIDE = _one_of("BUY", "SELL")
 _ORDER_TYPE = _one_of(
@@ -1440,9 +1442,7 @@ _PRIVATE_LAYOUTS = {
             "side": _SIDE,
             "type": _ORDER_TYPE,
             "instruction": _one_of("GTC", "IOC", "POST_ONLY", "RPI"),
-            **dict.fromkeys(("price", "trigger_price"), _DECIMAL_OR_NONE),
-            **dict.fromkeys(("size", "remaining_size"), _DECIMAL),
-            "avg_fill_price": _DECIMAL_OR_NONE,
+            **dict.fromkeys(("price", "trigger_price", "size", "remaining_size", "avg_fill_price"), _DECIMAL),
             **dict.fromkeys(("created_at", "last_updated_at"), _MILLISECONDS),
             "account": _ADDRESS,
             **dict.fromkeys(("received_at", "published_at"), _MILLISECONDS),
@@ -1464,8 +1464,7 @@ _PRIVATE_LAYOUTS = {
             "fill_type": _one_of("FILL", "LIQUIDATION", "UNWIND_TRANSFER", "SETTLE_MARKET", "RPI", "BLOCK_TRADE"),
             "side": _SIDE,
             "liquidity": _one_of("MAKER", "TAKER"),
-            **dict.fromkeys(("price", "size", "fee"), _DECIMAL),
-            "realized_pnl": _DECIMAL_OR_NONE,
+            **dict.fromkeys(("price", "size", "fee", "realized_pnl"), _DECIMAL),
             "created_at": _MILLISECONDS,
             "account": _ADDRESS,
             **dict.fromkeys(("underlying_price", "realized_funding"), _DECIMAL),
@@ -1483,8 +1482,7 @@ _PRIVATE_LAYOUTS = {
             **_HEAD,
             "side": _one_of("LONG", "SHORT"),
             **dict.fromkeys(("size", "average_entry_price", "unrealized_pnl", "realized_pnl"), _DECIMAL),
-            **dict.fromkeys(("mark_price", "liquidation_price"), _DECIMAL_OR_NONE),
-            "leverage": _DECIMAL,
+            **dict.fromkeys(("mark_price", "liquidation_price", "leverage"), _DECIMAL),
             "last_updated_at": _MILLISECONDS,
             "account": _ADDRESS,
             **dict.fromkeys(("avg_entry_price_usd", "cost", "cost_usd", "cached_funding_index"), _DECIMAL),
@@ -1498,8 +1496,7 @@ _PRIVATE_LAYOUTS = {
         {
             **_HEAD,
             **dict.fromkeys(("total_collateral", "free_collateral", "initial_margin_requirement"), _DECIMAL),
-            **dict.fromkeys(("maintenance_margin_requirement", "account_value"), _DECIMAL),
-            "unrealized_pnl": _DECIMAL_OR_NONE,
+            **dict.fromkeys(("maintenance_margin_requirement", "account_value", "unrealized_pnl"), _DECIMAL),
             "updated_at": _MILLISECONDS,
             "account": _ADDRESS,
             "margin_cushion": _DECIMAL,
@@ -1519,10 +1516,19 @@ def _decode_private(frame: bytes, template: int, block_length: int, version: int
         channel += f".{data['market']}"
     if template == ORDER_TEMPLATE:
         data["request_info"] = _request_info(data)
-    elif template == POSITION_TEMPLATE and data["side"] == "SHORT" and not data["size"].startswith("-"):
-        # The frame's size has no sign; in the JSON, short positions are negative.
-        data["size"] = f"-{data['size']}" if Decimal(data["size"]) else data["size"]
+    elif template == POSITION_TEMPLATE:
+        data["size"] = _signed_size(data["size"], data["side"])
     return {"channel": channel, "data": data}
+
+
+def _signed_size(size: str | None, side: str | None) -> str | None:
+    """A position's size as the JSON has it, where short positions are negative; the frame's has no sign.
+
+    :return: None if it is not known which side it is on
+    """
+    if size is None or not Decimal(size) or side == "LONG":
+        return size
+    return None if side is None else f"-{size.removeprefix('-')}"
 
 
 def _request_info(data: dict[str, Any]) -> dict[str, Any] | None:

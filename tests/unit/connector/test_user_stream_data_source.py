@@ -101,6 +101,43 @@ class TestSubscribing:
         assert len(venue.sockets) == 2
         assert "refused subscribe: -32600 no such channel" in log.text
 
+    async def test_channels_that_stay_refused_do_not_keep_the_orders_from_being_followed(
+        self, venue: Venue, listener: Listener, log: pytest.LogCaptureFixture
+    ) -> None:
+        gone = {FUNDING, CONSTANTS.TRADEBUSTS_CHANNEL}
+
+        def refuse(socket: Socket, call: dict[str, Any]) -> dict[str, Any]:
+            if call["params"]["channel"] in gone:
+                return {"error": {"code": -32602, "message": "no such channel"}}
+            return {"result": {}}
+
+        venue.rpc["subscribe"] = refuse
+        listener.start()
+        assert await listener.next() == RESUMED
+        assert sorted(venue.sockets[-1].channels) == sorted(set(CHANNELS) - gone)
+        for channel in gone:
+            assert f"goes on without {channel}" in log.text
+        connections = len(venue.sockets)
+        gone.clear()
+        await venue.sockets[-1].close()
+        assert await listener.next() == RESUMED
+        assert len(venue.sockets) == connections + 1
+        assert venue.sockets[-1].channels == CHANNELS
+
+    @pytest.mark.parametrize("refused", sorted(CONSTANTS.INDISPENSABLE_CHANNELS))
+    async def test_without_orders_fills_positions_and_account_there_is_no_stream(
+        self, venue: Venue, listener: Listener, refused: str
+    ) -> None:
+        def refuse(socket: Socket, call: dict[str, Any]) -> dict[str, Any]:
+            if call["params"]["channel"] == refused:
+                return {"error": {"code": -32602, "message": "no such channel"}}
+            return {"result": {}}
+
+        venue.rpc["subscribe"] = refuse
+        listener.start()
+        await venue.until(lambda: len(venue.sockets) == 4)
+        assert listener.events.empty()
+
     async def test_an_account_without_market_maker_protection_has_a_stream_all_the_same(
         self, venue: Venue, listener: Listener
     ) -> None:
