@@ -61,6 +61,8 @@ ORDER_BY_CLIENT_ID_PATH = "/orders/by_client_id/{client_id}"
 ORDER_PATH = "/orders/{order_id}"
 
 REQUEST_TIMEOUT = 35.0  # the exchange gives up after 30 s and says so with a 503; then the outcome is unknown
+TIME_TIMEOUT = 10.0  # an answer that tells the time and takes longer tells nothing
+TIME_RETRY = 5.0  # without an answer, requests leave by the local clock for so long
 PAGE_SIZE = 1000  # 5000 at most, 1000 for /trades
 ACCOUNT_HISTORY_KINDS = ("value", "pnl", "volume", "fee_savings")
 DEFAULT_RETRY_AFTER = 1.0  # after a rate limit's answer that does not say

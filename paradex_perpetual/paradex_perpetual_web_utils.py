@@ -75,7 +75,7 @@ def build_api_factory(
 ) -> WebAssistantsFactory:
     """The factory of the connector's assistants; none of its requests leaves before the server's time is known."""
     throttler = throttler or create_throttler()
-    time_synchronizer = time_synchronizer or TimeSynchronizer()
+    time_synchronizer = time_synchronizer or ParadexTimeSynchronizer()
     time_provider = time_provider or (lambda: get_current_server_time(throttler=throttler, domain=domain))
     factory = WebAssistantsFactory(
         throttler=throttler,
@@ -108,7 +108,7 @@ async def get_current_server_time(
 ) -> float:
     """:return: the exchange's time in milliseconds since the epoch (`GET /system/time`)"""
     factory = build_api_factory_without_time_synchronizer_pre_processor(throttler or create_throttler())
-    answer = await api_request(factory, CONSTANTS.SYSTEM_TIME_PATH, domain=domain)
+    answer = await api_request(factory, CONSTANTS.SYSTEM_TIME_PATH, domain=domain, timeout=CONSTANTS.TIME_TIMEOUT)
     return float(answer["server_time"])  # sent as text
 
 
@@ -117,11 +117,17 @@ def local_time() -> float:
 
 
 class ParadexTimeSynchronizer(TimeSynchronizer):
-    """As in the base class, which works out its medians and means anew, 0.1 ms, each time that it is asked the time."""
+    """As the base class, but for three things.
+
+    That one works out its medians and means anew, 0.1 ms, each time that it is asked the time. It mixes what it
+    measured before and after a clock was set, or this machine has slept, into a time that is neither. And while the
+    exchange does not tell the time, it lets each request wait for a question of its own, one after the other.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._offset_ms: float | None = None
+        self._ask_again_at = -math.inf
 
     @property
     def time_offset_ms(self) -> float:
@@ -131,7 +137,19 @@ class ParadexTimeSynchronizer(TimeSynchronizer):
             self._offset_ms = float(super().time_offset_ms)
         return self._offset_ms
 
+    async def update_server_time_if_not_initialized(self, time_provider: Any) -> None:
+        async with self._lock:
+            if self._time_offset_ms or time.monotonic() < self._ask_again_at:
+                time_provider.close()
+                return
+            await self.update_server_time_offset_with_time_provider(time_provider)
+            if not self._time_offset_ms:  # the local clock has to do for a while
+                self._ask_again_at = time.monotonic() + CONSTANTS.TIME_RETRY
+
     def add_time_offset_ms_sample(self, offset: float) -> None:
+        # A measurement is wrong by half of the time that it took, at most.
+        if self._time_offset_ms and abs(offset - self.time_offset_ms) > CONSTANTS.TIME_TIMEOUT * 1e3:
+            self._time_offset_ms.clear()
         super().add_time_offset_ms_sample(offset)
         self._offset_ms = None
 

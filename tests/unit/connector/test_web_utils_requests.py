@@ -167,6 +167,37 @@ class TestRequests:
         assert [request.path for request in venue.requests] == ["/system/time", "/positions"]
         assert synchronizer.time() == pytest.approx(payloads.NOW, abs=5)
 
+    async def test_an_exchange_that_does_not_tell_the_time_is_asked_by_one_request_and_not_by_each(
+        self, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(CONSTANTS, "TIME_TIMEOUT", 0.05)
+        synchronizer = web_utils.ParadexTimeSynchronizer()
+        factory = web_utils.build_api_factory(time_synchronizer=synchronizer, domain=CONSTANTS.SANDBOX_DOMAIN)
+        venue.on("GET", "/system/time", SILENCE)
+        venue.on("GET", "/positions", payloads.page())
+
+        async def ask() -> None:
+            await web_utils.api_request(factory, "/positions", domain=CONSTANTS.SANDBOX_DOMAIN)
+
+        await asyncio.gather(*(ask() for _ in range(5)))
+        assert len(venue.asked("GET", "/positions")) == 5
+        assert len(venue.asked("GET", "/system/time")) == 1
+        venue.on("GET", "/system/time", {"server_time": str(payloads.NOW_MS)})
+        monkeypatch.setattr(CONSTANTS, "TIME_TIMEOUT", 10.0)
+        synchronizer._ask_again_at = 0.0
+        await ask()
+        assert synchronizer.time() == pytest.approx(payloads.NOW, abs=5)
+
+    def test_a_clock_that_has_jumped_is_believed_at_once(self) -> None:
+        synchronizer = web_utils.ParadexTimeSynchronizer()
+        for offset in (100.0, 200.0, 300.0, 3_600_000.0):  # as after an hour's sleep
+            synchronizer.add_time_offset_ms_sample(offset)
+        assert synchronizer.time_offset_ms == 3_600_000.0
+        synchronizer.add_time_offset_ms_sample(3_600_100.0)
+        assert 3_600_000.0 < synchronizer.time_offset_ms < 3_600_100.0
+        synchronizer.add_time_offset_ms_sample(50.0)  # and set back
+        assert synchronizer.time_offset_ms == 50.0
+
 
 class TestTokens:
     async def test_a_private_request_carries_the_token(self, venue: Venue, ask: Ask) -> None:
