@@ -646,12 +646,21 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         session = self._session
         if session is None:
             return
+        is_doubtful = False  # whether there is a subscription
         try:
             for channel in [name for name in session.channels if name.startswith(f"order_book.{feed.market}.")]:
-                await session.unsubscribe(channel)
+                try:
+                    await session.unsubscribe(channel)
+                except web_utils.RpcError as error:
+                    if error.code == CONSTANTS.RPC_RATE_LIMITED:
+                        return  # it is asked for again
+                    session.channels.discard(channel)  # the exchange may have ended it by itself
+                    is_doubtful = True
             try:
                 await session.subscribe(feed.channel)
             except web_utils.RpcError as error:
+                if is_doubtful:
+                    raise
                 # As of a market that is not listed any more: it is asked for again, and the others keep their stream.
                 self.logger().debug(f"{feed.market}: no book yet: {error}")
         except (ConnectionError, web_utils.ParadexError) as error:

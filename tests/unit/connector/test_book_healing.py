@@ -193,6 +193,29 @@ class TestWhatDoesNotCome:
         await live.send(frames.book(3, BIDS, ASKS, snapshot=True))
         assert is_live(live)
 
+    async def test_a_subscription_that_the_exchange_has_ended_by_itself_is_made_again_on_the_same_socket(
+        self, live: Feed
+    ) -> None:
+        socket = await live.venue.socket()
+        socket.channels.remove(DELTAS.format(MARKET))  # to unsubscribe is refused from now on
+        await live.send(frames.book(12))
+        await live.venue.until(lambda: DELTAS.format(MARKET) in socket.channels)
+        await live.send(frames.book(20, BIDS, ASKS, snapshot=True))
+        assert is_live(live)
+        assert len(live.venue.sockets) == 1
+
+    @pytest.mark.usefixtures("impatient_for_snapshots")
+    async def test_a_rate_limit_is_waited_for_and_the_socket_stays(self, live: Feed) -> None:
+        live.venue.rpc["unsubscribe"] = lambda *_: {"error": {"code": 42901, "message": "rate limited"}}
+        await live.send(frames.book(12))
+        socket = await live.venue.socket()
+        await live.venue.until(lambda: [method for method, _ in socket.calls].count("unsubscribe") >= 2)
+        del live.venue.rpc["unsubscribe"]
+        await subscribed_again(live)
+        await live.send(frames.book(20, BIDS, ASKS, snapshot=True))
+        assert is_live(live)
+        assert len(live.venue.sockets) == 1
+
     async def test_a_frozen_channel_is_noticed_by_asking_rest(
         self, live: Feed, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
     ) -> None:
