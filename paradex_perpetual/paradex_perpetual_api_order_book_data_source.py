@@ -515,6 +515,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                 return  # the next connection subscribes to everything
             try:
                 await self._subscribe(session, trading_pair)
+                self._connector.markets_may_have_changed()  # as this one has: nobody has told that it is back
                 return
             except (ConnectionError, ValueError):
                 return
