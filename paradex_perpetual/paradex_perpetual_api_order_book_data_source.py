@@ -473,8 +473,8 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         except (ConnectionError, web_utils.ParadexError) as error:
             self.logger().error(f"Could not unsubscribe from {trading_pair}: {error}")
             # Whether the channel is still on nobody knows; a new connection has just what is wanted.
-            if self._session is not None and self._session.assistant is not None:
-                await self._session.assistant.disconnect()
+            if self._session is not None:
+                await self._session.disconnect()
             return False
         return True
 
@@ -666,8 +666,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                 self.logger().debug(f"{feed.market}: no book yet: {error}")
         except (ConnectionError, web_utils.ParadexError) as error:
             self._warn_of_interruptions(f"{feed.market}: no new snapshot ({error}); reconnecting.")
-            if session.assistant is not None:
-                await session.assistant.disconnect()
+            await session.disconnect()
 
     async def _look_after_books(self) -> None:
         """Notices what no message tells: a snapshot that does not come, a stream that is silent."""

@@ -873,6 +873,10 @@ class RpcSession:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.disconnect()
+
+    async def disconnect(self) -> None:
+        """Closes the socket, whether or not the server takes note."""
         if self.assistant is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CONSTANTS.WS_CLOSE_TIMEOUT):
