@@ -698,7 +698,8 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         try:
             known = await self._order_book_snapshot(feed.trading_pair)
             # REST may be behind the stream, but not for long; and not where the stream counts lower, too, by now.
-            counts = known.update_id > (seq or 0) or feed.tells_old or _now() - feed.heard_at >= CONSTANTS.BOOK_SILENCE
+            begins_anew = feed.tells_old or _now() - feed.heard_at >= CONSTANTS.BOOK_SILENCE
+            counts = known.update_id > (seq or 0) or (known.update_id != seq and begins_anew)
             is_behind = counts and not self._is_same(feed, known)
         except (LookupError, TypeError, ValueError, web_utils.ParadexError) as error:
             self.logger().debug(f"{feed.market}: the book could not be confirmed: {error}")

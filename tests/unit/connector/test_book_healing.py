@@ -228,9 +228,11 @@ class TestWhatDoesNotCome:
         await live.send(frames.book(16, [("98", "1")], ASKS, snapshot=True))
         assert is_live(live)
 
-    @pytest.mark.parametrize("seq", [9, 10, 1000])
-    async def test_a_quiet_market_is_left_in_peace(self, live: Feed, monkeypatch: pytest.MonkeyPatch, seq: int) -> None:
-        rest_knows(live.venue, seq)
+    @pytest.mark.parametrize(("seq", "bids"), [(9, BIDS), (10, BIDS), (10, [("98", "1")]), (1000, BIDS)])
+    async def test_a_quiet_market_is_left_in_peace(
+        self, live: Feed, monkeypatch: pytest.MonkeyPatch, seq: int, bids: Any
+    ) -> None:
+        rest_knows(live.venue, seq, bids)
         monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 0.01)
         await live.venue.until(lambda: len(live.venue.asked("GET", "/orderbook/*")) >= 3)
         assert is_live(live)
