@@ -38,6 +38,7 @@ class _BookFeed:
     :ivar is_suspect: whether REST is to be asked soon if nothing more comes
     :ivar tells_old: whether frames have come since then whose numbers had been passed
     :ivar lost_at: since when `seq` is None
+    :ivar has_only_deltas: whether changes have come since then, which are nothing without a whole book
     :ivar ask_at: when to ask for a snapshot that has not come
     :ivar subscribing: the new subscription that is going on
     :ivar asking: the question to REST that is going on
@@ -53,10 +54,12 @@ class _BookFeed:
         self.is_suspect = False
         self.tells_old = False
         self.lost_at = _now()
+        self.has_only_deltas = False
         self.ask_at = 0.0
         self.subscribing: asyncio.Task[None] | None = None
         self.asking: asyncio.Task[None] | None = None
         self.gaps: deque[float] = deque(maxlen=CONSTANTS.MAX_BOOK_GAPS)
+        self._missed = 0  # subscriptions in a row that brought changes and no whole book
         self.warn = web_utils.Sparingly(warn)
         self._backoff = web_utils.Backoff(CONSTANTS.BOOK_SNAPSHOT_TIMEOUT)
 
@@ -70,6 +73,7 @@ class _BookFeed:
         if self.seq is None:
             self._backoff.reset()
         self.seq, self.heard_at, self.is_suspect, self.tells_old = seq, _now(), is_suspect, False
+        self.has_only_deltas, self._missed = False, 0
 
     def pass_over(self, seq: int) -> None:
         """Notes a frame that is no news: told twice, most likely, unless the exchange has begun to count anew."""
@@ -80,6 +84,10 @@ class _BookFeed:
         """Notes that the book is not what the exchange told last."""
         if self.seq is not None:
             self.seq, self.lost_at = None, _now()
+
+    @property
+    def is_subscribing(self) -> bool:
+        return self.subscribing is not None and not self.subscribing.done()
 
     @property
     def tells_whole_books(self) -> bool:
@@ -99,6 +107,16 @@ class _BookFeed:
         if full:
             self.channel = self._channel(CONSTANTS.BOOK_FEED_SNAPSHOT)
         return full
+
+    def miss_snapshot(self) -> bool:
+        """Notes that no snapshot has come. Whether that was so repeatedly while changes came: then the feed of whole
+        books is the better one, for no source says that the other one has to begin with a snapshot."""
+        self._missed += self.has_only_deltas
+        self.has_only_deltas = False
+        gives_up = self._missed == CONSTANTS.MAX_MISSED_SNAPSHOTS and not self.tells_whole_books
+        if gives_up:
+            self.channel = self._channel(CONSTANTS.BOOK_FEED_SNAPSHOT)
+        return gives_up
 
     def _channel(self, feed: str) -> str:
         return utils.book_channel(self.market, feed, self._settings.book_interval, self._settings.book_price_tick)
@@ -594,7 +612,8 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             if feed.seq is None:
                 self._came_alive.set()
         elif feed.seq is None:
-            return  # deltas of before the snapshot
+            feed.has_only_deltas = True  # of before the snapshot
+            return
         elif seq != feed.seq + 1:
             self._reseed(feed, f"the book stream jumped from {feed.seq + 1} to {seq}")
             return
@@ -637,7 +656,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             feed.wait_for_snapshot()
 
     def _resubscribe_soon(self, feed: _BookFeed) -> None:
-        if feed.subscribing is not None and not feed.subscribing.done():
+        if feed.is_subscribing:
             feed.ask_at = _now()  # again, when that has come to its end
             return
         feed.wait_for_snapshot()
@@ -679,7 +698,9 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         if feed.seq is None:
             if now - feed.lost_at >= CONSTANTS.BOOK_GRACE:
                 self._empty(feed)
-            if self._session is not None and now >= feed.ask_at:
+            if self._session is not None and now >= feed.ask_at and not feed.is_subscribing:
+                if feed.miss_snapshot():
+                    self.logger().warning(f"{feed.market}: changes without a book; using the feed of whole books.")
                 self._resubscribe_soon(feed)
         elif feed.asking is None or feed.asking.done():
             patience = CONSTANTS.BOOK_SUSPICION if feed.is_suspect else CONSTANTS.BOOK_SILENCE

@@ -128,6 +128,7 @@ STREAM_RESUMED = "stream_resumed"
 # Gaps in one market's deltas within this time after which the snapshot feed takes over: every message is a whole book.
 MAX_BOOK_GAPS = 5
 BOOK_GAP_WINDOW = 60.0
+MAX_MISSED_SNAPSHOTS = 2  # subscriptions to deltas that bring no snapshot, after which it does so, too
 BOOK_DEPTH = 15  # levels of a side in the feeds
 BOOK_CARE_INTERVAL = 0.25  # between two looks at all books
 BOOK_SNAPSHOT_TIMEOUT = 4.0  # for the first message after a subscription; the next attempts wait longer

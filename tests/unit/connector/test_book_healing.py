@@ -183,6 +183,24 @@ class TestWhatDoesNotCome:
         assert len(venue.sockets) == 1
 
     @pytest.mark.usefixtures("impatient_for_snapshots")
+    async def test_a_feed_of_changes_that_never_tells_a_whole_book_is_left_for_the_one_that_does(
+        self, venue: Venue, feed: Feed, log: pytest.LogCaptureFixture
+    ) -> None:
+        feed.start()
+        socket = await venue.socket(1, subscriptions=4)
+        deltas, whole = DELTAS.format(MARKET), SNAPSHOTS.format(MARKET)
+        seq = 10
+        while whole not in socket.channels:
+            seq += 1
+            await feed.send(frames.book(seq, [("100", "1")]))
+        assert socket.calls.count(("subscribe", {"channel": deltas})) >= CONSTANTS.MAX_MISSED_SNAPSHOTS
+        assert deltas not in socket.channels
+        assert "changes without a book" in log.text
+        await feed.send(frames.book(seq + 5, BIDS, ASKS, snapshot=True))
+        assert is_live(feed)
+        assert levels(feed.book()) == RIGHT
+
+    @pytest.mark.usefixtures("impatient_for_snapshots")
     async def test_a_market_that_is_refused_is_asked_for_after_pauses_and_the_socket_stays(self, live: Feed) -> None:
         live.venue.rpc["subscribe"] = lambda *_: {"error": {"code": -32602, "message": "no such market"}}
         await live.send(frames.book(12))
