@@ -1022,8 +1022,8 @@ class RpcSession:
             self._token_generation = tokens.token_generation
         try:
             await self.call("auth", {}, is_auth_required=True)
-        except RpcError:
-            if tokens is not None:
+        except RpcError as error:
+            if tokens is not None and error.code in CONSTANTS.RPC_AUTHENTICATION_ERRORS:
                 tokens.token_refused(self._token_generation)
             raise
 

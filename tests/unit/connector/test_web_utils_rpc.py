@@ -341,6 +341,18 @@ class TestAuthentication:
         async with sessions.open(authenticate=True):
             assert (await venue.socket(2)).calls == [("auth", {"bearer": payloads.jwt(name="new")})]
 
+    @pytest.mark.parametrize("code", [42901, -32603, 40112])
+    async def test_what_is_not_refused_for_the_token_leaves_it_to_the_other_requests(
+        self, venue: Venue, sessions: Sessions, auth: ParadexPerpetualAuth, code: int
+    ) -> None:
+        venue.rpc["auth"] = lambda *_: {"error": {"code": code, "message": "not now"}}
+        for _ in range(CONSTANTS.USELESS_TOKENS + 2):
+            with pytest.raises(RpcError, match=f"refused auth: {code}"):
+                await sessions.open(authenticate=True).__aenter__()
+        assert await auth.token() == payloads.jwt()
+        assert auth.refusal is None
+        assert len(venue.asked("POST", "/auth/*")) == 1
+
     async def test_without_a_token_there_is_no_session(self, venue: Venue, sessions: Sessions) -> None:
         venue.on("POST", "/auth/*", refusal("INVALID_SUBKEY"))
         with pytest.raises(ParadexAuthenticationError):
