@@ -71,6 +71,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         refused = False
         while True:
             session: web_utils.RpcSession | None = None
+            arming: asyncio.Task[None] | None = None
             try:
                 async with web_utils.RpcSession(
                     self._api_factory,
@@ -79,8 +80,8 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                     authenticate=True,
                 ) as session:
                     await self._subscribe_all(session)
-                    if self._cancel_on_disconnect:
-                        await self._arm(session)
+                    if self._cancel_on_disconnect and not await self._arm(session):
+                        arming = asyncio.create_task(self._arm_later(session))
                     self._session = session
                     self._ws_assistant = session.assistant  # from now on the framework sees a stream
                     output.put_nowait({"channel": CONSTANTS.STREAM_RESUMED, "data": {}})
@@ -99,6 +100,8 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             except Exception:
                 self.logger().exception("Unexpected error in the private stream. Reconnecting.")
             finally:
+                if arming is not None:
+                    arming.cancel()
                 if self._session is session:  # else a listener that was started meanwhile has its own
                     self._session = self._ws_assistant = None
             backoff.stood(session)
@@ -157,11 +160,17 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         else:
             await self._subscribe(session, channel)
 
-    async def _arm(self, session: web_utils.RpcSession) -> None:
-        """Asks for cancel on disconnect, which is the connection's and gone with it."""
+    async def _arm(self, session: web_utils.RpcSession) -> bool:
+        """Asks for cancel on disconnect, which is the connection's and gone with it.
+
+        :return: whether the exchange has granted or refused it; else it is to be asked again
+        """
         try:
             await session.call("order.cancel_on_disconnect", {"enabled": True})
         except web_utils.RpcError as error:
+            if error.code not in CONSTANTS.RPC_REFUSALS:  # as of a rate limit
+                self.logger().warning(f"Cancel on disconnect is not granted yet, so no orders are placed. {error}.")
+                return False
             if not self._cancel_on_disconnect_refused:  # said once: the next connection will hear the same
                 self.logger().error(
                     f"Cancel on disconnect is set, but Paradex does not grant it, so no orders are placed. {error}. "
@@ -171,6 +180,17 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         else:
             session.cancels_on_disconnect = True
             self._cancel_on_disconnect_refused = False
+        return True
+
+    async def _arm_later(self, session: web_utils.RpcSession) -> None:
+        backoff = web_utils.Backoff()
+        while session.is_open:
+            await self._sleep(backoff.next())
+            try:
+                if await self._arm(session):
+                    return
+            except (ConnectionError, web_utils.ParadexError) as error:
+                self.logger().debug(f"Cancel on disconnect could not be asked for: {error}")
 
     async def _funding_payments_channel(self, trading_pair: str) -> str:
         market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)

@@ -786,6 +786,19 @@ class TestCancelOnDisconnect:
         sent = [*calls(await venue.socket(), "order.create"), *(r.body for r in venue.asked("POST", "/orders"))]
         assert [body["client_id"] for body in sent] == [closing]
 
+    @pytest.mark.parametrize("code", [42901, -32603])
+    async def test_what_is_not_granted_for_now_is_asked_for_again(
+        self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture, code: int
+    ) -> None:
+        venue.rpc["order.cancel_on_disconnect"] = lambda *_: {"error": {"code": code, "message": "not now"}}
+        trader = await on_socket(cancel_on_disconnect=True)
+        trader.submit()
+        await eventually(lambda: trader.failed())
+        assert "no orders are placed" in log.text
+        del venue.rpc["order.cancel_on_disconnect"]
+        await eventually(lambda: trader.exchange._order_entry._covering_session())
+        assert len(venue.sockets) == 1
+
     async def test_a_refusal_is_said_once_and_no_order_is_placed(
         self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture
     ) -> None:
