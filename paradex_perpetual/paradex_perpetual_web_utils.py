@@ -1284,9 +1284,9 @@ def _decode_book(frame: bytes, block_length: int) -> BookFrame:
 def _rows(frame: bytes, position: int, seq: int) -> tuple[list[OrderBookRow], int]:
     length, count = _GROUP.unpack_from(frame, position)
     start, end = position + 4, position + 4 + length * count
-    if end > len(frame) or length < _LEVEL.size:
+    if end > len(frame) or (length < _LEVEL.size and count):
         raise FrameError(f"a group of {count} levels of {length} bytes does not fit into its frame")
-    if length == _LEVEL.size:
+    if length == _LEVEL.size or not count:
         levels = _LEVEL.iter_unpack(frame[start:end])
     else:
         levels = _spread_levels(frame, start, end, length)
@@ -1319,13 +1319,13 @@ def decode_display_book(frame: bytes) -> DisplayBookFrame | None:
 def _exact_levels(frame: bytes, position: int) -> tuple[list[utils.Level], int]:
     length, count = _GROUP.unpack_from(frame, position)
     start, end = position + 4, position + 4 + length * count
-    if end > len(frame) or length < _LEVEL.size:
+    if end > len(frame) or (length < _LEVEL.size and count):
         raise FrameError(f"a group of {count} levels of {length} bytes does not fit into its frame")
     return [(_exact(price), _exact(size)) for price, size in _spread_levels(frame, start, end, length)], end
 
 
 def _spread_levels(frame: bytes, start: int, end: int, length: int) -> Iterator[tuple[int, int]]:
-    return (_LEVEL.unpack_from(frame, offset) for offset in range(start, end, length))
+    return (_LEVEL.unpack_from(frame, offset) for offset in range(start, end, length or 1))
 
 
 def _exact(number: int) -> Decimal:

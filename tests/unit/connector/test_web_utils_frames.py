@@ -147,6 +147,16 @@ class TestBook:
         assert isinstance(frame, BookFrame)
         assert rows(frame.bids) == [(1.0, 2.0, 11)]
 
+    def test_an_empty_group_may_leave_the_length_of_its_rows_out(self) -> None:
+        frame = frames.book(11, [], ASKS, snapshot=True)
+        frame = frame[:97] + struct.pack("<HH", 0, 0) + frame[101:]
+        book = decode_frame(frame)
+        assert isinstance(book, BookFrame)
+        assert (book.bids, rows(book.asks)) == ([], [(60000.1, 0.00001, 11)])
+        display = web_utils.decode_display_book(frame)
+        assert display is not None
+        assert (display.bids, len(display.asks)) == ([], 1)
+
     def test_rows_shorter_than_price_and_size_are_refused(self) -> None:
         block = struct.pack("<qqB", frames.NOW_US, 11, 0)
         with pytest.raises(FrameError, match="1 levels of 8 bytes"):
