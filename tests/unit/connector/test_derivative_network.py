@@ -141,12 +141,14 @@ class TestNetworkCheck:
 
 class TestRunning:
     @pytest.fixture
-    async def running(self, venue: Venue, exchange: ParadexPerpetualDerivative) -> ParadexPerpetualDerivative:
+    async def running(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative, clock: Clock
+    ) -> ParadexPerpetualDerivative:
         """A connector that is ready, with a public socket and a private one."""
         quiet(venue)
         exchange._set_trading_pair_symbol_map(None)
         exchange._trading_rules.clear()
-        exchange._sleep = asyncio.sleep  # type: ignore[method-assign]
+        exchange._sleep = clock.live  # type: ignore[method-assign]
         venue.rpc["subscribe"] = self.with_snapshot
         await exchange.start_network()
         exchange.tick(payloads.NOW)
@@ -280,14 +282,14 @@ class TestRunning:
         assert running.ready
 
     async def test_without_keys_it_watches_and_asks_for_nothing_private(
-        self, venue: Venue, make_exchange: Make
+        self, venue: Venue, make_exchange: Make, clock: Clock
     ) -> None:
         quiet(venue)
         venue.rpc["subscribe"] = self.with_snapshot
         watching = make_exchange(
             paradex_perpetual_api_secret="", paradex_perpetual_account_address="", trading_required=False
         )
-        watching._sleep = asyncio.sleep  # type: ignore[method-assign]
+        watching._sleep = clock.live  # type: ignore[method-assign]
         await watching.start_network()
         await eventually(lambda: watching.ready)
         assert [request.path for request in venue.requests if "Authorization" in request.headers] == []

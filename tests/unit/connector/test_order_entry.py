@@ -417,10 +417,10 @@ class TestCancels:
         assert len(venue.asked("DELETE", "/orders/batch")) == 1
 
     async def test_an_order_cancelled_twice_at_once_is_cancelled_once(
-        self, make_trader: MakeTrader, venue: Venue
+        self, make_trader: MakeTrader, venue: Venue, clock: Clock
     ) -> None:
         trader = make_trader()
-        trader.exchange._sleep = asyncio.sleep  # nothing is repeated yet
+        trader.exchange._sleep = clock.live  # nothing is repeated yet
         order = trader.track()
         trader.exchange.cancel(PAIR, "mine")
         trader.exchange.cancel(PAIR, "mine")
