@@ -548,7 +548,7 @@ async def api_request(
             )
             async with asyncio.timeout(timeout):
                 text = await response.text()
-        except aiohttp.ClientConnectorError as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # there was no connection
             raise NotSentError(f"{request} was not sent: {error}") from None
         except (TimeoutError, aiohttp.ClientError, UnicodeDecodeError) as error:
             raise NoAnswerError(f"{request} was not answered: {type(error).__name__} {error}".rstrip()) from None
@@ -734,7 +734,9 @@ _ERROR_CODE = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)+\b")
 class RpcError(ParadexError):
     """A call over the socket that the exchange answered with an error."""
 
-    def __init__(self, method: str, error: Mapping[str, Any]):
+    def __init__(self, method: str, error: Any):
+        if not isinstance(error, dict):  # in a form of its own
+            error = {"message": utils.shown(error)}
         self.code = error.get("code")
         self.message = str(error.get("message") or "")
         self.data = error.get("data")

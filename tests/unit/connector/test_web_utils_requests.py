@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 import pytest
 from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_constants as CONSTANTS,
@@ -152,6 +153,16 @@ class TestRequests:
         self, venue: Venue, ask: Ask, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(CONSTANTS.SANDBOX_URL_VARIABLE, "http://127.0.0.1:9/v1")  # nobody is there
+        with pytest.raises(web_utils.NotSentError, match="GET /positions was not sent"):
+            await ask()
+
+    async def test_what_found_no_connection_in_time_has_not_happened(
+        self, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def nobody(*_: Any, **__: Any) -> None:
+            raise TimeoutError
+
+        monkeypatch.setattr(aiohttp.TCPConnector, "connect", nobody)
         with pytest.raises(web_utils.NotSentError, match="GET /positions was not sent"):
             await ask()
 

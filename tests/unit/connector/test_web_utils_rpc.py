@@ -107,6 +107,17 @@ class TestCalls:
             assert error.value.code == -32602
             await session.call("unsubscribe_from_nothing", {})  # the session lives on
 
+    @pytest.mark.parametrize("error", ["not today", ["not today"], {"message": "not today"}])
+    async def test_an_error_in_a_form_that_nobody_documents_is_an_error_all_the_same(
+        self, venue: Venue, sessions: Sessions, error: Any
+    ) -> None:
+        venue.rpc["order.create"] = lambda *_: {"error": error}
+        async with sessions.open() as session:
+            with pytest.raises(RpcError, match="not today"):
+                await session.call("order.create", {})
+            with pytest.raises(NoAnswerError, match="not today"):
+                await session.request("order.create", {})
+
     async def test_a_call_that_is_not_answered_ends_after_the_timeout(
         self, venue: Venue, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
