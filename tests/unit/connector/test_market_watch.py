@@ -201,6 +201,28 @@ class TestWatching:
         exchange.best_bid_ask(PAIR)
         assert (await venue.socket(2, subscriptions=1)).channels == [BBO]
 
+    async def test_a_socket_that_closes_slowly_forgets_nothing_of_the_next_one(
+        self, exchange: ParadexPerpetualDerivative, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        close, may_close = web_utils.RpcSession.disconnect, asyncio.Event()
+
+        async def close_slowly(session: web_utils.RpcSession) -> None:
+            await may_close.wait()
+            await close(session)
+
+        exchange.best_bid_ask(PAIR)
+        await venue.socket(1, subscriptions=1)
+        slow = exchange._orderbook_ds._watch._task
+        assert slow is not None
+        monkeypatch.setattr(web_utils.RpcSession, "disconnect", close_slowly)
+        exchange.stop_watching()
+        exchange.best_bid_ask(PAIR)
+        await (await venue.socket(2, subscriptions=1)).send(frames.bbo())
+        await eventually(lambda: exchange.best_bid_ask(PAIR))
+        may_close.set()
+        await asyncio.wait([slow])
+        assert exchange.best_bid_ask(PAIR) is not None
+
     async def test_stopping_the_connector_closes_the_socket(
         self, exchange: ParadexPerpetualDerivative, venue: Venue
     ) -> None:
