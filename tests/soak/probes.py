@@ -27,7 +27,7 @@ def measure(connector: Any) -> dict[str, float]:
     process = psutil.Process(os.getpid())
     descriptors = [_target(link) for link in Path("/proc/self/fd").iterdir()]
     numbers: dict[str, float] = {
-        RSS: process.memory_info().rss,
+        RSS: process.memory_info().rss - tracemalloc.get_tracemalloc_memory(),
         TRACED: tracemalloc.get_traced_memory()[0],
         "tasks": len(asyncio.all_tasks()),
         "open files": len(descriptors),
