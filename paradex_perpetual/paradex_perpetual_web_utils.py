@@ -936,7 +936,7 @@ class RpcSession:
             await self.call("unsubscribe", {"channel": "bbo.ALL"})  # never subscribed to on this socket
         except RpcError:
             pass
-        except (ConnectionError, NoAnswerError):
+        except (ConnectionError, ParadexError):
             return False
         return True
 
@@ -1250,8 +1250,8 @@ class SummaryFrame(NamedTuple):
 def decode_frame(frame: bytes) -> BookFrame | TradeFrame | BboFrame | SummaryFrame | dict[str, Any] | None:
     """What a binary frame says, by the block length that it states: appended fields are jumped over.
 
-    :return: None for what nobody here needs, heartbeats among it; private payloads come in the form of
-        their JSON, `{"channel": ..., "data": ...}`
+    :return: None for what nobody here needs, such as heartbeats; private payloads come in the form of their JSON,
+        `{"channel": ..., "data": ...}`
     :raises FrameError: if it is cut off or of another schema
     """
     try:
