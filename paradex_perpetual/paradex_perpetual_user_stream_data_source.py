@@ -215,6 +215,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
 
 # === Order entry ===
 
+_STOPPED = "the connector was stopped before it was sent"
 _UNCOVERED = "cancel on disconnect is set, and there is no socket now that Paradex would watch"
 
 
@@ -252,6 +253,7 @@ class _Lane:
     :param size: how many jobs a request may carry now
     :param way: of a job's body; only jobs of the same way leave together
     :param patience: seconds for which a job is tried again after a rate limit has refused it
+    :ivar stops: how often it was stopped
     """
 
     def __init__(
@@ -272,6 +274,7 @@ class _Lane:
         self._dispatcher: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._retry_at = 0.0
+        self.stops = 0
 
     async def run(self, client_id: str, body: Mapping[str, Any]) -> Any:
         """:return: what `send` returned for this job; raises it, if it is an exception"""
@@ -295,13 +298,14 @@ class _Lane:
         return list(self._unsent.values())
 
     def stop(self) -> None:
-        """Ends the waiting; what has been sent is followed to its end."""
+        """Ends the waiting; what has been sent is followed to its end, and not sent again if a limit refused it."""
+        self.stops += 1
         if self._dispatcher is not None:
             self._dispatcher.cancel()
             self._dispatcher = None
         self._waiting.clear()
         for job in self.unsent():
-            job.fail(web_utils.NotSentError("the connector was stopped before it was sent"))
+            job.fail(web_utils.NotSentError(_STOPPED))
 
     def _enqueue(self, jobs: Sequence[_Job]) -> None:
         self._waiting.extend(jobs)
@@ -337,19 +341,26 @@ class _Lane:
         return jobs
 
     async def _carry(self, jobs: Sequence[_Job], prepared: Any) -> None:
+        stops = self.stops
         try:
             results = await self._send(jobs, prepared)
         except web_utils.RateLimitedError as error:
-            self._try_again(jobs, error)
+            if self.stops == stops:
+                self._try_again(jobs, error)
+            else:
+                self._fail(jobs, error)
         except web_utils.ParadexError as error:
-            for job in jobs:
-                job.fail(error)
+            self._fail(jobs, error)
         except Exception as error:  # something that nobody foresaw, after it may have left: not known, then
-            for job in jobs:
-                job.fail(web_utils.NoAnswerError(f"an answer makes no sense: {type(error).__name__} {error}"))
+            self._fail(jobs, web_utils.NoAnswerError(f"an answer makes no sense: {type(error).__name__} {error}"))
         else:
             for job, result in zip(jobs, results, strict=True):
                 job.resolve(result)
+
+    @staticmethod
+    def _fail(jobs: Sequence[_Job], error: Exception) -> None:
+        for job in jobs:
+            job.fail(error)
 
     def sent(self, jobs: Sequence[_Job]) -> None:
         """Says that jobs are about to leave: from now on they cannot be withdrawn."""
@@ -435,7 +446,7 @@ class OrderEntry:
             self._sign_jobs,
             self._send_orders,
             lambda: self._batch_size,
-            _is_for_socket,
+            self._is_for_socket,
             self._patience,
             sleep,
             lambda: self._monotonic(),
@@ -480,7 +491,7 @@ class OrderEntry:
             (body,) = await self._signed([request])
             by_rest = partial(self._modify_by_rest, body)
             try:
-                if not _is_for_socket(body):
+                if not self._is_for_socket(body):
                     return await self._watched(by_rest())
                 return await self._either_way("order.modify", _with_price(body), by_rest, "order")
             except web_utils.ApiError as error:
@@ -514,6 +525,9 @@ class OrderEntry:
             outcomes = await self._cancel_together(jobs)
         except web_utils.ParadexError as error:
             outcomes = [error] * len(jobs)
+        except Exception as error:  # something that nobody foresaw, after it may have left: not known, then
+            text = f"the answer to a cancel makes no sense: {type(error).__name__} {error}"
+            outcomes = [web_utils.NoAnswerError(text)] * len(jobs)
         finally:
             for other, outcome in zip(jobs[1:], outcomes[1:], strict=True):
                 other.resolve(outcome)
@@ -601,10 +615,8 @@ class OrderEntry:
         """Waits for an answer and tells the circuit breaker of it; only new orders prove that new orders work."""
         try:
             result = await answer
-        except web_utils.ApiError as error:
-            if error.code in CONSTANTS.EXCHANGE_FAILURE_ERRORS:
-                self._record_failure(str(error))
-            elif creates:
+        except web_utils.ApiError:
+            if creates:
                 self.breaker.record_success()
             raise
         except web_utils.NotSentError as error:
@@ -623,6 +635,15 @@ class OrderEntry:
         return result
 
     # === How ===
+
+    def _is_for_socket(self, body: Mapping[str, Any]) -> bool:
+        """Whether an order may go over the socket.
+
+        Its description knows no take-profits and stop-losses. They only reduce a position: that cancel on disconnect
+        does not cover what goes over REST is to the good there, and so it is for stops that only reduce.
+        """
+        protects = "trigger_price" in body and _only_reduces(body)
+        return body["type"] in CONSTANTS.SOCKET_ORDER_TYPES and not (protects and self._settings.cancel_on_disconnect)
 
     async def _admit(self, limit_id: str) -> None:
         async with self._throttler.execute_task(limit_id):
@@ -763,9 +784,13 @@ class OrderEntry:
             size = self._batch_size = CONSTANTS.BATCH_SIZE
             self._log(f"Paradex takes no batches of {len(bodies)} orders: {size} are sent at a time from now on.")
         outcomes: list[Any] = []
+        stops = self._submits.stops
         for start in range(0, len(bodies), size):
             chunk = bodies[start : start + size]
             await self._admit(CONSTANTS.SUBMIT_LIMIT)
+            if self._submits.stops != stops:
+                outcomes += [web_utils.NotSentError(_STOPPED)] * len(chunk)
+                continue
             try:
                 outcomes += await self._create(chunk)
             except web_utils.RateLimitedError as limited:  # not for the lane, which would send all of them again
@@ -788,7 +813,7 @@ class OrderEntry:
     async def _create_one(self, body: dict[str, Any]) -> Any:
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_PATH, data=body)
         try:
-            if _is_for_socket(body):
+            if self._is_for_socket(body):
                 cover, params = self._needs_cover([body]), _with_price(body)
                 order = await self._either_way(
                     "order.create", params, by_rest, "order", creates=True, needs_cover=cover
@@ -799,12 +824,14 @@ class OrderEntry:
             raise
         except web_utils.ApiError as error:
             raise _refused_or_known(error) from None
-        return order if _is_order(order) else web_utils.NoAnswerError("an order was answered without an order id")
+        if not _is_order(order) or not _may_be_of(order, body["client_id"]):
+            return web_utils.NoAnswerError("an order was answered without its id")
+        return order
 
     async def _create_batch(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:
         params = {"orders": [_with_price(body) for body in bodies]}
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_BATCH_PATH, data=list(bodies))
-        if _is_for_socket(bodies[0]):
+        if self._is_for_socket(bodies[0]):
             cover = self._needs_cover(bodies)
             answer = await self._either_way("order.create_batch", params, by_rest, creates=True, needs_cover=cover)
         else:
@@ -882,23 +909,22 @@ def _with_price(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"price": "0", **body}
 
 
-def _is_for_socket(body: Mapping[str, Any]) -> bool:
-    """Whether the socket's description knows the type of an order. The others, take-profits and stop-losses, only
-    reduce a position: that cancel on disconnect does not cover what goes over REST is to the good there."""
-    return body["type"] in CONSTANTS.SOCKET_ORDER_TYPES
-
-
 def _is_order(payload: Any) -> bool:
-    return isinstance(payload, dict) and bool(payload.get("id"))
+    return isinstance(payload, dict) and isinstance(payload.get("id"), str | int) and bool(payload["id"])
+
+
+def _may_be_of(order: Mapping[str, Any], client_id: str) -> bool:
+    """Whether an order has this client id, or does not say which it has."""
+    return order.get("client_id") in (client_id, "", None)
 
 
 def _is_timestamp_error(outcome: Any) -> bool:
     return isinstance(outcome, web_utils.ApiError) and outcome.code in CONSTANTS.TIMESTAMP_ERRORS
 
 
-def _refused_or_known(error: web_utils.ApiError) -> web_utils.ParadexError:
-    """A refusal as it is, except that a client id which is taken says that the order is there already."""
-    if error.code == CONSTANTS.ERROR_DUPLICATED_CLIENT_ID:
+def _refused_or_known(error: web_utils.ParadexError) -> web_utils.ParadexError:
+    """An error as it is, except that a client id which is taken says that the order is there already."""
+    if isinstance(error, web_utils.ApiError) and error.code == CONSTANTS.ERROR_DUPLICATED_CLIENT_ID:
         return web_utils.NoAnswerError(f"it is there already: {error}")
     return error
 
@@ -908,7 +934,8 @@ def batch_outcomes(client_ids: Sequence[str], answer: Any) -> list[Any]:
 
     REST answers with the orders it took and, apart, the errors of the others; neither says to which they belong, but
     orders carry their client id. An order that is in neither list is unknown. *Assumed*: errors come in the order of
-    the request; it decides only about the text that an order fails with. The socket answers for each order in turn.
+    the request; it decides only about the text that an order fails with. The socket answers for each order in turn; if
+    one of them says otherwise, only those count that say whose they are.
 
     :return: for each order the exchange's payload, or an exception
     """
@@ -919,18 +946,25 @@ def batch_outcomes(client_ids: Sequence[str], answer: Any) -> list[Any]:
     if isinstance(results := answer.get("results"), list):
         if len(results) != len(client_ids):
             return [unknown] * len(client_ids)
-        return [_socket_outcome(result, request) or unknown for result in results]
+        outcomes = [_socket_outcome(result, request) or unknown for result in results]
+        pairs = zip(outcomes, client_ids, strict=True)
+        if all(_may_be_of(order, client_id) for order, client_id in pairs if isinstance(order, dict)):
+            return outcomes
+        taken = {order.get("client_id"): order for order in outcomes if isinstance(order, dict)}
+        return [taken.get(client_id, unknown) for client_id in client_ids]
     orders = {str(order.get("client_id")): order for order in answer.get("orders") or [] if _is_order(order)}
     errors = [
-        web_utils.ApiError(400, str(error.get("error") or "REFUSED"), str(error.get("message") or ""), request)
+        web_utils.error_of(str(error.get("error") or "REFUSED"), str(error.get("message") or ""), request)
         for error in answer.get("errors") or []
         if isinstance(error, dict)
     ]
     missing = [client_id for client_id in client_ids if client_id not in orders]
+    errors = list(map(_refused_or_known, errors))
+    # Whose an error is, is not said: it does not matter if all are refusals, or if there is one.
     is_clear = len(errors) == len(missing) and (
-        len(errors) == 1 or all(error.code != CONSTANTS.ERROR_DUPLICATED_CLIENT_ID for error in errors)
+        len(errors) == 1 or all(isinstance(error, web_utils.ApiError) for error in errors)
     )
-    refusals = dict(zip(missing, map(_refused_or_known, errors), strict=True)) if is_clear else {}
+    refusals = dict(zip(missing, errors, strict=True)) if is_clear else {}
     return [orders.get(client_id) or refusals.get(client_id) or unknown for client_id in client_ids]
 
 

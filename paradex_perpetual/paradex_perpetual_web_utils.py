@@ -466,6 +466,11 @@ def _token_holder(api_factory: WebAssistantsFactory) -> TokenHolder | None:
     return cast("TokenHolder", api_factory.auth) if hasattr(api_factory.auth, "token_refused") else None
 
 
+# What aiohttp sends once more, over a new connection, when one that it has kept is dropped: that there is no new one
+# does not say that it had not arrived before.
+_SENT_TWICE = frozenset({RESTMethod.PUT, RESTMethod.DELETE})
+
+
 class ParadexError(IOError):
     """A request without the answer that was wanted."""
 
@@ -501,6 +506,10 @@ class NoAnswerError(ParadexError):
 
 class UnreadableAnswerError(NoAnswerError):
     """An answer came in a form that Paradex does not document: trying again will hardly help."""
+
+
+class ListTooLongError(NoAnswerError):
+    """A list has more pages than its reader has patience for."""
 
 
 async def api_request(
@@ -549,6 +558,8 @@ async def api_request(
             async with asyncio.timeout(timeout):
                 text = await response.text()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # there was no connection
+            if method in _SENT_TWICE:
+                raise NoAnswerError(f"{request} was perhaps not sent: {error}") from None
             raise NotSentError(f"{request} was not sent: {error}") from None
         except (TimeoutError, aiohttp.ClientError, UnicodeDecodeError) as error:
             raise NoAnswerError(f"{request} was not answered: {type(error).__name__} {error}".rstrip()) from None
@@ -580,7 +591,15 @@ def _answer(status: int, text: str, request: str, retry_after: str | None = None
         raise RateLimitedError(code, message, request, _seconds_to_wait(retry_after))
     if status >= 500 or status == 408:
         raise NoAnswerError(f"{request} was answered with HTTP {status} {code}")
-    raise ApiError(status, code, message, request)
+    raise error_of(code, message, request, status)
+
+
+def error_of(code: str, message: str, request: str, status: int = 400) -> ParadexError:
+    """What the exchange's error code means: a refusal, unless it says that the exchange itself failed, for then it may
+    have done what it was asked for."""
+    if code in CONSTANTS.EXCHANGE_FAILURE_ERRORS:
+        return NoAnswerError(f"{request} was answered with {code}, {message}".removesuffix(", "))
+    return ApiError(status, code, message, request)
 
 
 def _seconds_to_wait(retry_after: Any) -> float:
@@ -598,7 +617,7 @@ async def all_pages(
     """Every result of a paginated list, page by page.
 
     :param fetch: asks for one page with the given query
-    :raises NoAnswerError: if there are more than `max_pages`: an incomplete list must not pass for a complete one
+    :raises ListTooLongError: if there are more than `max_pages`: an incomplete list must not pass for a complete one
     """
     query: dict[str, Any] = {"page_size": CONSTANTS.PAGE_SIZE, **params}
     results: list[dict[str, Any]] = []
@@ -610,7 +629,7 @@ async def all_pages(
         if not cursor or not entries:
             return results
         query = {**query, "cursor": cursor}
-    raise NoAnswerError(f"the list has more than {max_pages} pages")
+    raise ListTooLongError(f"the list has more than {max_pages} pages")
 
 
 def results_of(answer: Mapping[str, Any], what: str) -> list[Any]:
@@ -762,10 +781,10 @@ class RpcError(ParadexError):
         return error_from_text(text, self.message, method, status, default=f"RPC_{self.code}")
 
 
-def error_from_text(text: str, message: str, request: str, status: int = 400, default: str = "REFUSED") -> ApiError:
-    """A refusal whose code stands somewhere in a text, as on the socket: `INVALID_ORDER_SIZE: too small`."""
+def error_from_text(text: str, message: str, request: str, status: int = 400, default: str = "REFUSED") -> ParadexError:
+    """:func:`error_of` a code that stands somewhere in a text, as on the socket: `INVALID_ORDER_SIZE: too small`."""
     found = _ERROR_CODE.search(text)
-    return ApiError(status, found.group() if found else default, message, request)
+    return error_of(found.group() if found else default, message, request, status)
 
 
 class Backoff:
@@ -874,8 +893,10 @@ class RpcSession:
         tasks = [task for task in (self._reader, self._watchdog) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self.disconnect()
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:  # who cancels once more meanwhile, as a second `stop_network` does, leaves no socket open
+            await self.disconnect()
 
     async def disconnect(self) -> None:
         """Closes the socket, whether or not the server takes note."""

@@ -313,6 +313,15 @@ class TestPrivate:
         with pytest.raises(utils.PAYLOAD_ERRORS):
             utils.position_from_payload(event["data"], PAIR, 1)
 
+    def test_a_position_whose_side_has_no_name_is_refused_unless_it_is_closed(self) -> None:
+        event = decode_frame(frames.position("0.5", ""))
+        assert isinstance(event, dict)
+        with pytest.raises(ValueError, match="side should be LONG or SHORT"):
+            utils.position_from_payload(event["data"], PAIR, 1)
+        closed = decode_frame(frames.position("0", "", status=2))
+        assert isinstance(closed, dict)
+        assert utils.position_from_payload(closed["data"], PAIR, 1) is None
+
     @pytest.mark.parametrize("version", VERSIONS)
     def test_an_account_tells_its_free_collateral(self, version: int) -> None:
         event = decode_frame(frames.account("10.5", version=version))

@@ -114,6 +114,41 @@ class TestRequests:
             await ask()
 
     @pytest.mark.parametrize(
+        ("method", "outcome"),
+        [
+            (RESTMethod.PUT, web_utils.NoAnswerError),
+            (RESTMethod.DELETE, web_utils.NoAnswerError),
+            (RESTMethod.POST, web_utils.NotSentError),
+        ],
+    )
+    async def test_what_may_have_arrived_before_the_connection_was_refused_is_open(
+        self, ask: Ask, monkeypatch: pytest.MonkeyPatch, method: RESTMethod, outcome: type[Exception]
+    ) -> None:
+        """aiohttp repeats a PUT or DELETE when a connection that it has kept is dropped; nobody listens by then."""
+        arrived: list[str] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                arrived.append(request.split(b" ")[0].decode())
+                if arrived[-1] != "GET":
+                    break
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n" + b'{"results":[]}')
+            server.close()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv(CONSTANTS.SANDBOX_URL_VARIABLE, f"http://127.0.0.1:{port}/v1")
+        if outcome is web_utils.NotSentError:
+            server.close()
+            await server.wait_closed()
+        else:
+            await ask()
+        with pytest.raises(outcome, match="not sent"):
+            await ask("/orders/1", method=method, limit_id=CONSTANTS.SUBMIT_LIMIT)
+        assert arrived == ([] if outcome is web_utils.NotSentError else ["GET", method.value])
+
+    @pytest.mark.parametrize(
         ("retry_after", "seconds"), [("3", 3.0), ("0.5", 0.5), (None, 1.0), ("soon", 1.0), ("-1", 1.0), ("inf", 1.0)]
     )
     @pytest.mark.parametrize(
