@@ -9,6 +9,7 @@ import math
 import os
 import random
 import re
+import socket
 import struct
 import time
 from collections import deque
@@ -122,6 +123,7 @@ class ParadexTimeSynchronizer(TimeSynchronizer):
     def __init__(self) -> None:
         super().__init__()
         self._offset_ms: float | None = None
+        self._say = Sparingly(self.logger().warning)
 
     @property
     def time_offset_ms(self) -> float:
@@ -138,6 +140,20 @@ class ParadexTimeSynchronizer(TimeSynchronizer):
     def clear_time_offset_ms_samples(self) -> None:
         super().clear_time_offset_ms_samples()
         self._offset_ms = None
+
+    async def update_server_time_offset_with_time_provider(self, time_provider: Awaitable[float]) -> None:
+        """Takes a sample of the exchange's time, in ms; the base class logs a traceback each time that it cannot.
+
+        The request that wanted the time goes on without it, and says itself what is wrong.
+        """
+        before_ms = self._current_seconds_counter() * 1e3
+        try:
+            server_time_ms = await time_provider
+        except (LookupError, TypeError, ValueError, ParadexError) as error:
+            self._say(f"The time of Paradex is not known, this machine's is used: {error}")
+            return
+        after_ms = self._current_seconds_counter() * 1e3
+        self.add_time_offset_ms_sample(server_time_ms - (before_ms + after_ms) / 2)
 
 
 # === The rate limiter ===
@@ -531,7 +547,7 @@ async def api_request(
             async with asyncio.timeout(timeout):
                 text = await response.text()
         except aiohttp.ClientConnectorError as error:
-            raise NotSentError(f"{request} was not sent: {error}") from None
+            raise NotSentError(f"{request} was not sent: {_why_unreachable(error)}") from None
         except (TimeoutError, aiohttp.ClientError, UnicodeDecodeError) as error:
             raise NoAnswerError(f"{request} was not answered: {type(error).__name__} {error}".rstrip()) from None
         if isinstance(api_factory.throttler, TokenBucketThrottler):
@@ -544,6 +560,17 @@ async def api_request(
         if method is RESTMethod.GET and not isinstance(answer, dict):
             raise UnreadableAnswerError(f"{request} was answered with {utils.shown(answer)}, which is no object")
         return answer
+
+
+def _why_unreachable(error: aiohttp.ClientConnectorError) -> str:
+    """In words: aiohttp's own name the arguments of a system call instead of the reason."""
+    if not isinstance(getattr(error, "_os_error", None), OSError):  # a certificate that is not accepted has none
+        return str(error)
+    cause = error.os_error
+    # Of a name that is not known the number is no errno.
+    code = None if isinstance(cause, socket.gaierror) else cause.errno
+    reason = os.strerror(code) if code else cause.strerror or str(cause)
+    return f"{error.host} port {error.port} cannot be reached ({reason})"
 
 
 def _answer(status: int, text: str, request: str, retry_after: str | None = None) -> Any:
