@@ -328,6 +328,31 @@ async def test_the_status_says_what_a_connector_that_is_not_ready_waits_for(desk
     assert status == ["fake_perpetual is not ready: it waits for order books", "  Account ACTIVE"]
 
 
+async def test_the_status_is_shown_when_the_connection_is_lost(desk: Desk) -> None:
+    """Hummingbot shows nothing of a status that raises. A connector that is not connected forgets books and marks."""
+
+    def forgotten(pair: str) -> Any:
+        raise KeyError(pair)
+
+    desk.strategy.ready_to_trade = True
+    desk.connector.position = Decimal("0.01")
+    desk.tick()
+    fill = OrderFilledEvent(
+        desk.now, "1", PAIR, BUY, OrderType.LIMIT_MAKER, Decimal(99000), Decimal("0.010"), AddedToCostTradeFee()
+    )
+    desk.strategy.did_fill_order(fill)
+    desk.connector.connected = False
+    desk.connector.get_funding_info = forgotten  # type: ignore[attr-defined]
+    desk.connector.bid = desk.connector.ask = Decimal("NaN")
+    desk.strategy.on_tick()
+    status = desk.strategy.format_status()
+    assert status.startswith("fake_perpetual BTC-USDC  NOT CONNECTED")
+    assert "unrealized PnL: unknown" in status
+    assert "  BUY: 1 fills, 0.01 for 990.00 USDC" in status
+    assert "  result of these fills, after fees: unknown" in status
+    assert "  ! fake_perpetual is not connected" in status
+
+
 async def test_an_empty_side_of_the_book_is_no_price(desk: Desk) -> None:
     desk.tick()
     desk.connector.ask = Decimal("NaN")
