@@ -2197,7 +2197,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         orders back, books."""
         lines = [] if self.account_health is None else self.account_health.lines()
         for trading_pair, price in self._liquidation_prices.items():
-            lines.append(f"Liquidation price of {trading_pair}: {price:f}")
+            shown = self.quantize_order_price(trading_pair, price) if trading_pair in self._trading_rules else price
+            lines.append(f"Liquidation price of {trading_pair}: {shown.normalize():f}")
         if self.order_restriction:
             lines.append(self.order_restriction)
         if self._unreachable:

@@ -51,7 +51,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def venue(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Venue]:
     """A venue at which the sandbox's domain is."""
-    # Hummingbot has one for the process; what outlives a test by a moment must open no sockets in its loop for the next.
+    # Hummingbot has one for the process; what outlives a test by a moment must open no sockets for the next one.
     monkeypatch.setattr(ConnectionsFactory, "_instance", None)
     async with Venue() as venue:
         monkeypatch.setenv(CONSTANTS.SANDBOX_URL_VARIABLE, venue.url)
