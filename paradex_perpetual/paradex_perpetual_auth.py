@@ -43,6 +43,9 @@ READ_ONLY = (
 )
 
 
+_FORGETFUL = ", or the sandbox has been started again without --data since and has forgotten its accounts"
+
+
 class ParadexAuthenticationError(web_utils.ParadexError):
     """The exchange does not accept the credentials; the text says what may be wrong with them."""
 
@@ -527,7 +530,7 @@ class ParadexPerpetualAuth(AuthBase):
                     f"Paradex does not accept these credentials ({error.code}). Either the subkey's private key and "
                     "the main account's address are swapped, or the address is not that of the main account under "
                     "which the subkey is registered, or the subkey has been revoked, or both belong to another "
-                    f"environment than {self._domain}."
+                    f"environment than {self._domain}{_FORGETFUL if self._domain == CONSTANTS.SANDBOX_DOMAIN else ''}."
                 ) from None
             raise web_utils.ApiError(error.status, error.code, "", "the request for a token") from None
         token = answer.get("jwt_token") if isinstance(answer, dict) else None

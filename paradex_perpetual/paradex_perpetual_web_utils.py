@@ -9,6 +9,7 @@ import math
 import os
 import random
 import re
+import socket
 import struct
 import time
 from collections import deque
@@ -128,6 +129,7 @@ class ParadexTimeSynchronizer(TimeSynchronizer):
         super().__init__()
         self._offset_ms: float | None = None
         self._ask_again_at = -math.inf
+        self._say = Sparingly(self.logger().warning)
 
     @property
     def time_offset_ms(self) -> float:
@@ -156,6 +158,20 @@ class ParadexTimeSynchronizer(TimeSynchronizer):
     def clear_time_offset_ms_samples(self) -> None:
         super().clear_time_offset_ms_samples()
         self._offset_ms = None
+
+    async def update_server_time_offset_with_time_provider(self, time_provider: Awaitable[float]) -> None:
+        """Takes a sample of the exchange's time, in ms; the base class logs a traceback each time that it cannot.
+
+        The request that wanted the time goes on without it, and says itself what is wrong.
+        """
+        before_ms = self._current_seconds_counter() * 1e3
+        try:
+            server_time_ms = await time_provider
+        except (LookupError, TypeError, ValueError, ParadexError) as error:
+            self._say(f"The time of Paradex is not known, this machine's is used: {error}")
+            return
+        after_ms = self._current_seconds_counter() * 1e3
+        self.add_time_offset_ms_sample(server_time_ms - (before_ms + after_ms) / 2)
 
 
 # === The rate limiter ===
@@ -558,9 +574,10 @@ async def api_request(
             async with asyncio.timeout(timeout):
                 text = await response.text()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # there was no connection
+            why = _why_unreachable(error)
             if method in _SENT_TWICE:
-                raise NoAnswerError(f"{request} was perhaps not sent: {error}") from None
-            raise NotSentError(f"{request} was not sent: {error}") from None
+                raise NoAnswerError(f"{request} was perhaps not sent: {why}") from None
+            raise NotSentError(f"{request} was not sent: {why}") from None
         except (TimeoutError, aiohttp.ClientError, UnicodeDecodeError) as error:
             raise NoAnswerError(f"{request} was not answered: {type(error).__name__} {error}".rstrip()) from None
         if isinstance(api_factory.throttler, TokenBucketThrottler):
@@ -573,6 +590,18 @@ async def api_request(
         if method is RESTMethod.GET and not isinstance(answer, dict):
             raise UnreadableAnswerError(f"{request} was answered with {utils.shown(answer)}, which is no object")
         return answer
+
+
+def _why_unreachable(error: aiohttp.ClientError) -> str:
+    """In words: aiohttp's own name the arguments of a system call instead of the reason."""
+    # A certificate that is not accepted has no error of the system, and neither has a time-out.
+    if not isinstance(error, aiohttp.ClientConnectorError) or not isinstance(getattr(error, "_os_error", None), OSError):
+        return str(error)
+    cause = error.os_error
+    # Of a name that is not known the number is no errno.
+    code = None if isinstance(cause, socket.gaierror) else cause.errno
+    reason = os.strerror(code) if code else cause.strerror or str(cause)
+    return f"{error.host} port {error.port} cannot be reached ({reason})"
 
 
 def _answer(status: int, text: str, request: str, retry_after: str | None = None) -> Any:

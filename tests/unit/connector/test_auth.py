@@ -125,7 +125,8 @@ class TestLogin:
         venue.on("POST", "/auth/*", answer)
         with pytest.raises(ParadexAuthenticationError) as refused:
             await auth.token()
-        for hint in ("swapped", "main account", "revoked", "another environment than paradex_perpetual_sandbox"):
+        environment = "another environment than paradex_perpetual_sandbox"
+        for hint in ("swapped", "main account", "revoked", environment, "started again without --data"):
             assert hint in str(refused.value)
 
     async def test_a_refusal_for_another_reason_is_passed_on(self, venue: Venue, auth: ParadexPerpetualAuth) -> None:

@@ -188,7 +188,8 @@ class TestRequests:
         self, venue: Venue, ask: Ask, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(CONSTANTS.SANDBOX_URL_VARIABLE, "http://127.0.0.1:9/v1")  # nobody is there
-        with pytest.raises(web_utils.NotSentError, match="GET /positions was not sent"):
+        sentence = r"GET /positions was not sent: 127\.0\.0\.1 port 9 cannot be reached \(Connection refused\)"
+        with pytest.raises(web_utils.NotSentError, match=sentence):
             await ask()
 
     async def test_what_found_no_connection_in_time_has_not_happened(
@@ -204,6 +205,19 @@ class TestRequests:
     async def test_the_exchanges_time_comes_in_milliseconds_as_text(self, venue: Venue) -> None:
         venue.on("GET", "/system/time", {"server_time": "1681493415023"})
         assert await web_utils.get_current_server_time(domain=CONSTANTS.SANDBOX_DOMAIN) == 1681493415023.0
+
+    async def test_a_time_that_cannot_be_asked_for_is_said_once_without_a_traceback(
+        self, venue: Venue, log: pytest.LogCaptureFixture
+    ) -> None:
+        venue.on("GET", "/system/time", Answer(503, text="<html>"))
+        synchronizer = web_utils.ParadexTimeSynchronizer()
+        for _ in range(3):
+            await synchronizer.update_server_time_offset_with_time_provider(
+                web_utils.get_current_server_time(domain=CONSTANTS.SANDBOX_DOMAIN)
+            )
+        said = [record for record in log.records if "The time of Paradex is not known" in record.getMessage()]
+        assert [record.levelname for record in said] == ["WARNING"]
+        assert not any(record.exc_info for record in log.records)
 
     async def test_no_request_leaves_before_the_exchanges_time_is_known(self, venue: Venue) -> None:
         synchronizer = TimeSynchronizer()
