@@ -73,6 +73,8 @@ class TestBalances:
         assert exchange.available_balances["USDC"] == Decimal(8)
         assert exchange.account_health is not None
         assert exchange.account_health.free_collateral == Decimal(8)
+        exchange._process_user_event("account", payloads.account("9", updated_at=NOW_MS + 3))  # late, not newer
+        assert exchange.available_balances["USDC"] == Decimal(8)
         venue.on("GET", "/balance", payloads.page(payloads.balance("USDC", "13")))
         await exchange._update_balances()
         assert exchange.get_all_balances() == {"USDC": Decimal(13)}

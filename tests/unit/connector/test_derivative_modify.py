@@ -6,7 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_web_utils as web_utils
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_web_utils as web_utils,
+)
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import NotModifiedError
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 
@@ -188,6 +191,28 @@ async def test_two_changes_of_one_order_go_one_after_the_other(trader: Trader, o
     await trader.hear("orders", told("SUCCESS", "r2", price="59500", size="0.7"))
     await done(second)
     assert (order.price, order.amount) == (NEW_PRICE, Decimal("0.7"))
+
+
+async def test_an_order_that_is_closed_before_anything_is_sent_says_so(trader: Trader) -> None:
+    trader.track()
+    trader.venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+    trader.venue.on("GET", "/orders-history", payloads.page(told(status="CLOSED", cancel_reason="USER_CANCELED")))
+    with pytest.raises(NotModifiedError, match="it was cancelled before"):
+        await done(trader.exchange.modify_order("mine", price=NEW_PRICE))
+    assert trader.venue.asked("PUT", PATH) == []
+
+
+@pytest.mark.parametrize(("heard", "pause"), [(True, CONSTANTS.MODIFY_SILENCE), (False, 0.0)])
+async def test_rest_is_asked_at_once_about_an_order_of_which_nothing_has_been_told(
+    trader: Trader, clock: Clock, heard: bool, pause: float
+) -> None:
+    order = trader.track()
+    trader.venue.on("GET", BY_CLIENT_ID, told())
+    if heard:
+        await trader.hear("orders", told("PENDING"))
+    record = trader.exchange._records["mine"]
+    await trader.exchange._terms_when(order, record, lambda terms: terms.request_status == "")
+    assert clock.pauses == [pause]
 
 
 async def test_what_it_already_is_is_not_sent(trader: Trader, order: InFlightOrder) -> None:

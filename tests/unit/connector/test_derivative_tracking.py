@@ -163,6 +163,14 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.3")
         assert len(trader.filled()) == 1
 
+    async def test_fills_of_an_order_whose_id_nobody_has_told_are_found_by_its_client_id(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        lists.show(fills=[payloads.fill("mine", id="1"), payloads.fill("another", id="2", order_id="7")])
+        order = trader.track(exchange_order_id=None)
+        (update,) = await trader.exchange._all_trade_updates_for_order(order)
+        assert (update.trade_id, update.client_order_id) == ("FILL-1", "mine")
+
     async def test_an_order_is_told_to_be_cancelled_after_its_fills(
         self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
     ) -> None:
@@ -460,6 +468,20 @@ class TestLists:
         assert order.executed_amount_base == Decimal("0.2")
         assert "Failed to fetch the fills" in log.text
 
+    async def test_while_one_cannot_be_read_they_are_asked_for_from_the_same_time_on(
+        self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
+    ) -> None:
+        order = trader.track()
+        broken = payloads.fill("mine", id="1", price="much")
+        later = payloads.fill("mine", id="2", created_at=NOW_MS + 3_600_000)
+        for fills in ([broken, later], [payloads.fill("mine", id="1"), later]):
+            lists.show(fills=fills, open_orders=[payloads.order("mine")])
+            await trader.exchange._update_order_status()
+        first, second = lists.venue.asked("GET", "/fills")
+        assert first.query == second.query
+        assert order.executed_amount_base == Decimal("0.4")
+        assert "price should be a number, the exchange sent 'much'" in log.text
+
     async def test_without_orders_nothing_is_asked(self, trader: Trader, lists: Lists) -> None:
         await trader.exchange._update_order_status()
         assert lists.venue.requests == []
@@ -603,6 +625,11 @@ class TestReconciliation:
         await lists.venue.until(
             lambda: {"/positions", "/balance", "/account"} <= {request.path for request in lists.venue.requests}
         )
+
+    async def test_a_message_of_a_channel_that_is_not_known_is_no_reason(self, trader: Trader, lists: Lists) -> None:
+        await trader.hear("transfers", {"id": "1"})
+        assert trader.exchange._reconciliation is None
+        assert lists.venue.requests == []
 
     async def test_reasons_that_come_together_share_a_pass(self, trader: Trader, lists: Lists) -> None:
         for _ in range(100):

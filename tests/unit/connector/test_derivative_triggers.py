@@ -119,6 +119,13 @@ class TestTriggerOrders:
             }
         ]
 
+    async def test_a_price_makes_it_a_limit_order(self, trader: Trader) -> None:
+        order_id = trader.exchange.place_trigger_order(
+            PAIR, TradeType.SELL, Decimal("0.5"), Decimal("59000"), price=Decimal("58900")
+        )
+        body = await placed(trader, order_id)
+        assert (body["type"], body["trigger_price"], body["price"]) == ("STOP_LIMIT", "59000", "58900")
+
     async def test_a_waiting_order_is_open_with_its_trigger_as_price(self, trader: Trader, book: Book) -> None:
         order_id = trader.exchange.place_trigger_order(
             PAIR, TradeType.SELL, Decimal("0.5"), Decimal("59000"), position_action=PositionAction.OPEN

@@ -439,6 +439,18 @@ class TestCancels:
         assert len(venue.asked("DELETE", BY_CLIENT_ID)) == 3
         assert all(order.is_pending_cancel_confirmation for order in orders)
 
+    async def test_a_batch_of_cancels_of_which_the_token_is_refused_is_not_sent_one_by_one(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        trader.exchange._sleep = asyncio.sleep  # nothing is repeated yet
+        for number in range(3):
+            trader.track(f"order-{number}", f"id-{number}")
+        venue.on("DELETE", "/orders/batch", refusal("UNAUTHORIZED_ERROR", 403))
+        results = await trader.exchange.cancel_all(5)
+        assert not any(result.success for result in results)
+        assert venue.asked("DELETE", BY_CLIENT_ID) == []
+
     async def test_a_cancel_that_is_given_up_before_it_left_takes_no_other_with_it(
         self, make_trader: MakeTrader, venue: Venue
     ) -> None:
@@ -477,6 +489,23 @@ class TestCancels:
         await eventually(lambda: order.is_pending_cancel_confirmation)
         await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", cancel_reason="USER_CANCELED"))
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
+
+    async def test_that_request_waits_for_the_rate_limiter(self, make_trader: MakeTrader, venue: Venue) -> None:
+        trader = make_trader()
+        admitted = asyncio.Event()
+        waiting: list[str] = []
+
+        async def admit(limit_id: str) -> None:
+            waiting.append(limit_id)
+            await admitted.wait()
+
+        trader.exchange._order_entry._admit = admit
+        cancelling = asyncio.create_task(trader.exchange.cancel_all_orders())
+        await eventually(lambda: waiting == [CONSTANTS.CANCEL_LIMIT])
+        assert venue.asked("DELETE", "/orders") == []
+        admitted.set()
+        await cancelling
+        assert len(venue.asked("DELETE", "/orders")) == 1
 
     async def test_orders_of_another_pair_are_left_alone(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader()
@@ -586,6 +615,17 @@ class TestSocket:
         assert [params["price"] for params in calls(await venue.socket(), "order.modify")] == (
             ["0"] if is_known else []
         )
+
+    @pytest.mark.parametrize("result", [None, {}, [], "text"])
+    async def test_an_answer_to_a_modification_that_makes_no_sense_is_none(
+        self, on_socket: Callable[..., Any], venue: Venue, result: Any
+    ) -> None:
+        trader = await on_socket()
+        change = {"id": "17", "market": MARKET, "side": "BUY", "type": "LIMIT", "size": "0.4", "price": "59000"}
+        venue.rpc["order.modify"] = lambda *_: {"result": result}
+        with pytest.raises(web_utils.NoAnswerError, match=r"order\.modify was answered without order"):
+            await trader.exchange._order_entry.modify(change)
+        assert venue.asked("PUT", "/orders/17") == []
 
     async def test_batches_go_over_the_socket_each_order_with_its_outcome(
         self, on_socket: Callable[..., Any], venue: Venue
@@ -862,6 +902,15 @@ class TestSystemState:
         venue.on("GET", "/system/state", {"status": "ok"})
         await trader.exchange.check_network()
         assert (trader.exchange.system_state, trader.exchange.order_restriction) == ("ok", None)
+
+    async def test_an_answer_that_names_no_state_is_no_reason_to_stop(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        venue.on("GET", "/system/state", {"status": "cancel_only"}, {}, {"status": None})
+        for state in ("cancel_only", "ok", "ok"):
+            await trader.exchange.check_network()
+            assert trader.exchange.system_state == state
 
     async def test_an_order_taken_and_rejected_for_the_state_tells_it_too(
         self, make_trader: MakeTrader, venue: Venue

@@ -71,6 +71,12 @@ class TestOptions:
     def test_the_mmp_setting_is_for_orders_with_a_price(self, order_type: OrderType, is_protected: bool) -> None:
         assert options(order_type, settings={"mmp": True}).mmp is is_protected
 
+    @pytest.mark.parametrize(("order_type", "slippage"), [(LIMIT, "0"), (MAKER, "0"), (TAKER, "0.01")])
+    def test_the_slippage_setting_is_for_market_orders(self, order_type: OrderType, slippage: str) -> None:
+        settings = {"max_slippage": Decimal("0.01")}
+        assert options(order_type, settings=settings).max_slippage == Decimal(slippage)
+        assert options(order_type, settings=settings, recv_window=700).max_slippage == Decimal(slippage)
+
     def test_settings_are_not_for_trigger_orders_that_cannot_have_them(self) -> None:
         settings = {"rpi": True, "mmp": True, "max_slippage": "0.01"}
         for order_type in (LIMIT, MAKER, TAKER):
@@ -323,6 +329,17 @@ class TestTerms:
         assert not terms(request_info=decided).is_outdated_by(terms(request_info=pending))
         assert terms(request_info=decided).is_outdated_by(terms(request_info={**pending, "id": "r2"}))
 
+    def test_while_a_change_is_pending_what_is_told_of_the_order_counts(self) -> None:
+        pending = {"id": "r1", "status": "PENDING"}
+        assert terms(request_info=pending).is_outdated_by(terms(request_info=pending, remaining_size="0.1"))
+
+    def test_only_a_smaller_size_at_the_same_prices_is_less_at_risk(self) -> None:
+        assert terms(size="0.4").shrinks(terms())
+        assert not terms().shrinks(terms())
+        assert not terms(size="0.6").shrinks(terms())
+        assert not terms(size="0.4", price="61000").shrinks(terms())
+        assert not terms(size="0.4", trigger_price="61000").shrinks(terms())
+
 
 class TestModifying:
     def modified(self, before: utils.OrderTerms | None = None, order: InFlightOrder | None = None, **to: Any) -> Any:
@@ -370,6 +387,17 @@ class TestModifying:
     def test_what_is_not_possible_is_refused(self, before: dict[str, Any], to: dict[str, str], part: str) -> None:
         with pytest.raises(ValueError, match=part):
             self.modified(terms(**before), **to)
+
+    def test_only_what_closes_the_position_exactly_may_become_smaller_than_the_minimum(self) -> None:
+        before = terms(flags=["REDUCE_ONLY"], side="SELL", remaining_size="0.4")
+        view = replace(VIEW, position=Decimal("0.0001"))
+        change = (None, Decimal("0.1001"), None)
+        assert utils.modified_terms(tracked(side=SELL), before, view, *change).size == Decimal("0.1001")
+        small = terms(flags=["REDUCE_ONLY"], side="SELL")
+        for position in ("0.0002", "-0.0001"):
+            view = replace(VIEW, position=Decimal(position))
+            with pytest.raises(ValueError, match="minimum notional size 10"):
+                utils.modified_terms(tracked(side=SELL), small, view, None, Decimal("0.0001"), None)
 
     def test_fills_that_only_the_stream_of_fills_has_told_count_too(self) -> None:
         order = tracked()
