@@ -186,9 +186,20 @@ class TestRenewal:
     ) -> None:
         venue.on("POST", "/auth/*", {"jwt_token": jwt(issued_at=NOW + 20)})
         await auth.token()
+        renewal = auth._renewal
         clock.now += 20 + 179
         await auth.token()
-        assert len(tokens_asked(venue)) == 1
+        assert auth._renewal is renewal
+
+    async def test_a_token_that_does_not_say_when_it_was_issued_was_issued_now(
+        self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock
+    ) -> None:
+        venue.on("POST", "/auth/*", {"jwt_token": jwt(issued_at=0, lifetime=NOW + 300)})
+        await auth.token()
+        renewal = auth._renewal
+        clock.now += 179
+        await auth.token()
+        assert auth._renewal is renewal
 
     async def test_however_many_wait_there_is_one_renewal(self, venue: Venue, auth: ParadexPerpetualAuth) -> None:
         tokens = await asyncio.gather(*(auth.token() for _ in range(50)))

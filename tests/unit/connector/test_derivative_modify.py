@@ -86,6 +86,17 @@ async def test_the_stream_tells_that_it_has_happened(trader: Trader, order: InFl
     assert order.client_order_id in trader.exchange.in_flight_orders
 
 
+async def test_what_asked_rest_meanwhile_ends_with_it(trader: Trader, order: InFlightOrder) -> None:
+    trader.venue.on("GET", BY_CLIENT_ID, SILENCE)
+    task = await asked(trader, price=NEW_PRICE)
+    await trader.venue.until(lambda: trader.venue.asked("GET", BY_CLIENT_ID))
+    await trader.hear("orders", told("SUCCESS", price="59500"))
+    await done(task)
+    await settle()
+    left = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+    assert not any("_ask_for_terms" in name or name == "Event.wait" for name in left)
+
+
 async def test_when_the_stream_is_silent_rest_tells(trader: Trader, order: InFlightOrder) -> None:
     trader.venue.on("GET", BY_CLIENT_ID, told("PENDING"), told("SUCCESS", price="59500"))
     await done(await asked(trader, price=NEW_PRICE))

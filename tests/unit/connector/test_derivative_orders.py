@@ -383,6 +383,31 @@ async def test_cancels_of_a_submission_without_an_answer_do_not_make_it_lost(
     await eventually(lambda: trader.created())
 
 
+async def test_a_cancel_that_has_waited_long_for_the_submission_is_sent_after_it_and_taken(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.0)
+    release = asyncio.Event()
+
+    async def answer_late(request: Request) -> Payload:
+        await release.wait()
+        return accepted(request)
+
+    trader.venue.on("POST", "/orders", answer_late)
+    trader.venue.on("GET", "/orders", lambda _: payloads.page(*map(payloads.order, trader.exchange.in_flight_orders)))
+    trader.venue.on("DELETE", BY_CLIENT_ID, Answer(204))
+    client_id = trader.submit()
+    await trader.venue.until(lambda: trader.venue.asked("POST", "/orders"))
+    cancelling = asyncio.create_task(trader.exchange._execute_cancel(PAIR, client_id))
+    began = clock.now
+    await eventually(lambda: clock.now > began + 5 * CONSTANTS.CANCEL_SILENCE_MAXIMUM)
+    assert trader.venue.asked("DELETE", BY_CLIENT_ID) == []  # it would find nothing, and so would a question
+    assert trader.venue.asked("GET", "/orders") == []
+    release.set()
+    assert await cancelling == client_id
+    assert trader.venue.asked("DELETE", f"/orders/by_client_id/{client_id}")
+
+
 class TestCancelling:
     @pytest.fixture(autouse=True)
     def open_for_cancels(self, venue: Venue, trader: Trader) -> None:

@@ -187,6 +187,22 @@ class TestStream:
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
         assert order.executed_amount_base == Decimal("0.3")
 
+    async def test_fills_that_rest_tells_when_the_framework_has_forgotten_the_order_count(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        def forgotten(_: Any) -> Payload:
+            if not trader.cancelled():
+                return payloads.page()
+            trader.exchange._order_tracker._cached_orders.clear()  # as 30 s after the end
+            return payloads.page(payloads.fill("mine", size="0.3"))
+
+        lists.venue.on("GET", "/fills", forgotten)
+        order = trader.track()
+        await trader.hear(ORDERS, closed("USER_CANCELED", "0.2"))
+        await eventually(lambda: not trader.exchange._fills_owed)
+        assert [event.amount for event in trader.filled()] == [Decimal("0.3")]
+        assert order.executed_amount_base == Decimal("0.3")
+
     async def test_but_not_for_ever(self, trader: Trader, lists: Lists, clock: Clock) -> None:
         trader.track()
         await trader.hear(ORDERS, payloads.order("mine"), closed("USER_CANCELED", "0.2"))
@@ -353,6 +369,13 @@ class TestFinality:
         (failure,) = trader.failed()
         assert failure.error_message == "Paradex refused it: NOT_ENOUGH_MARGIN"
         assert "refused mine after taking it: NOT_ENOUGH_MARGIN" in log.text
+
+    async def test_a_poll_between_does_not_make_it_one_that_has_rested(self, trader: Trader, lists: Lists) -> None:
+        order = trader.track()
+        lists.show(open_orders=[payloads.order("mine", "NEW")])
+        await trader.exchange._status_polling_loop_fetch_updates()
+        await trader.hear(ORDERS, closed("NOT_ENOUGH_MARGIN"))
+        assert order.is_failure
 
     async def test_an_order_that_was_on_the_book_was_cancelled_whatever_the_reason(self, trader: Trader) -> None:
         order = trader.track()

@@ -303,6 +303,23 @@ class TestPositionOrders:
         assert again["take_profit"] != ids["take_profit"]
         assert book.of("TAKE_PROFIT_MARKET")["client_id"] == again["take_profit"]
 
+    async def test_one_that_the_exchange_closes_while_it_is_changed_is_made_anew(
+        self, trader: Trader, book: Book
+    ) -> None:
+        ids = await self.protect(trader, book)
+        stop = book.of("STOP_LOSS_MARKET")
+
+        async def too_late(_: Request) -> Any:
+            stop.update(status="CLOSED", cancel_reason="USER_CANCELED", last_updated_at=payloads.NOW_MS + 9)
+            await trader.hear("orders", stop)
+            return refusal("ORDER_IS_CLOSED")
+
+        trader.venue.on("PUT", "/orders/*", too_late)
+        again = await trader.exchange.set_take_profit_stop_loss(PAIR, self.HIGH, Decimal("58000"))
+        assert again["take_profit"] == ids["take_profit"]
+        assert again["stop_loss"] != ids["stop_loss"]
+        assert book.of("STOP_LOSS_MARKET")["client_id"] == again["stop_loss"]
+
     async def test_with_limit_prices_they_are_limit_orders_and_are_changed_in_place(
         self, trader: Trader, book: Book
     ) -> None:

@@ -468,6 +468,7 @@ class TestRest:
             ({"asks": ["60001"]}, "asks should be a list"),
             ({"bids": [["60000", "1"], ["60000.0", "2"]]}, "bids should be a list with each price once"),
             ({"bids": [["60001", "1"]]}, "its best bid 60001 is not below its best ask 60001"),
+            ({"bids": [["1", "1"], ["60001", "1"]]}, "its best bid 60001 is not below its best ask 60001"),
         ],
     )
     async def test_a_book_of_rest_that_makes_no_sense_is_an_error_and_no_book(
@@ -477,6 +478,12 @@ class TestRest:
         with pytest.raises(web_utils.UnreadableAnswerError, match=text):
             await feed.source.get_new_order_book(PAIR)
         assert levels(feed.book()) == ([], [])
+
+    @pytest.mark.parametrize("empty", ["bids", "asks"])
+    async def test_a_book_of_rest_may_have_one_side(self, venue: Venue, feed: Feed, empty: str) -> None:
+        venue.on("GET", "/orderbook/*", payloads.order_book() | {empty: []})
+        bids, asks = levels(await feed.source.get_new_order_book(PAIR))
+        assert [not bids, not asks] == [empty == "bids", empty == "asks"]
 
     async def test_a_failing_exchange_is_told_as_such(self, venue: Venue, feed: Feed) -> None:
         venue.on("GET", "/orderbook/*", refusal("SERVICE_UNAVAILABLE", 503))

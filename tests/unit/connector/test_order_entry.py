@@ -800,6 +800,15 @@ class TestCancelOnDisconnect:
         trader.exchange.cancel(PAIR, "mine")
         await eventually(lambda: order.is_pending_cancel_confirmation)
 
+    async def test_a_modification_makes_no_order_and_needs_no_cover(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader(cancel_on_disconnect=True)
+        change = {"id": "17", "market": MARKET, "side": "BUY", "type": "LIMIT", "size": "0.4", "price": "59000"}
+        venue.on("PUT", "/orders/17", payloads.order("mine", id="17"))
+        await trader.exchange._order_entry.modify(change)
+        assert len(venue.asked("PUT", "/orders/17")) == 1
+
     async def test_what_only_reduces_needs_no_cover(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader(cancel_on_disconnect=True)
         opening, closing = trader.submit(), trader.submit(action=PositionAction.CLOSE)
@@ -1173,6 +1182,7 @@ class TestOutcomes:
                 {"results": [{"order": {"id": "1"}}, {"error": "DUPLICATED_CLIENT_ID"}, {"error": "just text"}]},
                 "1 ? REFUSED",
             ),
+            ({"results": [{"order": {"id": "1"}}, None, "text"]}, "1 ? ?"),
             ({"results": [{"order": {"id": "1"}}]}, "? ? ?"),
             ([], "? ? ?"),
             (None, "? ? ?"),
