@@ -241,6 +241,16 @@ class TestRenewal:
         await auth.token()
         assert auth.refusal is None
 
+    async def test_tokens_that_are_refused_now_and_then_are_no_reason_to_stop(
+        self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock
+    ) -> None:
+        for _ in range(3 * CONSTANTS.USELESS_TOKENS):
+            await auth.token()
+            clock.now += CONSTANTS.TOKEN_RETRY_MAXIMUM + 1
+            auth.token_refused(auth.token_generation)
+        await auth.token()
+        assert auth.refusal is None
+
     async def test_a_revoked_subkey_is_known_until_it_is_accepted_again(
         self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock
     ) -> None:

@@ -311,6 +311,7 @@ class TestUnknownOutcome:
         clock.now += 4 * WINDOW  # the request has a patience of its own
         for _ in range(5):
             await trader.exchange._update_order_status()
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
         assert client_id in trader.exchange.in_flight_orders
         assert trader.failed() == []
         release.set()
@@ -340,6 +341,7 @@ async def test_an_order_that_the_rate_limiter_holds_back_is_not_counted_as_lost(
     clock.now += 4 * WINDOW
     for _ in range(5):
         await trader.exchange._update_order_status()
+        clock.now += CONSTANTS.NOT_FOUND_SPACING
     assert trader.failed() == []
     assert held_back in trader.exchange.in_flight_orders
 
@@ -351,6 +353,7 @@ async def test_an_order_cancelled_while_the_rate_limiter_holds_it_back_is_never_
     ids = [trader.submit(price=str(50000 + number)) for number in range(3)]
     await eventually(lambda: len(trader.created()) == 2)
     (held_back,) = set(ids) - {event.order_id for event in trader.created()}
+    assert await trader.exchange._execute_cancel(PAIR, held_back) == held_back
     for _ in range(5):
         trader.exchange.cancel(PAIR, held_back)
     await eventually(lambda: trader.cancelled())
