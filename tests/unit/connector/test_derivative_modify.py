@@ -168,6 +168,17 @@ async def test_an_order_that_was_closed_first_says_how(
         await done(task)
 
 
+async def test_the_outcome_of_the_change_before_is_not_taken_for_that_of_this_one(
+    trader: Trader, order: InFlightOrder
+) -> None:
+    await trader.hear("orders", told("SUCCESS", "r0"))
+    trader.venue.on("PUT", PATH, told("PENDING", "r1"))
+    task = await asked(trader, price=NEW_PRICE)
+    await trader.hear("orders", told("SUCCESS", "r0", status="CLOSED", cancel_reason="USER_CANCELED"))
+    with pytest.raises(NotModifiedError, match="it was cancelled before"):
+        await done(task)
+
+
 async def test_a_change_that_fills_the_order_at_once_has_succeeded(trader: Trader, order: InFlightOrder) -> None:
     task = await asked(trader, price=Decimal("61000"))
     await trader.hear("fills", payloads.fill("mine", size="0.5"))

@@ -495,6 +495,70 @@ class TestCancelling:
         assert trader.cancelled() == []
         assert [record for record in log.records if record.levelname == "ERROR"] == []
 
+    async def test_an_order_that_turns_out_to_be_closed_is_told_so_and_its_cancel_has_not_happened(
+        self, trader: Trader
+    ) -> None:
+        trader.track()
+        trader.venue.on("DELETE", BY_CLIENT_ID, refusal("ORDER_IS_CLOSED"))
+        trader.venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+        closed = payloads.order("mine", "CLOSED", cancel_reason="LIQUIDATION")
+        trader.venue.on("GET", "/orders-history", payloads.page(closed))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") is None
+        assert [event.order_id for event in trader.cancelled()] == ["mine"]
+        assert trader.exchange._reconciliation is not None  # something has happened of which nothing was heard
+        assert trader.exchange._cancels == {}
+
+    async def test_an_order_that_turns_out_to_be_open_is_cancelled_again(self, trader: Trader, clock: Clock) -> None:
+        order = trader.track()
+        trader.exchange._sleep = clock.sleep
+        trader.venue.on("DELETE", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"), Answer(204))
+        trader.venue.on("GET", BY_CLIENT_ID, payloads.order("mine", "NEW"))
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
+        assert order.is_pending_cancel_confirmation
+        assert CONSTANTS.CANCEL_SILENCE / 2 <= clock.pauses[0] <= CONSTANTS.CANCEL_SILENCE
+
+    @pytest.mark.parametrize(
+        "answer",
+        [refusal("ORDER_IS_CLOSED"), refusal("REQUEST_NOT_ALLOWED", 429), refusal("SERVICE_UNAVAILABLE", 503)],
+        ids=str,
+    )
+    async def test_a_repeated_cancel_that_fails_is_repeated_again(
+        self, trader: Trader, clock: Clock, answer: Answer
+    ) -> None:
+        trader.track()
+        trader.exchange._sleep = trader.exchange._order_entry._sleep = clock.sleep
+        failures = [answer] * (5 if answer.status == 429 else 2)  # what is over a limit is sent again by itself
+        trader.venue.on("DELETE", BY_CLIENT_ID, NO_ANSWER, *failures, Answer(204))
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
+
+    async def test_a_repeated_cancel_that_is_refused_for_good_is_said(
+        self, trader: Trader, clock: Clock, log: pytest.LogCaptureFixture
+    ) -> None:
+        order = trader.track()
+        trader.exchange._sleep = clock.sleep
+        trader.venue.on("DELETE", BY_CLIENT_ID, NO_ANSWER, refusal("VALIDATION_ERROR"))
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") is None
+        assert "mine is not cancelled: Paradex refused" in log.text
+        assert "VALIDATION_ERROR" in log.text
+        assert trader.exchange._cancels == {}
+        assert not order.is_done
+
+    async def test_the_cancel_of_an_order_that_is_lost_is_not_followed_for_ever(
+        self, trader: Trader, clock: Clock
+    ) -> None:
+        trader.track()
+        trader.exchange._sleep = clock.sleep
+        trader.venue.on("GET", "/orders", payloads.page())
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        trader.exchange.cancel(PAIR, "mine")
+        await eventually(lambda: trader.failed())
+        await eventually(lambda: not trader.exchange._cancels)
+        assert trader.exchange._cancel_watch is not None
+        await trader.exchange._cancel_watch
+
     @pytest.mark.parametrize("code", ["CLIENT_ORDER_ID_NOT_FOUND", "ORDER_ID_NOT_FOUND"])
     async def test_only_a_real_not_found_counts_against_the_order(
         self, trader: Trader, code: str, monkeypatch: pytest.MonkeyPatch

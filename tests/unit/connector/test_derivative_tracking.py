@@ -203,11 +203,15 @@ class TestStream:
         assert [event.amount for event in trader.filled()] == [Decimal("0.3")]
         assert order.executed_amount_base == Decimal("0.3")
 
-    async def test_but_not_for_ever(self, trader: Trader, lists: Lists, clock: Clock) -> None:
+    async def test_but_not_for_ever(
+        self, trader: Trader, lists: Lists, clock: Clock, log: pytest.LogCaptureFixture
+    ) -> None:
         trader.track()
         await trader.hear(ORDERS, payloads.order("mine"), closed("USER_CANCELED", "0.2"))
         await eventually(lambda: trader.cancelled())
         assert sum(CONSTANTS.FILLS_PATIENCE[: CONSTANTS.FILLS_ATTEMPTS_BEFORE_THE_END]) <= 5
+        await eventually(lambda: not trader.exchange._fills_owed)
+        assert "says that 0.3 of mine were filled, but does not tell the fills: only 0 are" in log.text
 
     async def test_an_order_whose_fill_is_heard_of_first_is_created_before_it(self, trader: Trader) -> None:
         order = trader.track(exchange_order_id=None)
@@ -438,7 +442,11 @@ class TestLists:
     async def test_for_many_that_are_not_open_the_history_is_read_to_its_end(
         self, trader: Trader, lists: Lists
     ) -> None:
-        order, *_ = [trader.track(), *(trader.track(f"order-{n}", f"{n}") for n in range(CONSTANTS.FEW_ORDERS))]
+        order = trader.track()
+        trader.exchange._set_current_timestamp(NOW + 600)
+        for number in range(CONSTANTS.FEW_ORDERS):
+            trader.track(f"order-{number}", f"{number}")
+        trader.exchange._set_current_timestamp(NOW)
         lists.venue.on(
             "GET",
             "/orders-history",
@@ -507,6 +515,7 @@ class TestLists:
 
     async def test_without_orders_nothing_is_asked(self, trader: Trader, lists: Lists) -> None:
         await trader.exchange._update_order_status()
+        await trader.exchange._update_lost_orders_status()
         assert lists.venue.requests == []
 
     async def test_only_a_real_not_found_counts_and_the_second_makes_an_order_lost(

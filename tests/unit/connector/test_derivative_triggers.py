@@ -5,7 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_web_utils as web_utils,
+)
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hummingbot.connector.derivative.position import Position
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionSide, TradeType
@@ -319,6 +322,33 @@ class TestPositionOrders:
         assert again["take_profit"] == ids["take_profit"]
         assert again["stop_loss"] != ids["stop_loss"]
         assert book.of("STOP_LOSS_MARKET")["client_id"] == again["stop_loss"]
+
+    async def test_one_whose_change_is_refused_stays_and_that_is_said(self, trader: Trader, book: Book) -> None:
+        ids = await self.protect(trader, book)
+        trader.venue.on("PUT", "/orders/*", refusal("VALIDATION_ERROR"))
+        with pytest.raises(web_utils.ParadexError, match=r"The stop_loss of BTC-USDC was not set: .*VALIDATION_ERROR"):
+            await trader.exchange.set_take_profit_stop_loss(PAIR, self.HIGH, Decimal("58000"))
+        assert len(trader.venue.asked("POST", "/orders")) == 2
+        assert trader.exchange.position_order(PAIR, "stop_loss").client_order_id == ids["stop_loss"]
+
+    async def test_they_grow_at_once_and_shrink_when_the_exchange_has_not_done_it(
+        self, trader: Trader, book: Book, clock: Clock
+    ) -> None:
+        await self.protect(trader, book)
+        before: list[list[float]] = []
+
+        def put(request: Request) -> Payload:
+            before.append(list(clock.pauses))
+            return book.put(request)
+
+        trader.venue.on("PUT", "/orders/*", put)
+        for size, pauses in (("0.8", []), ("0.3", [CONSTANTS.POSITION_ORDERS_PATIENCE])):
+            before.clear()
+            clock.pauses.clear()
+            await self.moved(trader, size)
+            await eventually(lambda size=size: {order["size"] for order in book.orders.values()} == {size})
+            assert before[0] == pauses
+            await eventually(lambda: all(task.done() for task in trader.exchange._fitting.values()))
 
     async def test_with_limit_prices_they_are_limit_orders_and_are_changed_in_place(
         self, trader: Trader, book: Book

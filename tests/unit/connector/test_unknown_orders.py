@@ -157,6 +157,8 @@ class TestCancelled:
         assert f"{OWN}: 0.3 BTC-USD-PERP at 60001, fee {fee};" in text
         assert all(f"{OWN}-{number}" in text for number in range(12))  # every one of them
         assert OTHERS not in text
+        await restarted.hear("fills.ALL", account.fills[0])  # as the next poll tells it again
+        assert not any("does not track" in text for text in warnings(log))
 
     async def test_recorded_fills_are_no_news(
         self, restarted: Trader, account: Exchange, log: pytest.LogCaptureFixture
