@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from types import ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 import benchmarks  # noqa: F401 (before Hummingbot puts site-packages first, where another distribution's is)
@@ -15,6 +16,16 @@ import benchmarks  # noqa: F401 (before Hummingbot puts site-packages first, whe
 # because a machine is busy. Others are looked for with --hypothesis-profile default.
 settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def connections_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hummingbot shares one HTTP session among all connectors of a process. A task that outlives its test by a moment,
+    such as the renewal of a token, can open one after the test has closed it; the next test would use it, and hang or
+    fail, for its loop is gone."""
+    from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
+
+    monkeypatch.setattr(ConnectionsFactory, "_instance", None)
 
 
 class IsolatedAsyncioWrapperTestCase(unittest.IsolatedAsyncioTestCase):
