@@ -331,8 +331,9 @@ class TestPositionOrders:
         assert len(trader.venue.asked("POST", "/orders")) == 2
         assert trader.exchange.position_order(PAIR, "stop_loss").client_order_id == ids["stop_loss"]
 
+    @pytest.mark.parametrize(("size", "pauses"), [("0.8", []), ("0.3", [CONSTANTS.POSITION_ORDERS_PATIENCE])])
     async def test_they_grow_at_once_and_shrink_when_the_exchange_has_not_done_it(
-        self, trader: Trader, book: Book, clock: Clock
+        self, trader: Trader, book: Book, clock: Clock, size: str, pauses: list[float]
     ) -> None:
         await self.protect(trader, book)
         before: list[list[float]] = []
@@ -342,13 +343,10 @@ class TestPositionOrders:
             return book.put(request)
 
         trader.venue.on("PUT", "/orders/*", put)
-        for size, pauses in (("0.8", []), ("0.3", [CONSTANTS.POSITION_ORDERS_PATIENCE])):
-            before.clear()
-            clock.pauses.clear()
-            await self.moved(trader, size)
-            await eventually(lambda size=size: {order["size"] for order in book.orders.values()} == {size})
-            assert before[0] == pauses
-            await eventually(lambda: all(task.done() for task in trader.exchange._fitting.values()))
+        clock.pauses.clear()
+        await self.moved(trader, size)
+        await eventually(lambda: {order["size"] for order in book.orders.values()} == {size})
+        assert before[0] == pauses
 
     async def test_with_limit_prices_they_are_limit_orders_and_are_changed_in_place(
         self, trader: Trader, book: Book
