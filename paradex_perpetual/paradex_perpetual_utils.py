@@ -1053,9 +1053,10 @@ class UnknownOrders:
         :param asked_at: when it was asked for, by a clock that is never set
         :return: this bot's own that are proven to be unknown
         """
-        unknown = {str(order.get("client_id")): order for order in orders if not is_known(str(order.get("client_id")))}
-        own = {client_id: order for client_id, order in unknown.items() if self.is_own(client_id)}
-        self.others = Counter(str(order.get("market")) for name, order in unknown.items() if name not in own)
+        # Those of others may have no client id: no two are one.
+        unknown = [(client_id, order) for order in orders if not is_known(client_id := str(order.get("client_id")))]
+        own = {client_id: order for client_id, order in unknown if self.is_own(client_id)}
+        self.others = Counter(str(order.get("market")) for client_id, order in unknown if client_id not in own)
         self._seen_at = {client_id: self._seen_at.get(client_id, asked_at) for client_id in own}
         self._looks = self._looks + 1 if own else 0
         proven = CONSTANTS.UNKNOWN_ORDERS_PATIENCE

@@ -246,6 +246,39 @@ class TestWhatDoesNotCome:
         await live.send(frames.book(16, [("98", "1")], ASKS, snapshot=True))
         assert is_live(live)
 
+    async def test_a_snapshot_that_takes_its_time_is_not_asked_for_twice(self, live: Feed) -> None:
+        await live.send(frames.book(12))
+        socket = await subscribed_again(live)
+        count = len(socket.calls)
+        await asyncio.sleep(10 * CONSTANTS.BOOK_CARE_INTERVAL)
+        assert len(socket.calls) == count
+
+    async def test_a_book_of_which_something_was_heard_is_not_asked_for(self, live: Feed) -> None:
+        await asyncio.sleep(10 * CONSTANTS.BOOK_CARE_INTERVAL)
+        assert live.venue.asked("GET", "/orderbook/*") == []
+
+    async def test_an_ask_that_the_stream_does_not_tell_is_noticed_too(
+        self, live: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rest_knows(live.venue, 15, BIDS, [("103", "1")])
+        monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 0.01)
+        await subscribed_again(live)
+
+    async def test_what_comes_while_rest_is_asked_counts(self, live: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+        def told_meanwhile(_: Any) -> payloads.Payload:
+            monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 3600.0)
+            asyncio.get_running_loop().call_soon(live.source._on_message, frames.book(11, [("100.5", "1")]))
+            return payloads.order_book() | {"seq_no": 11, "bids": [("100.5", "1"), *BIDS], "asks": ASKS}
+
+        live.venue.on("GET", "/orderbook/*", told_meanwhile)
+        monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 0.01)
+        await live.venue.until(lambda: live.venue.asked("GET", "/orderbook/*"))
+        asking = live.source._feeds[MARKET].asking
+        assert asking is not None
+        await asking
+        assert is_live(live)
+        assert live.exchange.book_resyncs == {}
+
     @pytest.mark.parametrize(("seq", "bids"), [(9, BIDS), (10, BIDS), (10, [("98", "1")]), (1000, BIDS)])
     async def test_a_quiet_market_is_left_in_peace(
         self, live: Feed, monkeypatch: pytest.MonkeyPatch, seq: int, bids: Any

@@ -159,6 +159,10 @@ class TestBook:
         await live.send(*[b"\x00"] * 900)
         assert log.text.count("Skipped a message of the public stream") == 1
 
+    async def test_a_text_that_is_no_json_may_have_told_of_a_market(self, live: Feed) -> None:
+        await (await live.venue.socket()).websocket.send_str("{cut off")
+        await live.venue.until(lambda: live.venue.asked("GET", "/markets"))
+
     async def test_json_on_the_public_socket_is_passed_over(self, live: Feed) -> None:
         await (await live.venue.socket()).send(payloads.stream(channels()[0], {"inserts": []}))
         await live.send(frames.book(11, [("100", "8")]))
@@ -304,6 +308,20 @@ class TestReconnecting:
         socket = await venue.socket(1, subscriptions=8)
         assert sorted(socket.channels) == sorted(channels() + channels(ETH_MARKET))
         assert len(venue.sockets) == 1
+
+    async def test_changes_of_markets_that_are_refused_keep_no_pair_from_its_data(
+        self, venue: Venue, feed: Feed, log: pytest.LogCaptureFixture
+    ) -> None:
+        venue.rpc["subscribe"] = lambda _, call: (
+            {"error": {"code": 100, "message": "no such channel"}}
+            if call["params"]["channel"].startswith("markets.")
+            else {"result": {}}
+        )
+        feed.start()
+        socket = await venue.socket(1, subscriptions=3)
+        await eventually(lambda: "Subscribed to the public" in log.text)
+        assert socket.channels == channels()[:3]
+        assert "Could not subscribe" not in log.text
 
     async def test_asking_again_ends_with_the_connection_and_with_the_pair(
         self, venue: Venue, feed: Feed, monkeypatch: pytest.MonkeyPatch
@@ -484,6 +502,7 @@ class TestRest:
             ({"asks": ["60001"]}, "asks should be a list"),
             ({"bids": [["60000", "1"], ["60000.0", "2"]]}, "bids should be a list with each price once"),
             ({"bids": [["60001", "1"]]}, "its best bid 60001 is not below its best ask 60001"),
+            ({"bids": [["1", "1"], ["60001", "1"]]}, "its best bid 60001 is not below its best ask 60001"),
         ],
     )
     async def test_a_book_of_rest_that_makes_no_sense_is_an_error_and_no_book(
@@ -493,6 +512,12 @@ class TestRest:
         with pytest.raises(web_utils.UnreadableAnswerError, match=text):
             await feed.source.get_new_order_book(PAIR)
         assert levels(feed.book()) == ([], [])
+
+    @pytest.mark.parametrize("empty", ["bids", "asks"])
+    async def test_a_book_of_rest_may_have_one_side(self, venue: Venue, feed: Feed, empty: str) -> None:
+        venue.on("GET", "/orderbook/*", payloads.order_book() | {empty: []})
+        bids, asks = levels(await feed.source.get_new_order_book(PAIR))
+        assert [not bids, not asks] == [empty == "bids", empty == "asks"]
 
     async def test_a_failing_exchange_is_told_as_such(self, venue: Venue, feed: Feed) -> None:
         venue.on("GET", "/orderbook/*", refusal("SERVICE_UNAVAILABLE", 503))
