@@ -595,7 +595,9 @@ async def api_request(
 def _why_unreachable(error: aiohttp.ClientError) -> str:
     """In words: aiohttp's own name the arguments of a system call instead of the reason."""
     # A certificate that is not accepted has no error of the system, and neither has a time-out.
-    if not isinstance(error, aiohttp.ClientConnectorError) or not isinstance(getattr(error, "_os_error", None), OSError):
+    if not isinstance(error, aiohttp.ClientConnectorError) or not isinstance(
+        getattr(error, "_os_error", None), OSError
+    ):
         return str(error)
     cause = error.os_error
     # Of a name that is not known the number is no errno.
