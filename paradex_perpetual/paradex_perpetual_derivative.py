@@ -47,6 +47,7 @@ from hummingbot.core.data_type.market_order import MarketOrder
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
 from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEvent
+from hummingbot.core.network_iterator import NetworkStatus
 from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather, safe_wrapper
 from hummingbot.core.utils.estimate_fee import build_perpetual_trade_fee
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
@@ -289,6 +290,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._reconciliation: asyncio.Task[None] | None = None
         self._reconcile_again = False
         self._is_stopped = False
+        self._unreachable = ""  # why the last check of the network failed
         self._warn_of_polls = web_utils.Sparingly(lambda text: self.logger().network(text, app_warning_msg=text))
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         #: Equity, fills, orders, funding and trades of the past, for strategies and analysis.
@@ -602,7 +604,61 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if self.system_state == CONSTANTS.SYSTEM_MAINTENANCE:
             raise web_utils.ParadexError("Paradex is in maintenance")
 
+    async def check_network(self) -> NetworkStatus:
+        """As in the base class, which does not say why there is no connection."""
+        try:
+            await self._make_network_check_request()
+        except web_utils.ParadexError as error:
+            # Refused keys and maintenance are said where they are noticed, and stand in `order_restriction`.
+            is_said = isinstance(error, ParadexAuthenticationError) or self.system_state == CONSTANTS.SYSTEM_MAINTENANCE
+            if not is_said and not self._unreachable:
+                self.logger().warning(f"{self.name} is not connected, trying again until it is: {error}")
+            self._unreachable = "" if is_said else str(error)
+            return NetworkStatus.NOT_CONNECTED
+        except Exception:
+            self.logger().exception(f"Unexpected error while looking whether {self.name} is connected.")
+            return NetworkStatus.NOT_CONNECTED
+        self._unreachable = ""
+        return NetworkStatus.CONNECTED
+
+    async def _trading_rules_polling_loop(self) -> None:
+        await self._keep_up_to_date("markets", self._update_trading_rules, self.TRADING_RULES_INTERVAL)
+
+    async def _trading_fees_polling_loop(self) -> None:
+        await self._keep_up_to_date("fees", self._update_trading_fees, self.TRADING_FEES_INTERVAL)
+
+    async def _keep_up_to_date(self, what: str, update: Callable[[], Awaitable[None]], interval: float) -> None:
+        """As in the base class, which asks twice a second, and logs a traceback each time, while nobody answers.
+
+        :param interval: seconds from one update to the next
+        """
+        backoff = web_utils.Backoff()
+        failing = False
+        while True:
+            try:
+                await update()
+            except web_utils.ParadexError as error:
+                if not failing and not isinstance(error, ParadexAuthenticationError):  # which the private stream says
+                    self.logger().warning(f"The {what} of {self.name} could not be read, trying again: {error}")
+                failing = True
+            except Exception:
+                self.logger().exception(f"Unexpected error while reading the {what} of {self.name}.")
+                failing = True
+            else:
+                failing = False
+                backoff.reset()
+            await self._sleep(backoff.next() if failing else interval)
+
     # === Markets ===
+
+    async def _initialize_trading_pair_symbol_map(self) -> None:
+        """As in the base class, which logs a traceback while the exchange cannot be asked."""
+        try:
+            self._initialize_trading_pair_symbols_from_exchange_info(await self._make_trading_pairs_request())
+        except web_utils.ParadexError as error:
+            self.logger().error(f"The markets of {self.name} could not be read: {error}")
+        except Exception:
+            self.logger().exception(f"Unexpected error while reading the markets of {self.name}.")
 
     async def exchange_symbol_associated_to_pair(self, trading_pair: str) -> str:
         """The exchange's name of a pair.
@@ -2201,9 +2257,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         orders back, books."""
         lines = [] if self.account_health is None else self.account_health.lines()
         for trading_pair, price in self._liquidation_prices.items():
-            lines.append(f"Liquidation price of {trading_pair}: {price:f}")
+            shown = self.quantize_order_price(trading_pair, price) if trading_pair in self._trading_rules else price
+            lines.append(f"Liquidation price of {trading_pair}: {shown.normalize():f}")
         if self.order_restriction:
             lines.append(self.order_restriction)
+        if self._unreachable:
+            lines.append(f"Not connected: {self._unreachable}")
         if self._unknown_orders.others:
             lines.append(f"There are {self._unknown_orders.others_text()}")
         if self.mmp_frozen:

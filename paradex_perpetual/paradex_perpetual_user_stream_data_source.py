@@ -52,6 +52,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         self._domain = domain
         self._cancel_on_disconnect = cancel_on_disconnect
         self._cancel_on_disconnect_refused = False
+        self._refused_channels: set[str] = set()  # by the last connection that asked for them
         self._session: web_utils.RpcSession | None = None
         self._warn_of_interruptions = web_utils.Sparingly(self.logger().warning)
         self._warn_of_frames = web_utils.Sparingly(self.logger().warning)
@@ -70,6 +71,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         refused = False
         while True:
             session: web_utils.RpcSession | None = None
+            arming: asyncio.Task[None] | None = None
             try:
                 async with web_utils.RpcSession(
                     self._api_factory,
@@ -78,8 +80,8 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                     authenticate=True,
                 ) as session:
                     await self._subscribe_all(session)
-                    if self._cancel_on_disconnect:
-                        await self._arm(session)
+                    if self._cancel_on_disconnect and not await self._arm(session):
+                        arming = asyncio.create_task(self._arm_later(session))
                     self._session = session
                     self._ws_assistant = session.assistant  # from now on the framework sees a stream
                     output.put_nowait({"channel": CONSTANTS.STREAM_RESUMED, "data": {}})
@@ -98,7 +100,10 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             except Exception:
                 self.logger().exception("Unexpected error in the private stream. Reconnecting.")
             finally:
-                self._session = self._ws_assistant = None
+                if arming is not None:
+                    arming.cancel()
+                if self._session is session:  # else a listener that was started meanwhile has its own
+                    self._session = self._ws_assistant = None
             backoff.stood(session)
             await self._sleep(backoff.next())
 
@@ -116,12 +121,29 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             await self._session.unsubscribe(await self._funding_payments_channel(trading_pair))
 
     async def _subscribe_all(self, session: web_utils.RpcSession) -> None:
-        await asyncio.gather(
-            *(session.subscribe(channel) for channel in CONSTANTS.PRIVATE_CHANNELS),
+        results = await asyncio.gather(
+            *(self._subscribe(session, channel) for channel in CONSTANTS.PRIVATE_CHANNELS),
             self._subscribe_to_freezes(session),
             *(self._subscribe_to_funding_payments(session, pair) for pair in self._trading_pairs),
+            return_exceptions=True,
         )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
         self.logger().info("Subscribed to the private order, fill, position and account channels.")
+
+    async def _subscribe(self, session: web_utils.RpcSession, channel: str) -> None:
+        """Subscribes to a channel. What is refused on a second connection, too, as the payments of a market that is
+        not listed any more, must not keep orders and fills from being followed."""
+        try:
+            await session.subscribe(channel)
+        except web_utils.RpcError as error:
+            if channel in CONSTANTS.INDISPENSABLE_CHANNELS or channel not in self._refused_channels:
+                self._refused_channels.add(channel)
+                raise
+            self.logger().error(f"The private stream goes on without {channel}: {error}")
+        else:
+            self._refused_channels.discard(channel)
 
     async def _subscribe_to_freezes(self, session: web_utils.RpcSession) -> None:
         try:
@@ -136,13 +158,19 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             # The pair is wrong; the rest of the account is to be followed all the same.
             self.logger().error(f"No funding payments for {trading_pair}: {error}")
         else:
-            await session.subscribe(channel)
+            await self._subscribe(session, channel)
 
-    async def _arm(self, session: web_utils.RpcSession) -> None:
-        """Asks for cancel on disconnect, which is the connection's and gone with it."""
+    async def _arm(self, session: web_utils.RpcSession) -> bool:
+        """Asks for cancel on disconnect, which is the connection's and gone with it.
+
+        :return: whether the exchange has granted or refused it; else it is to be asked again
+        """
         try:
             await session.call("order.cancel_on_disconnect", {"enabled": True})
         except web_utils.RpcError as error:
+            if error.code not in CONSTANTS.RPC_REFUSALS:  # as of a rate limit
+                self.logger().warning(f"Cancel on disconnect is not granted yet, so no orders are placed. {error}.")
+                return False
             if not self._cancel_on_disconnect_refused:  # said once: the next connection will hear the same
                 self.logger().error(
                     f"Cancel on disconnect is set, but Paradex does not grant it, so no orders are placed. {error}. "
@@ -152,6 +180,17 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         else:
             session.cancels_on_disconnect = True
             self._cancel_on_disconnect_refused = False
+        return True
+
+    async def _arm_later(self, session: web_utils.RpcSession) -> None:
+        backoff = web_utils.Backoff()
+        while session.is_open:
+            await self._sleep(backoff.next())
+            try:
+                if await self._arm(session):
+                    return
+            except (ConnectionError, web_utils.ParadexError) as error:
+                self.logger().debug(f"Cancel on disconnect could not be asked for: {error}")
 
     async def _funding_payments_channel(self, trading_pair: str) -> str:
         market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)

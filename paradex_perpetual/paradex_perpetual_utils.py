@@ -1053,8 +1053,8 @@ class UnknownOrders:
         :param asked_at: when it was asked for, by a clock that is never set
         :return: this bot's own that are proven to be unknown
         """
-        unknown = [(str(order.get("client_id")), order) for order in orders]
-        unknown = [(client_id, order) for client_id, order in unknown if not is_known(client_id)]
+        # Those of others may have no client id: no two are one.
+        unknown = [(client_id, order) for order in orders if not is_known(client_id := str(order.get("client_id")))]
         own = {client_id: order for client_id, order in unknown if self.is_own(client_id)}
         self.others = Counter(str(order.get("market")) for client_id, order in unknown if client_id not in own)
         self._seen_at = {client_id: self._seen_at.get(client_id, asked_at) for client_id in own}
@@ -1744,11 +1744,13 @@ def position_from_payload(payload: Mapping[str, Any], trading_pair: str, leverag
     :return: None if the position is closed
     :raises ValueError: if a number is missing or none, or a binary message has no name for the side, which is the sign
     """
-    size = decimal_from(payload, "size")
-    if size == 0 or payload.get("status") == "CLOSED":
+    if payload.get("status") == "CLOSED":
         return None
     if payload.get("side", "") is None:
         raise _wrong("side", "LONG or SHORT", None)
+    size = decimal_from(payload, "size")
+    if size == 0:
+        return None
     return Position(
         trading_pair=trading_pair,
         position_side=PositionSide.LONG if size > 0 else PositionSide.SHORT,

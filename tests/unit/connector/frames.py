@@ -87,10 +87,10 @@ def trade(
 
 
 def market_summary(
-    mark: Number = "60010.5",
-    index: Number = "60005.25",
-    last: Number = "60001.1",
-    rate: Number = "0.00012345",
+    mark: Number | None = "60010.5",
+    index: Number | None = "60005.25",
+    last: Number | None = "60001.1",
+    rate: Number | None = "0.00012345",
     precise_rate: Number | None = "0.000123456789",
     *,
     market: str = MARKET,

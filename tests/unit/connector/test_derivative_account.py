@@ -59,7 +59,7 @@ class TestBalances:
 
     async def test_an_account_message_makes_no_balance_where_there_is_none(self, trader: Trader) -> None:
         await trader.hear("account", payloads.account("0"))
-        assert trader.exchange.get_all_balances() == {}
+        assert trader.exchange.get_all_balances() == trader.exchange.available_balances == {}
 
     async def test_an_answer_that_was_asked_for_before_the_stream_told_something_does_not_undo_it(
         self, venue: Venue, exchange: ParadexPerpetualDerivative
@@ -78,6 +78,8 @@ class TestBalances:
         assert exchange.available_balances["USDC"] == Decimal(8)
         assert exchange.account_health is not None
         assert exchange.account_health.free_collateral == Decimal(8)
+        exchange._process_user_event("account", payloads.account("9", updated_at=NOW_MS + 3))  # late, not newer
+        assert exchange.available_balances["USDC"] == Decimal(8)
         venue.on("GET", "/balance", payloads.page(payloads.balance("USDC", "13")))
         await exchange._update_balances()
         assert exchange.get_all_balances() == {"USDC": Decimal(13)}
@@ -170,6 +172,12 @@ class TestPositions:
         await trader.hear("positions", payloads.position(size="-0.2", last_updated_at=NOW_MS + 2))
         assert trader.exchange.account_positions[PAIR].position_side is PositionSide.SHORT
         assert len(trader.exchange.account_positions) == 1
+
+    async def test_its_profit_follows_the_mark_price_with_the_funding_that_has_accrued(self, trader: Trader) -> None:
+        for funding, profit in (("0.1", "500.1"), (None, "500"), ("", "500")):
+            await trader.hear("positions", payloads.position(size="0.5", unrealized_funding_pnl=funding))
+            trader.exchange.mark_price_changed(PAIR, Decimal(60000))
+            assert trader.exchange.account_positions[PAIR].unrealized_pnl == Decimal(profit)
 
     async def test_binary_messages_are_understood(self, trader: Trader) -> None:
         event = web_utils.decode_frame(frames.position("0.25", "SHORT"))

@@ -337,6 +337,7 @@ class TestUnknownOutcome:
         clock.now += 4 * WINDOW  # the request has a patience of its own
         for _ in range(5):
             await trader.exchange._update_order_status()
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
         assert client_id in trader.exchange.in_flight_orders
         assert trader.failed() == []
         release.set()
@@ -366,6 +367,7 @@ async def test_an_order_that_the_rate_limiter_holds_back_is_not_counted_as_lost(
     clock.now += 4 * WINDOW
     for _ in range(5):
         await trader.exchange._update_order_status()
+        clock.now += CONSTANTS.NOT_FOUND_SPACING
     assert trader.failed() == []
     assert held_back in trader.exchange.in_flight_orders
 
@@ -377,6 +379,7 @@ async def test_an_order_cancelled_while_the_rate_limiter_holds_it_back_is_never_
     ids = [trader.submit(price=str(50000 + number)) for number in range(3)]
     await eventually(lambda: len(trader.created()) == 2)
     (held_back,) = set(ids) - {event.order_id for event in trader.created()}
+    assert await trader.exchange._execute_cancel(PAIR, held_back) == held_back
     for _ in range(5):
         trader.exchange.cancel(PAIR, held_back)
     await eventually(lambda: trader.cancelled())
@@ -409,11 +412,36 @@ async def test_cancels_of_a_submission_without_an_answer_do_not_make_it_lost(
     await eventually(lambda: trader.created())
 
 
+async def test_a_cancel_that_has_waited_long_for_the_submission_is_sent_after_it_and_taken(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.0)
+    release = asyncio.Event()
+
+    async def answer_late(request: Request) -> Payload:
+        await release.wait()
+        return accepted(request)
+
+    trader.venue.on("POST", "/orders", answer_late)
+    trader.venue.on("GET", "/orders", lambda _: payloads.page(*map(payloads.order, trader.exchange.in_flight_orders)))
+    trader.venue.on("DELETE", BY_CLIENT_ID, Answer(204))
+    client_id = trader.submit()
+    await trader.venue.until(lambda: trader.venue.asked("POST", "/orders"))
+    cancelling = asyncio.create_task(trader.exchange._execute_cancel(PAIR, client_id))
+    began = clock.now
+    await eventually(lambda: clock.now > began + 5 * CONSTANTS.CANCEL_SILENCE_MAXIMUM)
+    assert trader.venue.asked("DELETE", BY_CLIENT_ID) == []  # it would find nothing, and so would a question
+    assert trader.venue.asked("GET", "/orders") == []
+    release.set()
+    assert await cancelling == client_id
+    assert trader.venue.asked("DELETE", f"/orders/by_client_id/{client_id}")
+
+
 class TestCancelling:
     @pytest.fixture(autouse=True)
-    def open_for_cancels(self, venue: Venue, trader: Trader) -> None:
+    def open_for_cancels(self, venue: Venue, trader: Trader, clock: Clock) -> None:
         venue.on("DELETE", BY_CLIENT_ID, Answer(204))
-        trader.exchange._sleep = asyncio.sleep  # cancels are not repeated yet
+        trader.exchange._sleep = clock.live  # cancels are not repeated yet
 
     async def test_a_cancel_names_the_client_id_and_the_market_and_waits_for_the_stream(self, trader: Trader) -> None:
         order = trader.track()
@@ -508,6 +536,70 @@ class TestCancelling:
         assert [fill.amount for fill in trader.filled()] == [Decimal("0.5")]
         assert trader.cancelled() == []
         assert [record for record in log.records if record.levelname == "ERROR"] == []
+
+    async def test_an_order_that_turns_out_to_be_closed_is_told_so_and_its_cancel_has_not_happened(
+        self, trader: Trader
+    ) -> None:
+        trader.track()
+        trader.venue.on("DELETE", BY_CLIENT_ID, refusal("ORDER_IS_CLOSED"))
+        trader.venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+        closed = payloads.order("mine", "CLOSED", cancel_reason="LIQUIDATION")
+        trader.venue.on("GET", "/orders-history", payloads.page(closed))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") is None
+        assert [event.order_id for event in trader.cancelled()] == ["mine"]
+        assert trader.exchange._reconciliation is not None  # something has happened of which nothing was heard
+        assert trader.exchange._cancels == {}
+
+    async def test_an_order_that_turns_out_to_be_open_is_cancelled_again(self, trader: Trader, clock: Clock) -> None:
+        order = trader.track()
+        trader.exchange._sleep = clock.sleep
+        trader.venue.on("DELETE", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"), Answer(204))
+        trader.venue.on("GET", BY_CLIENT_ID, payloads.order("mine", "NEW"))
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
+        assert order.is_pending_cancel_confirmation
+        assert CONSTANTS.CANCEL_SILENCE / 2 <= clock.pauses[0] <= CONSTANTS.CANCEL_SILENCE
+
+    @pytest.mark.parametrize(
+        "answer",
+        [refusal("ORDER_IS_CLOSED"), refusal("REQUEST_NOT_ALLOWED", 429), refusal("SERVICE_UNAVAILABLE", 503)],
+        ids=str,
+    )
+    async def test_a_repeated_cancel_that_fails_is_repeated_again(
+        self, trader: Trader, clock: Clock, answer: Answer
+    ) -> None:
+        trader.track()
+        trader.exchange._sleep = trader.exchange._order_entry._sleep = clock.sleep
+        failures = [answer] * (5 if answer.status == 429 else 2)  # what is over a limit is sent again by itself
+        trader.venue.on("DELETE", BY_CLIENT_ID, NO_ANSWER, *failures, Answer(204))
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
+
+    async def test_a_repeated_cancel_that_is_refused_for_good_is_said(
+        self, trader: Trader, clock: Clock, log: pytest.LogCaptureFixture
+    ) -> None:
+        order = trader.track()
+        trader.exchange._sleep = clock.sleep
+        trader.venue.on("DELETE", BY_CLIENT_ID, NO_ANSWER, refusal("VALIDATION_ERROR"))
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") is None
+        assert "mine is not cancelled: Paradex refused" in log.text
+        assert "VALIDATION_ERROR" in log.text
+        assert trader.exchange._cancels == {}
+        assert not order.is_done
+
+    async def test_the_cancel_of_an_order_that_is_lost_is_not_followed_for_ever(
+        self, trader: Trader, clock: Clock
+    ) -> None:
+        trader.track()
+        trader.exchange._sleep = clock.sleep
+        trader.venue.on("GET", "/orders", payloads.page())
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        trader.exchange.cancel(PAIR, "mine")
+        await eventually(lambda: trader.failed())
+        await eventually(lambda: not trader.exchange._cancels)
+        assert trader.exchange._cancel_watch is not None
+        await trader.exchange._cancel_watch
 
     @pytest.mark.parametrize("code", ["CLIENT_ORDER_ID_NOT_FOUND", "ORDER_ID_NOT_FOUND"])
     async def test_only_a_real_not_found_counts_against_the_order(

@@ -192,6 +192,14 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.3")
         assert len(trader.filled()) == 1
 
+    async def test_fills_of_an_order_whose_id_nobody_has_told_are_found_by_its_client_id(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        lists.show(fills=[payloads.fill("mine", id="1"), payloads.fill("another", id="2", order_id="7")])
+        order = trader.track(exchange_order_id=None)
+        (update,) = await trader.exchange._all_trade_updates_for_order(order)
+        assert (update.trade_id, update.client_order_id) == ("FILL-1", "mine")
+
     async def test_an_order_is_told_to_be_cancelled_after_its_fills(
         self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
     ) -> None:
@@ -208,11 +216,31 @@ class TestStream:
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
         assert order.executed_amount_base == Decimal("0.3")
 
-    async def test_but_not_for_ever(self, trader: Trader, lists: Lists, clock: Clock) -> None:
+    async def test_fills_that_rest_tells_when_the_framework_has_forgotten_the_order_count(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        def forgotten(_: Any) -> Payload:
+            if not trader.cancelled():
+                return payloads.page()
+            trader.exchange._order_tracker._cached_orders.clear()  # as 30 s after the end
+            return payloads.page(payloads.fill("mine", size="0.3"))
+
+        lists.venue.on("GET", "/fills", forgotten)
+        order = trader.track()
+        await trader.hear(ORDERS, closed("USER_CANCELED", "0.2"))
+        await eventually(lambda: not trader.exchange._fills_owed)
+        assert [event.amount for event in trader.filled()] == [Decimal("0.3")]
+        assert order.executed_amount_base == Decimal("0.3")
+
+    async def test_but_not_for_ever(
+        self, trader: Trader, lists: Lists, clock: Clock, log: pytest.LogCaptureFixture
+    ) -> None:
         trader.track()
         await trader.hear(ORDERS, payloads.order("mine"), closed("USER_CANCELED", "0.2"))
         await eventually(lambda: trader.cancelled())
         assert sum(CONSTANTS.FILLS_PATIENCE[: CONSTANTS.FILLS_ATTEMPTS_BEFORE_THE_END]) <= 5
+        await eventually(lambda: not trader.exchange._fills_owed)
+        assert "says that 0.3 of mine were filled, but does not tell the fills: only 0 are" in log.text
 
     async def test_an_order_whose_fill_is_heard_of_first_is_created_before_it(self, trader: Trader) -> None:
         order = trader.track(exchange_order_id=None)
@@ -404,6 +432,13 @@ class TestFinality:
         assert failure.error_message == "Paradex refused it: NOT_ENOUGH_MARGIN"
         assert "refused mine after taking it: NOT_ENOUGH_MARGIN" in log.text
 
+    async def test_a_poll_between_does_not_make_it_one_that_has_rested(self, trader: Trader, lists: Lists) -> None:
+        order = trader.track()
+        lists.show(open_orders=[payloads.order("mine", "NEW")])
+        await trader.exchange._status_polling_loop_fetch_updates()
+        await trader.hear(ORDERS, closed("NOT_ENOUGH_MARGIN"))
+        assert order.is_failure
+
     async def test_an_order_that_was_on_the_book_was_cancelled_whatever_the_reason(self, trader: Trader) -> None:
         order = trader.track()
         await trader.hear(ORDERS, payloads.order("mine", "OPEN"), closed("NOT_ENOUGH_MARGIN"))
@@ -465,7 +500,11 @@ class TestLists:
     async def test_for_many_that_are_not_open_the_history_is_read_to_its_end(
         self, trader: Trader, lists: Lists
     ) -> None:
-        order, *_ = [trader.track(), *(trader.track(f"order-{n}", f"{n}") for n in range(CONSTANTS.FEW_ORDERS))]
+        order = trader.track()
+        trader.exchange._set_current_timestamp(NOW + 600)
+        for number in range(CONSTANTS.FEW_ORDERS):
+            trader.track(f"order-{number}", f"{number}")
+        trader.exchange._set_current_timestamp(NOW)
         lists.venue.on(
             "GET",
             "/orders-history",
@@ -575,8 +614,23 @@ class TestLists:
         assert order.executed_amount_base == Decimal("0.2")
         assert "Failed to fetch the fills" in log.text
 
+    async def test_while_one_cannot_be_read_they_are_asked_for_from_the_same_time_on(
+        self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
+    ) -> None:
+        order = trader.track()
+        broken = payloads.fill("mine", id="1", price="much")
+        later = payloads.fill("mine", id="2", created_at=NOW_MS + 3_600_000)
+        for fills in ([broken, later], [payloads.fill("mine", id="1"), later]):
+            lists.show(fills=fills, open_orders=[payloads.order("mine")])
+            await trader.exchange._update_order_status()
+        first, second = lists.venue.asked("GET", "/fills")
+        assert first.query == second.query
+        assert order.executed_amount_base == Decimal("0.4")
+        assert "price should be a number, the exchange sent 'much'" in log.text
+
     async def test_without_orders_nothing_is_asked(self, trader: Trader, lists: Lists) -> None:
         await trader.exchange._update_order_status()
+        await trader.exchange._update_lost_orders_status()
         assert lists.venue.requests == []
 
     async def test_only_a_real_not_found_counts_and_the_second_makes_an_order_lost(
@@ -738,6 +792,11 @@ class TestReconciliation:
         await lists.venue.until(
             lambda: {"/positions", "/balance", "/account"} <= {request.path for request in lists.venue.requests}
         )
+
+    async def test_a_message_of_a_channel_that_is_not_known_is_no_reason(self, trader: Trader, lists: Lists) -> None:
+        await trader.hear("transfers", {"id": "1"})
+        assert trader.exchange._reconciliation is None
+        assert lists.venue.requests == []
 
     async def test_reasons_that_come_together_share_a_pass(self, trader: Trader, lists: Lists) -> None:
         for _ in range(100):

@@ -265,6 +265,99 @@ class TestBatches:
         assert batches(venue) == [ids, ids[1:]]
         assert trader.failed() == []
 
+    async def test_what_is_over_a_limit_the_second_time_is_not_sent_a_third_with_what_was_taken(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        def first_taken(request: Request) -> Payload:
+            return {"orders": [taken(request.body[0])], "errors": [payloads.error("INVALID_TIMESTAMP")] * 2}
+
+        trader = make_trader()
+        venue.on("GET", "/system/time", {"server_time": str(payloads.NOW_MS + 9000)})
+        venue.on("POST", "/orders/batch", first_taken, Answer(429, payloads.error("REQUEST_NOT_ALLOWED")))
+        ids = submit_many(trader, 3)
+        await eventually(lambda: len(trader.created()) + len(trader.failed()) == 3)
+        assert [event.order_id for event in trader.created()] == ids[:1]
+        assert batches(venue) == [ids, ids[1:]]
+
+    async def test_one_that_is_cancelled_while_it_is_signed_is_not_sent(
+        self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trader = make_trader()
+        signing, signed = asyncio.Event(), asyncio.Event()
+        sign_orders = trader.exchange._auth.sign_orders
+
+        async def slowly(requests: Any) -> Any:
+            signing.set()
+            await signed.wait()
+            return await sign_orders(requests)
+
+        monkeypatch.setattr(trader.exchange._auth, "sign_orders", slowly)
+        ids = submit_many(trader, 3)
+        await signing.wait()
+        assert await trader.exchange._execute_cancel(PAIR, ids[1]) == ids[1]
+        signed.set()
+        await eventually(lambda: len(trader.created()) == 2 and trader.cancelled())
+        assert batches(venue) == [[ids[0], ids[2]]]
+        assert [event.order_id for event in trader.cancelled()] == [ids[1]]
+
+    async def test_one_that_nobody_waits_for_any_more_keeps_no_other_from_its_outcome(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        entry = make_trader().exchange._order_entry
+        release = asyncio.Event()
+
+        async def slowly(request: Request) -> Payload:
+            await release.wait()
+            return batch_taken(request)
+
+        venue.on("POST", "/orders/batch", slowly)
+        order = {"market": MARKET, "side": "BUY", "type": "LIMIT", "size": "0.5", "price": "50000"}
+        first, second = (
+            asyncio.create_task(entry.submit({**order, "instruction": "GTC", "client_id": name})) for name in "ab"
+        )
+        await venue.until(lambda: venue.asked("POST", "/orders/batch"))
+        first.cancel()
+        release.set()
+        assert (await second)["id"] == "id-b"
+
+    async def test_orders_that_cannot_be_signed_fail_and_the_next_ones_pass(
+        self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trader = make_trader()
+
+        async def fail(_: Any) -> Any:
+            raise ValueError("no such chain")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(trader.exchange._auth, "sign_orders", fail)
+            submit_many(trader, 2)
+            await eventually(lambda: len(trader.failed()) == 2)
+        assert "no such chain" in trader.failed()[0].error_message
+        trader.submit()
+        await eventually(lambda: trader.created())
+        assert batches(venue) == []
+
+    async def test_orders_that_come_while_others_wait_for_the_limiter_are_one_request_with_them(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        waiting, admitted = [], asyncio.Event()
+
+        async def admit() -> None:
+            waiting.append(1)
+            await admitted.wait()
+
+        trader.exchange._order_entry._submits._admit = admit
+        ids = []
+        for number in range(3):
+            ids.append(trader.submit(price=str(50000 + number)))
+            await eventually(lambda: ids[-1] in trader.exchange._submitting)
+            await settle()
+        assert waiting == [1]
+        admitted.set()
+        await eventually(lambda: len(trader.created()) == 3)
+        assert batches(venue) == [ids]
+
     async def test_batch_order_create_is_the_same_path_and_tells_the_client_ids(
         self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -281,6 +374,15 @@ class TestBatches:
         assert (second["side"], second["type"], second["size"]) == ("SELL", "MARKET", "0.25")
         assert second["flags"] == ["REDUCE_ONLY"]
         assert "flags" not in first
+
+    async def test_one_that_says_neither_opens(
+        self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trader = make_trader()
+        order = LimitOrder("", PAIR, True, "BTC", "USDC", Decimal(50000), Decimal("0.5"), position=PositionAction.NIL)
+        trader.exchange.batch_order_create([order])
+        await eventually(lambda: trader.created())
+        assert trader.created()[0].position == PositionAction.OPEN.value
 
     async def test_each_order_of_batch_order_create_can_have_options_of_its_own(
         self, make_trader: MakeTrader, venue: Venue
@@ -368,6 +470,19 @@ class TestRateLimits:
         assert told == [(CONSTANTS.ADMITTED_LIMIT, 2.0)]
         assert len(calls(await venue.socket(), "order.create")) == 2
 
+    async def test_a_cancel_waits_as_long_as_the_exchange_says_but_not_for_ever(
+        self, make_trader: MakeTrader, venue: Venue, clock: Clock
+    ) -> None:
+        entry = make_trader().exchange._order_entry
+        limited = Answer(429, payloads.error("REQUEST_NOT_ALLOWED"), headers={"Retry-After": "3"})
+        venue.on("DELETE", BY_CLIENT_ID, limited, Answer(204))
+        await entry.cancel("mine", MARKET)
+        assert clock.pauses == [3.0]
+        venue.on("DELETE", BY_CLIENT_ID, limited)
+        with pytest.raises(web_utils.RateLimitedError):
+            await entry.cancel("mine", MARKET)
+        assert clock.now - payloads.NOW <= 3 + CONSTANTS.RECV_WINDOW_MS * 1e-3
+
     async def test_a_cancel_over_the_limit_is_sent_again(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader()
         order = trader.track()
@@ -417,10 +532,10 @@ class TestCancels:
         assert len(venue.asked("DELETE", "/orders/batch")) == 1
 
     async def test_an_order_cancelled_twice_at_once_is_cancelled_once(
-        self, make_trader: MakeTrader, venue: Venue
+        self, make_trader: MakeTrader, venue: Venue, clock: Clock
     ) -> None:
         trader = make_trader()
-        trader.exchange._sleep = asyncio.sleep  # nothing is repeated yet
+        trader.exchange._sleep = clock.live  # nothing is repeated yet
         order = trader.track()
         trader.exchange.cancel(PAIR, "mine")
         trader.exchange.cancel(PAIR, "mine")
@@ -438,6 +553,18 @@ class TestCancels:
         assert all(result.success for result in results)
         assert len(venue.asked("DELETE", BY_CLIENT_ID)) == 3
         assert all(order.is_pending_cancel_confirmation for order in orders)
+
+    async def test_a_batch_of_cancels_of_which_the_token_is_refused_is_not_sent_one_by_one(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        trader.exchange._sleep = asyncio.sleep  # nothing is repeated yet
+        for number in range(3):
+            trader.track(f"order-{number}", f"id-{number}")
+        venue.on("DELETE", "/orders/batch", refusal("UNAUTHORIZED_ERROR", 403))
+        results = await trader.exchange.cancel_all(5)
+        assert not any(result.success for result in results)
+        assert venue.asked("DELETE", BY_CLIENT_ID) == []
 
     async def test_a_cancel_that_is_given_up_before_it_left_takes_no_other_with_it(
         self, make_trader: MakeTrader, venue: Venue
@@ -502,6 +629,23 @@ class TestCancels:
         await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", cancel_reason="USER_CANCELED"))
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
 
+    async def test_that_request_waits_for_the_rate_limiter(self, make_trader: MakeTrader, venue: Venue) -> None:
+        trader = make_trader()
+        admitted = asyncio.Event()
+        waiting: list[str] = []
+
+        async def admit(limit_id: str) -> None:
+            waiting.append(limit_id)
+            await admitted.wait()
+
+        trader.exchange._order_entry._admit = admit
+        cancelling = asyncio.create_task(trader.exchange.cancel_all_orders())
+        await eventually(lambda: waiting == [CONSTANTS.CANCEL_LIMIT])
+        assert venue.asked("DELETE", "/orders") == []
+        admitted.set()
+        await cancelling
+        assert len(venue.asked("DELETE", "/orders")) == 1
+
     async def test_orders_of_another_pair_are_left_alone(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader()
         order = trader.track()
@@ -518,6 +662,15 @@ class TestCancels:
         assert venue.asked("POST", "/orders/batch") == venue.asked("POST", "/orders") == []
         assert venue.asked("DELETE", BY_CLIENT_ID) == []
         assert len(venue.asked("DELETE", "/orders")) == 1
+
+    async def test_orders_of_another_pair_that_have_not_left_are_not_withdrawn(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        ids = submit_many(trader, 2)
+        assert await trader.exchange.cancel_all_orders(ETH_PAIR) == []
+        await eventually(lambda: len(trader.created()) == 2)
+        assert batches(venue) == [ids]
 
     async def test_an_order_that_is_on_its_way_does_not_escape(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader()
@@ -612,6 +765,17 @@ class TestSocket:
         assert [params["price"] for params in calls(await venue.socket(), "order.modify")] == (
             ["0"] if is_known else []
         )
+
+    @pytest.mark.parametrize("result", [None, {}, [], "text"])
+    async def test_an_answer_to_a_modification_that_makes_no_sense_is_none(
+        self, on_socket: Callable[..., Any], venue: Venue, result: Any
+    ) -> None:
+        trader = await on_socket()
+        change = {"id": "17", "market": MARKET, "side": "BUY", "type": "LIMIT", "size": "0.4", "price": "59000"}
+        venue.rpc["order.modify"] = lambda *_: {"result": result}
+        with pytest.raises(web_utils.NoAnswerError, match=r"order\.modify was answered without order"):
+            await trader.exchange._order_entry.modify(change)
+        assert venue.asked("PUT", "/orders/17") == []
 
     async def test_batches_go_over_the_socket_each_order_with_its_outcome(
         self, on_socket: Callable[..., Any], venue: Venue
@@ -747,6 +911,15 @@ class TestSocket:
         assert await trader.exchange.cancel_all_orders(PAIR)
         assert calls(socket, "order.cancel_all") == [{"market": MARKET}]
 
+    async def test_cancels_of_orders_whose_id_nobody_has_told_go_over_rest_which_takes_client_ids(
+        self, on_socket: Callable[..., Any], venue: Venue
+    ) -> None:
+        entry = (await on_socket()).exchange._order_entry
+        await asyncio.gather(entry.cancel("a", MARKET, "id-a"), entry.cancel("b", MARKET))
+        (request,) = venue.asked("DELETE", "/orders/batch")
+        assert request.body == {"order_ids": ["id-a"], "client_order_ids": ["b"]}
+        assert calls(await venue.socket(), "order.cancel_batch") == []
+
     async def test_a_cancel_that_the_socket_took_along_is_sent_again_for_it_does_no_harm(
         self, on_socket: Callable[..., Any], venue: Venue
     ) -> None:
@@ -812,6 +985,15 @@ class TestCancelOnDisconnect:
         trader.exchange.cancel(PAIR, "mine")
         await eventually(lambda: order.is_pending_cancel_confirmation)
 
+    async def test_a_modification_makes_no_order_and_needs_no_cover(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader(cancel_on_disconnect=True)
+        change = {"id": "17", "market": MARKET, "side": "BUY", "type": "LIMIT", "size": "0.4", "price": "59000"}
+        venue.on("PUT", "/orders/17", payloads.order("mine", id="17"))
+        await trader.exchange._order_entry.modify(change)
+        assert len(venue.asked("PUT", "/orders/17")) == 1
+
     async def test_what_only_reduces_needs_no_cover(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader(cancel_on_disconnect=True)
         opening, closing = trader.submit(), trader.submit(action=PositionAction.CLOSE)
@@ -847,6 +1029,19 @@ class TestCancelOnDisconnect:
         assert [event.order_id for event in trader.created()] == [closing]
         sent = [*calls(await venue.socket(), "order.create"), *(r.body for r in venue.asked("POST", "/orders"))]
         assert [body["client_id"] for body in sent] == [closing]
+
+    @pytest.mark.parametrize("code", [42901, -32603])
+    async def test_what_is_not_granted_for_now_is_asked_for_again(
+        self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture, code: int
+    ) -> None:
+        venue.rpc["order.cancel_on_disconnect"] = lambda *_: {"error": {"code": code, "message": "not now"}}
+        trader = await on_socket(cancel_on_disconnect=True)
+        trader.submit()
+        await eventually(lambda: trader.failed())
+        assert "no orders are placed" in log.text
+        del venue.rpc["order.cancel_on_disconnect"]
+        await eventually(lambda: trader.exchange._order_entry._covering_session())
+        assert len(venue.sockets) == 1
 
     async def test_a_refusal_is_said_once_and_no_order_is_placed(
         self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture
@@ -924,6 +1119,15 @@ class TestSystemState:
         venue.on("GET", "/system/state", {"status": "ok"})
         await trader.exchange.check_network()
         assert (trader.exchange.system_state, trader.exchange.order_restriction) == ("ok", None)
+
+    async def test_an_answer_that_names_no_state_is_no_reason_to_stop(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        venue.on("GET", "/system/state", {"status": "cancel_only"}, {}, {"status": None})
+        for state in ("cancel_only", "ok", "ok"):
+            await trader.exchange.check_network()
+            assert trader.exchange.system_state == state
 
     async def test_an_order_taken_and_rejected_for_the_state_tells_it_too(
         self, make_trader: MakeTrader, venue: Venue
@@ -1057,6 +1261,17 @@ class TestCircuitBreaker:
         venue.on("GET", "/system/state", Answer(200, ["what?"]), Answer(200, {"status": "ok"}))
         trader.exchange._order_entry._record_failure("HTTP 503")
         await eventually(lambda: trader.exchange.circuit_breaker.state == "half_open")
+
+    async def test_it_is_probed_each_time_that_it_opens(
+        self, make_trader: MakeTrader, venue: Venue, clock: Clock
+    ) -> None:
+        trader = make_trader(breaker_failures=1)
+        venue.on("GET", "/system/state", {"status": "ok"})
+        for _ in range(3):
+            trader.exchange._order_entry._record_failure("HTTP 503")
+            assert trader.exchange.circuit_breaker.state == "open"
+            await eventually(lambda: trader.exchange.circuit_breaker.state == "half_open")
+            await settle()
 
     async def test_refusals_for_reasons_of_the_order_do_not_open_it(
         self, make_trader: MakeTrader, venue: Venue
@@ -1192,10 +1407,9 @@ class TestOutcomes:
     IDS = ("a", "b", "c")
 
     def outcomes(self, answer: Any) -> list[str]:
-        return [
-            str(outcome["id"]) if isinstance(outcome, dict) else getattr(outcome, "code", "?")
-            for outcome in batch_outcomes(self.IDS, answer)
-        ]
+        told = batch_outcomes(self.IDS, answer)
+        assert all(isinstance(outcome, dict | web_utils.ApiError | web_utils.NoAnswerError) for outcome in told)
+        return [str(outcome["id"]) if isinstance(outcome, dict) else getattr(outcome, "code", "?") for outcome in told]
 
     @pytest.mark.parametrize(
         ("answer", "outcomes"),
@@ -1238,6 +1452,7 @@ class TestOutcomes:
                 {"results": [{"order": {"id": "1"}}, {"error": "DUPLICATED_CLIENT_ID"}, {"error": "just text"}]},
                 "1 ? REFUSED",
             ),
+            ({"results": [{"order": {"id": "1"}}, None, "text"]}, "1 ? ?"),
             ({"results": [{"order": {"id": "1"}}]}, "? ? ?"),
             ({"results": [{"order": {"id": name, "client_id": name}} for name in "bca"]}, "a b c"),
             (  # whose the error is cannot be told then
