@@ -130,7 +130,7 @@ class ParadexOrderTracker(ClientOrderTracker):
 
     def remember(self, order: InFlightOrder) -> None:
         """Has fills of an order that is closed taken for another while."""
-        if order.client_order_id not in self.all_fillable_orders:
+        if self.fillable_order(order.client_order_id) is None:
             self._cached_orders[order.client_order_id] = order
 
     def fetch_order(
@@ -146,6 +146,10 @@ class ParadexOrderTracker(ClientOrderTracker):
         """One of `all_updatable_orders`, without a copy of them all."""
         return self._in_flight_orders.get(client_order_id) or self._lost_orders.get(client_order_id)
 
+    def fillable_order(self, client_order_id: str) -> InFlightOrder | None:
+        """One of `all_fillable_orders`, without a copy of them all: of a busy bot's, a thousand are closed ones."""
+        return self.updatable_order(client_order_id) or self._cached_orders.get(client_order_id)
+
     def process_order_update(self, order_update: OrderUpdate) -> "asyncio.Task[None]":
         """As in the base class, but it begins at once, and so ends at once but for an order whose fills are missing:
         its event comes a pass of the loop earlier, and before whatever the exchange has told since."""
@@ -153,8 +157,12 @@ class ParadexOrderTracker(ClientOrderTracker):
         return asyncio.Task(update, loop=asyncio.get_event_loop(), eager_start=True)
 
     def process_trade_update(self, trade_update: TradeUpdate) -> None:
-        order = self._in_flight_orders.get(trade_update.client_order_id)
-        if order is not None and order.is_pending_create:  # a fill is the first that is heard of it
+        """As in the base class, which copies all orders for it; and an order of which a fill is the first that is heard
+        is created before it."""
+        order = self.fillable_order(trade_update.client_order_id)
+        if order is None:
+            return
+        if order.is_pending_create:
             opened = OrderUpdate(
                 order.trading_pair,
                 trade_update.fill_timestamp,
@@ -164,7 +172,17 @@ class ParadexOrderTracker(ClientOrderTracker):
             )
             order.update_with_order_update(opened)
             self._trigger_order_creation(order, OrderState.PENDING_CREATE, OrderState.OPEN)
-        super().process_trade_update(trade_update)
+        executed = order.executed_amount_base
+        if order.update_with_trade_update(trade_update):
+            self._trigger_order_fills(
+                order,
+                executed,
+                trade_update.fill_base_amount,
+                trade_update.fill_price,
+                trade_update.fee,
+                trade_update.trade_id,
+                trade_update.exchange_order_id,
+            )
 
     async def _process_order_update(self, order_update: OrderUpdate) -> None:
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
@@ -1843,7 +1861,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _is_known_order(self, client_order_id: str) -> bool:
         return (
-            client_order_id in self._order_tracker.all_fillable_orders
+            self._order_tracker.fillable_order(client_order_id) is not None
             or client_order_id in self._submitting
             or client_order_id in self._fills_owed
         )
@@ -1941,8 +1959,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _asked_since(self, timestamp: float) -> int:
         """Where a list begins that has to hold what happened since a time by the bot's clock, in milliseconds by the
         exchange's: a clock that is ahead must not let it begin in the exchange's future."""
-        ahead = self.current_timestamp - self._time_synchronizer.time()  # NaN before the first tick
-        return _milliseconds(timestamp - (ahead if ahead > 0 else 0) - CONSTANTS.CLOCK_MARGIN)
+        now = self._time_synchronizer.time()
+        ahead = self.current_timestamp - now
+        # Not after now either: the bot's clock may have been ahead then, and have been set back since.
+        return _milliseconds(min(timestamp - max(ahead, 0), now) - CONSTANTS.CLOCK_MARGIN)
 
     async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
         fills = await self._all_results(
@@ -2030,10 +2050,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""
-        orders = self._order_tracker.all_fillable_orders
-        order, order_id = orders.get(str(payload.get("client_id"))), payload.get("order_id")
-        if order is None and order_id is not None:  # that of a settlement may have none, and so may what is on its way
-            order = next((order for order in orders.values() if order.exchange_order_id == order_id), None)
+        client_order_id, order_id = utils.text_or_empty(payload, "client_id"), payload.get("order_id")
+        order = self._order_tracker.fillable_order(client_order_id)
+        if not client_order_id and order_id:  # a settlement's may have neither, and what is on its way has no id yet
+            orders = self._order_tracker.all_fillable_orders.values()
+            order = next((order for order in orders if order.exchange_order_id == order_id), None)
         if order is not None:
             self._take_trade_update(utils.trade_update_from_fill(payload, order))
         elif self._is_lost_fill(payload):
@@ -2496,8 +2517,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         Payments are for the time since the position last changed and carry no rate; the rate is the present one.
         """
-        info = self._perpetual_trading.funding_info.get(trading_pair)
-        rate = info.rate if info is not None else Decimal(0)
+        try:  # the property `funding_info` copies that of all pairs
+            rate = self._perpetual_trading.get_funding_info(trading_pair).rate
+        except KeyError:
+            rate = Decimal(0)
         return utils.seconds(_created_at(payment)), rate, utils.decimal_from(payment, "payment")
 
     # === The private stream ===

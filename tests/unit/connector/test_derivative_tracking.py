@@ -12,7 +12,10 @@ from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_constants as CONSTANTS,
     paradex_perpetual_web_utils as web_utils,
 )
-from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import (
+    ParadexOrderTracker,
+    ParadexPerpetualDerivative,
+)
 from hummingbot.core.data_type.in_flight_order import OrderState
 from hummingbot.core.data_type.trade_fee import TokenAmount
 from hummingbot.core.event.event_forwarder import EventForwarder
@@ -115,6 +118,20 @@ class TestStream:
         await trader.hear(FILLS, payloads.fill("mine"), payloads.fill("mine"))
         assert order.executed_amount_base == Decimal("0.2")
         assert len(trader.filled()) == 1
+
+    async def test_what_is_looked_up_for_each_message_and_each_order_copies_no_others(
+        self, trader: Trader, lists: Lists, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A thousand closed orders are remembered: with each of fifty orders copying them, each poll took 80 ms."""
+        trader.track()
+        trader.track("ended", "2")
+        await trader.hear(ORDERS, closed("USER_CANCELED", client_id="ended", id="2"))
+        monkeypatch.setattr(ParadexOrderTracker, "all_fillable_orders", property(lambda _: pytest.fail("copied")))
+        await trader.hear(FILLS, payloads.fill("mine"), payloads.fill("ended", id="2", order_id="2"))
+        await trader.hear(FILLS, payloads.fill("another's", id="3", order_id="3"))
+        await trader.exchange._look_for_unknown_orders([payloads.order("mine"), payloads.order("another's")], NOW)
+        assert [fill.order_id for fill in trader.filled()] == ["mine", "ended"]
+        assert trader.exchange._unknown_orders.others == {payloads.MARKET: 1}
 
     async def test_fills_of_one_number_but_two_types_are_two(self, trader: Trader) -> None:
         order = trader.track()
@@ -541,6 +558,18 @@ class TestLists:
             NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000),
             newest - int(CONSTANTS.FILLS_OVERLAP * 1000),
         ]
+
+    async def test_fills_are_not_asked_for_in_the_future_though_the_bots_clock_was_set_back(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        trader.exchange._set_current_timestamp(NOW + 3600)
+        order = trader.track()
+        trader.exchange._set_current_timestamp(NOW)
+        lists.show(fills=[payloads.fill("mine")], open_orders=[payloads.order("mine")])
+        await trader.exchange._update_order_status()
+        assert order.executed_amount_base == Decimal("0.2")
+        (request,) = lists.venue.asked("GET", "/fills")
+        assert int(request.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
 
     async def test_fills_that_could_not_be_had_are_asked_for_again_from_the_same_time_on(
         self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
