@@ -528,8 +528,9 @@ class TestCancelling:
     ) -> None:
         trader.track()
         trader.exchange._sleep = trader.exchange._order_entry._sleep = clock.sleep
+        unknown = refusal("SERVICE_UNAVAILABLE", 503)
         failures = [answer] * (5 if answer.status == 429 else 2)  # what is over a limit is sent again by itself
-        trader.venue.on("DELETE", BY_CLIENT_ID, NO_ANSWER, *failures, Answer(204))
+        trader.venue.on("DELETE", BY_CLIENT_ID, unknown, *failures, Answer(204))
         trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
         assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
 
@@ -538,7 +539,7 @@ class TestCancelling:
     ) -> None:
         order = trader.track()
         trader.exchange._sleep = clock.sleep
-        trader.venue.on("DELETE", BY_CLIENT_ID, NO_ANSWER, refusal("VALIDATION_ERROR"))
+        trader.venue.on("DELETE", BY_CLIENT_ID, refusal("SERVICE_UNAVAILABLE", 503), refusal("VALIDATION_ERROR"))
         trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
         assert await trader.exchange._execute_cancel(PAIR, "mine") is None
         assert "mine is not cancelled: Paradex refused" in log.text
