@@ -633,7 +633,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         :param interval: seconds from one update to the next
         """
-        backoff = web_utils.Backoff()
+        backoff = web_utils.Backoff(maximum=self.SHORT_POLL_INTERVAL)
         failing = False
         while True:
             try:

@@ -17,7 +17,7 @@ from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import MARKET, PAIR
 from tests.unit.connector.test_order_book_data_source import DELTAS, SNAPSHOTS, Feed, levels
 from tests.unit.connector.trader import eventually
-from tests.unit.connector.venue import Socket, Venue, refusal
+from tests.unit.connector.venue import PATIENCE, Socket, Venue, refusal
 
 BIDS, ASKS = [("100", "1"), ("99", "2")], [("101", "3"), ("102", "1")]
 RIGHT = ([(100, 1), (99, 2)], [(101, 3), (102, 1)])
@@ -247,6 +247,7 @@ class TestWhatDoesNotCome:
         assert is_live(live)
 
     async def test_a_snapshot_that_takes_its_time_is_not_asked_for_twice(self, live: Feed) -> None:
+        live.source._feeds[MARKET].ask_at = 0.0  # the first subscription is long ago
         await live.send(frames.book(12))
         socket = await subscribed_again(live)
         count = len(socket.calls)
@@ -264,15 +265,21 @@ class TestWhatDoesNotCome:
         monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 0.01)
         await subscribed_again(live)
 
-    async def test_what_comes_while_rest_is_asked_counts(self, live: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
-        def told_meanwhile(_: Any) -> payloads.Payload:
+    async def test_what_comes_a_moment_after_rest_has_told_it_counts(
+        self, live: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rest_knows(live.venue, 11, [("100.5", "1"), *BIDS])
+        is_same, compared = live.source._is_same, asyncio.Event()
+
+        def told_then(*arguments: Any) -> bool:
             monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 3600.0)
             asyncio.get_running_loop().call_soon(live.source._on_message, frames.book(11, [("100.5", "1")]))
-            return payloads.order_book() | {"seq_no": 11, "bids": [("100.5", "1"), *BIDS], "asks": ASKS}
+            compared.set()
+            return is_same(*arguments)
 
-        live.venue.on("GET", "/orderbook/*", told_meanwhile)
+        monkeypatch.setattr(live.source, "_is_same", told_then)
         monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 0.01)
-        await live.venue.until(lambda: live.venue.asked("GET", "/orderbook/*"))
+        await asyncio.wait_for(compared.wait(), PATIENCE)
         asking = live.source._feeds[MARKET].asking
         assert asking is not None
         await asking

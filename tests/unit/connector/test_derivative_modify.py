@@ -117,7 +117,28 @@ async def test_a_change_that_is_refused_at_once_is_not_followed(trader: Trader, 
     trader.venue.on("PUT", PATH, refusal("VALIDATION_ERROR"))
     with pytest.raises(NotModifiedError, match="VALIDATION_ERROR"):
         await done(await asked(trader, price=NEW_PRICE))
+    assert len(trader.venue.asked("PUT", PATH)) == 1
     assert trader.venue.asked("GET", BY_CLIENT_ID) == []
+
+
+async def test_a_time_that_stays_wrong_is_a_refusal(trader: Trader, order: InFlightOrder) -> None:
+    trader.venue.on("PUT", PATH, refusal("INVALID_TIMESTAMP"))
+    with pytest.raises(NotModifiedError, match="INVALID_TIMESTAMP"):
+        await done(await asked(trader, price=NEW_PRICE))
+    assert len(trader.venue.asked("PUT", PATH)) == 2
+
+
+async def test_while_the_circuit_breaker_is_open_orders_are_only_made_smaller(
+    trader: Trader, order: InFlightOrder
+) -> None:
+    trader.exchange._order_entry._sleep = lambda _: asyncio.Event().wait()
+    while trader.exchange.circuit_breaker.refusal is None:
+        trader.exchange.circuit_breaker.record_failure("HTTP 503")
+    with pytest.raises(web_utils.NotSentError, match="new orders pause"):
+        await trader.exchange.modify_order("mine", price=NEW_PRICE)
+    trader.venue.on("GET", BY_CLIENT_ID, told("SUCCESS", size="0.4"))
+    await done(await asked(trader, amount=Decimal("0.4")))
+    assert [request.body["size"] for request in trader.venue.asked("PUT", PATH)] == ["0.4"]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +155,13 @@ async def test_an_unanswered_change_that_has_happened_is_found(
     assert order.price == NEW_PRICE
     # aiohttp itself may repeat a PUT over a lost connection; it is the same change.
     assert len({request.body["signature"] for request in trader.venue.asked("PUT", PATH)}) == 1
+
+
+async def test_and_so_is_one_of_which_only_the_order_itself_tells(trader: Trader, order: InFlightOrder) -> None:
+    trader.venue.on("PUT", PATH, refusal("SERVICE_UNAVAILABLE", 503))
+    trader.venue.on("GET", BY_CLIENT_ID, told(), told(price="59500"))
+    await done(await asked(trader, price=NEW_PRICE))
+    assert order.price == NEW_PRICE
 
 
 async def test_an_unanswered_change_of_which_nothing_is_seen_in_time_has_not_happened(

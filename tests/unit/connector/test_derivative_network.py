@@ -443,8 +443,8 @@ class TestPolling:
         trader.exchange._sleep = note  # type: ignore[method-assign]
         with pytest.raises(asyncio.CancelledError):
             await getattr(trader.exchange, loop)()
-        assert sum(pauses[:5]) < 20
-        assert min(pauses[8:12]) >= CONSTANTS.WS_BACKOFF_MAXIMUM / 2
+        assert sum(pauses[:5]) < 15
+        assert min(pauses[6:12]) >= 2.5
         assert pauses[12] > 60
         said = [record for record in log.records if f"The {what} of" in record.getMessage()]
         assert [record.levelname for record in said] == ["WARNING"]

@@ -141,6 +141,13 @@ class TestRefusals:
         assert "for want of a token" in trader.failed()[0].error_message
         assert trader.venue.asked("POST", "/orders") == []
 
+    async def test_an_order_that_says_neither_open_nor_close_is_a_mistake_and_not_tracked(self, trader: Trader) -> None:
+        with pytest.raises(ValueError, match="Invalid position action"):
+            await trader.exchange._create_order(
+                TradeType.BUY, "mine", PAIR, Decimal("0.5"), OrderType.LIMIT, Decimal(60000), PositionAction.NIL
+            )
+        assert trader.exchange.in_flight_orders == {}
+
     async def test_an_order_for_a_pair_that_is_gone_has_failed_with_advice(self, trader: Trader) -> None:
         trader.exchange._initialize_trading_pair_symbols_from_exchange_info(
             payloads.page(payloads.market(payloads.ETH_MARKET))
@@ -341,6 +348,51 @@ class TestUnknownOutcome:
         assert client_id in trader.exchange.in_flight_orders
         assert trader.failed() == []
         release.set()
+
+
+@pytest.mark.parametrize("window", [CONSTANTS.RECV_WINDOW_MS, 200_000])
+async def test_an_order_may_be_on_its_way_for_as_long_as_any_was_allowed_to_be(
+    trader: Trader, clock: Clock, window: int
+) -> None:
+    for path in ("/orders", "/orders-history"):
+        trader.venue.on("GET", path, payloads.page())
+    order = (PAIR, Decimal("0.5"), TradeType.BUY, OrderType.LIMIT, Decimal(60000), PositionAction.OPEN)
+    await trader.exchange._place_order("first", *order, recv_window=window)
+    trader.track(exchange_order_id=None)
+    await trader.exchange._place_order("mine", *order)
+    clock.now += window * 1e-3 + CONSTANTS.OUTCOME_MARGIN - 1
+    await trader.exchange._compare_open_orders()
+    assert trader.failed() == []
+    clock.now += 2
+    await trader.exchange._compare_open_orders()
+    assert [event.order_id for event in trader.failed()] == ["mine"]
+
+
+async def test_an_order_that_is_neither_open_nor_closed_yet_is_found_by_the_exchanges_id(trader: Trader) -> None:
+    trader.venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+    trader.venue.on("GET", "/orders-history", payloads.page())
+    trader.venue.on("GET", "/orders/17", payloads.order("mine", "NEW", id="17"), refusal("ORDER_ID_NOT_FOUND"))
+    order = await trader.exchange._find_order("mine", "17")
+    assert order is not None
+    assert order["id"] == "17"
+    assert await trader.exchange._find_order("mine", "17") is None
+    assert await trader.exchange._find_order("mine") is None
+
+
+@pytest.mark.parametrize("wrong", [{"status": "HALF_OPEN"}, {"id": None}, {"size": "much"}, {"remaining_size": None}])
+async def test_an_answer_that_makes_no_sense_does_not_say_what_became_of_an_order(
+    trader: Trader, wrong: Payload
+) -> None:
+    trader.venue.on("POST", "/orders", NO_ANSWER)
+    trader.venue.on(
+        "GET",
+        BY_CLIENT_ID,
+        lambda request: payloads.order(request.path.split("/")[-1], **wrong),
+        lambda request: payloads.order(request.path.split("/")[-1]),
+    )
+    trader.submit()
+    await eventually(lambda: trader.created())
+    assert len(trader.venue.asked("GET", BY_CLIENT_ID)) == 2
 
 
 def retail_trader(make_exchange: Callable[..., ParadexPerpetualDerivative], venue: Venue) -> Trader:
@@ -570,17 +622,40 @@ class TestCancelling:
     ) -> None:
         trader.track()
         trader.exchange._sleep = trader.exchange._order_entry._sleep = clock.sleep
+        unknown = refusal("SERVICE_UNAVAILABLE", 503)
         failures = [answer] * (5 if answer.status == 429 else 2)  # what is over a limit is sent again by itself
-        trader.venue.on("DELETE", BY_CLIENT_ID, NO_ANSWER, *failures, Answer(204))
+        trader.venue.on("DELETE", BY_CLIENT_ID, unknown, *failures, Answer(204))
         trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
         assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
+
+    async def test_all_who_wait_for_a_cancel_hear_of_its_end(self, trader: Trader) -> None:
+        trader.track()
+        trader.venue.on("DELETE", BY_CLIENT_ID, refusal("SERVICE_UNAVAILABLE", 503))
+        first = asyncio.create_task(trader.exchange._execute_cancel(PAIR, "mine"))
+        await eventually(lambda: "mine" in trader.exchange._cancels)
+        second = asyncio.create_task(trader.exchange._execute_cancel(PAIR, "mine"))
+        await trader.venue.until(lambda: len(trader.venue.asked("DELETE", BY_CLIENT_ID)) == 2)
+        await settle()
+        await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", cancel_reason="USER_CANCELED"))
+        assert await asyncio.wait_for(asyncio.gather(first, second), PATIENCE) == ["mine", "mine"]
+
+    async def test_a_cancel_that_nothing_comes_of_is_repeated_after_pauses_that_grow(
+        self, trader: Trader, clock: Clock
+    ) -> None:
+        trader.track()
+        trader.exchange._sleep = clock.sleep
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        trader.exchange.cancel(PAIR, "mine")
+        await eventually(lambda: clock.now > NOW + 20 * CONSTANTS.CANCEL_SILENCE_MAXIMUM)
+        repeats = len(trader.venue.asked("DELETE", BY_CLIENT_ID)) * CONSTANTS.CANCEL_SILENCE_MAXIMUM
+        assert (clock.now - NOW) * 0.8 < repeats < (clock.now - NOW) * 2.5
 
     async def test_a_repeated_cancel_that_is_refused_for_good_is_said(
         self, trader: Trader, clock: Clock, log: pytest.LogCaptureFixture
     ) -> None:
         order = trader.track()
         trader.exchange._sleep = clock.sleep
-        trader.venue.on("DELETE", BY_CLIENT_ID, NO_ANSWER, refusal("VALIDATION_ERROR"))
+        trader.venue.on("DELETE", BY_CLIENT_ID, refusal("SERVICE_UNAVAILABLE", 503), refusal("VALIDATION_ERROR"))
         trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
         assert await trader.exchange._execute_cancel(PAIR, "mine") is None
         assert "mine is not cancelled: Paradex refused" in log.text

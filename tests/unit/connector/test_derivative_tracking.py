@@ -25,7 +25,7 @@ from tests.unit.connector import frames, payloads
 from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import NOW, NOW_MS, Payload
 from tests.unit.connector.trader import Trader, eventually, settle
-from tests.unit.connector.venue import Answer, Request, Venue, refusal
+from tests.unit.connector.venue import PATIENCE, Answer, Request, Venue, refusal
 
 ORDERS, FILLS = "orders.BTC-USD-PERP", "fills.BTC-USD-PERP"
 
@@ -192,11 +192,14 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.3")
         assert len(trader.filled()) == 1
 
-    async def test_fills_of_an_order_whose_id_nobody_has_told_are_found_by_its_client_id(
-        self, trader: Trader, lists: Lists
+    @pytest.mark.parametrize(("exchange_order_id", "client_id"), [(None, "mine"), ("7", "")])
+    async def test_fills_of_an_order_are_found_by_either_of_its_ids(
+        self, trader: Trader, lists: Lists, exchange_order_id: str | None, client_id: str
     ) -> None:
-        lists.show(fills=[payloads.fill("mine", id="1"), payloads.fill("another", id="2", order_id="7")])
-        order = trader.track(exchange_order_id=None)
+        lists.show(
+            fills=[payloads.fill(client_id, id="1", order_id="7"), payloads.fill("another", id="2", order_id="8")]
+        )
+        order = trader.track(exchange_order_id=exchange_order_id)
         (update,) = await trader.exchange._all_trade_updates_for_order(order)
         assert (update.trade_id, update.client_order_id) == ("FILL-1", "mine")
 
@@ -236,8 +239,15 @@ class TestStream:
         self, trader: Trader, lists: Lists, clock: Clock, log: pytest.LogCaptureFixture
     ) -> None:
         trader.track()
-        await trader.hear(ORDERS, payloads.order("mine"), closed("USER_CANCELED", "0.2"))
-        await eventually(lambda: trader.cancelled())
+        began = clock.now
+        await trader.hear(ORDERS, payloads.order("mine"))
+        with pytest.MonkeyPatch.context() as patch:
+            told_at: list[float] = []
+            release = trader.exchange._release_end
+            patch.setattr(trader.exchange, "_release_end", lambda name: (told_at.append(clock.now), release(name)))
+            await trader.hear(ORDERS, closed("USER_CANCELED", "0.2"))
+            await eventually(lambda: trader.cancelled())
+        assert told_at[0] - began == sum(CONSTANTS.FILLS_PATIENCE[: CONSTANTS.FILLS_ATTEMPTS_BEFORE_THE_END])
         assert sum(CONSTANTS.FILLS_PATIENCE[: CONSTANTS.FILLS_ATTEMPTS_BEFORE_THE_END]) <= 5
         await eventually(lambda: not trader.exchange._fills_owed)
         assert "says that 0.3 of mine were filled, but does not tell the fills: only 0 are" in log.text
@@ -432,6 +442,14 @@ class TestFinality:
         assert failure.error_message == "Paradex refused it: NOT_ENOUGH_MARGIN"
         assert "refused mine after taking it: NOT_ENOUGH_MARGIN" in log.text
 
+    async def test_nor_does_a_message_that_is_late_make_one_that_has_rested_one_that_has_not(
+        self, trader: Trader
+    ) -> None:
+        order = trader.track()
+        await trader.hear(ORDERS, payloads.order("mine", "OPEN"), payloads.order("mine", "NEW"))
+        await trader.hear(ORDERS, closed("NOBODY_HAS_HEARD_OF_IT"))
+        assert order.is_cancelled
+
     async def test_a_poll_between_does_not_make_it_one_that_has_rested(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()
         lists.show(open_orders=[payloads.order("mine", "NEW")])
@@ -550,7 +568,8 @@ class TestLists:
     ) -> None:
         trader.track()
         newest = NOW_MS + 3_600_000
-        lists.show(fills=[payloads.fill("mine", created_at=newest)], open_orders=[payloads.order("mine")])
+        fills = [payloads.fill("mine", id=str(at), created_at=at) for at in (newest - 9000, newest, newest - 10_000)]
+        lists.show(fills=fills, open_orders=[payloads.order("mine")])
         await trader.exchange._update_order_status()
         await trader.exchange._update_order_status()
         starts = [int(request.query["start_at"]) for request in lists.venue.asked("GET", "/fills")]
@@ -654,6 +673,20 @@ class TestLists:
         assert order.is_failure
         assert "mine" in trader.exchange._order_tracker.lost_orders
 
+    async def test_a_list_with_an_order_that_may_be_anybodys_proves_of_none_that_it_is_missing(
+        self, trader: Trader, lists: Lists, clock: Clock
+    ) -> None:
+        missing, there = trader.track(), trader.track("there", "2")
+        lists.show(open_orders=[payloads.order("?") | {"client_id": ["mine"]}, payloads.order("there", id="2")])
+        for _ in range(3):
+            with pytest.raises(web_utils.UnreadableAnswerError, match="whose one of the open orders is"):
+                await trader.exchange._update_order_status()
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
+        assert not missing.is_done
+        assert there.current_state is OrderState.OPEN
+        assert [event.order_id for event in trader.created()] == ["there"]  # what can be read counts
+        assert lists.venue.asked("GET", "/orders-history") == []
+
     async def test_an_exchanges_clock_that_is_set_back_puts_off_no_second_look(
         self, trader: Trader, lists: Lists, clock: Clock
     ) -> None:
@@ -710,6 +743,7 @@ class TestLists:
         trader.exchange.restore_tracking_states(before.exchange.tracking_states)
         clock.now += trader.exchange._time_to_come - 1
         await trader.exchange._update_order_status()
+        trader.exchange._forget_ended_orders()  # of which there are none
         assert set(trader.exchange.in_flight_orders) == {"mine", "rested"}
         assert trader.exchange._order_tracker._order_not_found_records["mine"] == 0
         trader.exchange._order_tracker.found("rested")  # as if nobody had looked yet
@@ -717,6 +751,9 @@ class TestLists:
         await trader.exchange._update_order_status()
         assert [event.order_id for event in trader.failed()] == ["mine"]
         assert set(trader.exchange.in_flight_orders) == {"rested"}  # the exchange has had it: one look is no proof
+        trader.exchange._order_tracker._lost_orders.clear()
+        trader.exchange._forget_ended_orders()
+        assert set(trader.exchange._sent_by) == {"rested"}
 
     async def test_the_status_of_one_order_is_found_open_or_closed(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()
@@ -782,6 +819,38 @@ class TestRestart:
         await after._execute_cancel(payloads.PAIR, "mine")
         await again.hear(ORDERS, closed("USER_CANCELED"))
         await eventually(lambda: again.cancelled())
+
+
+async def test_while_the_exchange_cannot_be_asked_about_lost_orders_that_is_said_once(
+    trader: Trader, clock: Clock, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = iter([False, False, False, True, False, False])
+    ended = asyncio.Event()
+
+    async def ask() -> None:
+        outcome = next(outcomes, None)
+        if outcome is None:
+            ended.set()
+            await asyncio.Event().wait()
+        if not outcome:
+            raise web_utils.NoAnswerError("nobody is there")
+
+    monkeypatch.setattr(trader.exchange, "_cancel_lost_orders", ask)
+    polling = asyncio.create_task(trader.exchange._lost_orders_update_polling_loop())
+    async with asyncio.timeout(PATIENCE):
+        await ended.wait()
+    polling.cancel()
+    assert log.text.count("Paradex cannot be asked about lost orders, trying again: nobody is there") == 2
+
+
+def test_what_is_remembered_of_fills_is_bounded(make_exchange: Callable[..., ParadexPerpetualDerivative]) -> None:
+    exchange = make_exchange()
+    for number in range(CONSTANTS.FILLS_MEMORY + 10):
+        for _ in range(2):
+            exchange._remember_fill(f"FILL-{number}")
+    assert len(exchange._told_fills_set) == len(exchange._told_fills) == CONSTANTS.FILLS_MEMORY
+    assert "FILL-9" not in exchange._told_fills_set
+    assert "FILL-10" in exchange._told_fills_set
 
 
 class TestReconciliation:

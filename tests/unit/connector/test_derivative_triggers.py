@@ -399,12 +399,37 @@ class TestPositionOrders:
         await eventually(lambda: {order["size"] for order in book.orders.values()} == {size})
         await eventually(lambda: {o.amount for o in trader.exchange.in_flight_orders.values()} == {Decimal(size)})
 
-    async def test_a_change_of_size_that_fails_is_tried_until_it_succeeds(self, trader: Trader, book: Book) -> None:
+    async def test_they_follow_each_change(self, trader: Trader, book: Book) -> None:
         await self.protect(trader, book)
+        for size in ("0.8", "1.2"):
+            await self.moved(trader, size)
+            for order in book.orders.values():
+                order["remaining_size"] = size
+            await eventually(lambda size=size: {order["size"] for order in book.orders.values()} == {size})
+            await eventually(lambda: all(task.done() for task in trader.exchange._fitting.values()))
+
+    async def test_those_of_a_short_position_do_too(self, trader: Trader, book: Book) -> None:
+        holds(trader, "-0.5")
+        await trader.exchange.set_take_profit_stop_loss(PAIR, self.LOW, self.HIGH)
+        await settle()
+        for order in list(book.orders.values()):
+            await trader.hear("orders", order)
+        await self.moved(trader, "-0.5")
+        await settle()
+        assert trader.venue.asked("PUT", "/orders/*") == trader.venue.asked("DELETE", "/orders/*") == []
+        await self.moved(trader, "-0.8")
+        await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
+
+    async def test_a_change_of_size_that_fails_is_tried_until_it_succeeds(
+        self, trader: Trader, book: Book, clock: Clock
+    ) -> None:
+        await self.protect(trader, book)
+        clock.pauses.clear()
         trader.venue.on("PUT", "/orders/*", *6 * [refusal("VALIDATION_ERROR")], book.put)
         await self.moved(trader, "0.8")
         await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
         assert len(book.orders) == 2
+        assert clock.pauses  # the attempts do not follow each other at once
         first = trader.venue.asked("PUT", "/orders/*")[0]
         assert first.body["type"] == "STOP_LOSS_MARKET"  # the one that is missed more
 

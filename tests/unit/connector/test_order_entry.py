@@ -265,6 +265,56 @@ class TestBatches:
         assert batches(venue) == [ids, ids[1:]]
         assert trader.failed() == []
 
+    async def test_of_a_refused_batch_what_is_over_a_limit_then_fails_and_what_was_taken_is_not_sent_again(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        def first_taken(request: Request) -> Any:
+            alone.append(request.body["client_id"])
+            return taken(request.body) if len(alone) == 1 else Answer(429, payloads.error("REQUEST_NOT_ALLOWED"))
+
+        alone: list[str] = []
+        trader = make_trader()
+        venue.on("POST", "/orders/batch", refusal("INVALID_ORDER_SIGNATURE"))
+        venue.on("POST", "/orders", first_taken)
+        ids = submit_many(trader, 3)
+        await eventually(lambda: len(trader.created()) + len(trader.failed()) == 3)
+        assert alone == ids
+        assert [event.order_id for event in trader.created()] == ids[:1]
+
+    async def test_a_batch_of_which_the_token_is_refused_is_not_sent_order_by_order(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        venue.on("POST", "/orders/batch", refusal("UNAUTHORIZED_ERROR", 403))
+        submit_many(trader, 3)
+        await eventually(lambda: len(trader.failed()) == 3)
+        assert venue.asked("POST", "/orders") == []
+
+    async def test_a_time_that_stays_wrong_fails_the_orders_after_the_second_attempt(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        def late(request: Request) -> Payload:
+            return {"orders": [], "errors": [payloads.error("INVALID_TIMESTAMP") for _ in request.body]}
+
+        trader = make_trader()
+        venue.on("POST", "/orders/batch", late)
+        ids = submit_many(trader, 3)
+        await eventually(lambda: len(trader.failed()) == 3)
+        assert batches(venue) == [ids, ids]
+
+    async def test_an_error_that_nobody_foresaw_leaves_the_outcome_open(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        async def fail(*_: Any) -> Any:
+            raise RuntimeError("what is that?")
+
+        trader = make_trader()
+        trader.exchange._order_entry._submits._send = fail
+        venue.on("GET", BY_CLIENT_ID, lambda request: payloads.order(request.path.rsplit("/", 1)[-1]))
+        ids = submit_many(trader, 2)
+        await eventually(lambda: len(trader.created()) == 2)
+        assert sorted(event.order_id for event in trader.created()) == sorted(ids)
+
     async def test_what_is_over_a_limit_the_second_time_is_not_sent_a_third_with_what_was_taken(
         self, make_trader: MakeTrader, venue: Venue
     ) -> None:
@@ -470,6 +520,32 @@ class TestRateLimits:
         assert told == [(CONSTANTS.ADMITTED_LIMIT, 2.0)]
         assert len(calls(await venue.socket(), "order.create")) == 2
 
+    async def test_one_that_fails_for_a_limit_takes_none_that_waits_behind_it_along(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader(batch_size=1)
+        refuse, waiting = asyncio.Event(), asyncio.Event()
+
+        async def over_the_limit(_: Request) -> Answer:
+            await refuse.wait()
+            return Answer(429, payloads.error("REQUEST_NOT_ALLOWED"), headers={"Retry-After": "3600"})
+
+        async def admit() -> None:
+            waiting.set()
+            await refuse.wait()
+            await eventually(trader.failed)
+
+        venue.on("POST", "/orders", over_the_limit, lambda request: taken(request.body))
+        first = trader.submit()
+        await venue.until(lambda: venue.asked("POST", "/orders"))
+        trader.exchange._order_entry._submits._admit = admit
+        second = trader.submit(price="59000")
+        await waiting.wait()
+        refuse.set()
+        await eventually(lambda: trader.created())
+        assert [event.order_id for event in trader.failed()] == [first]
+        assert [event.order_id for event in trader.created()] == [second]
+
     async def test_a_cancel_waits_as_long_as_the_exchange_says_but_not_for_ever(
         self, make_trader: MakeTrader, venue: Venue, clock: Clock
     ) -> None:
@@ -553,6 +629,32 @@ class TestCancels:
         assert all(result.success for result in results)
         assert len(venue.asked("DELETE", BY_CLIENT_ID)) == 3
         assert all(order.is_pending_cancel_confirmation for order in orders)
+
+    async def test_a_size_of_batches_of_cancels_that_is_not_taken_is_made_smaller_and_each_counts_for_the_limiter(
+        self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        entry = make_trader(batch_size=50).exchange._order_entry
+        admitted: list[str] = []
+        execute_task = entry._throttler.execute_task
+
+        def counted(limit_id: str) -> Any:
+            admitted.append(limit_id)
+            return execute_task(limit_id)
+
+        monkeypatch.setattr(entry._throttler, "execute_task", counted)
+        venue.on(
+            "DELETE",
+            "/orders/batch",
+            lambda request: (
+                refusal("BATCH_SIZE_OUT_OF_RANGE") if len(request.body["order_ids"]) > 10 else batch_cancelled(request)
+            ),
+        )
+        for number in (12, 20):
+            await asyncio.gather(*(entry.cancel(f"{n}", MARKET, f"id-{n}") for n in range(number)))
+        asked = venue.asked("DELETE", "/orders/batch")
+        assert [len(request.body["order_ids"]) for request in asked] == [12, 10, 10]
+        assert len(venue.asked("DELETE", BY_CLIENT_ID)) == 12
+        assert admitted.count(CONSTANTS.CANCEL_LIMIT) == 1 + 12 + 2
 
     async def test_a_batch_of_cancels_of_which_the_token_is_refused_is_not_sent_one_by_one(
         self, make_trader: MakeTrader, venue: Venue
@@ -1220,6 +1322,21 @@ class TestCircuitBreaker:
         await eventually(lambda: len(failing.failed()) == 2)
         assert len(venue.asked("POST", "/orders")) == 3
 
+    async def test_but_of_a_batch_what_only_reduces_is(self, failing: Trader, venue: Venue) -> None:
+        entry = failing.exchange._order_entry
+        entry._batch_size = 10
+        venue.on("POST", "/orders", lambda request: taken(request.body))
+        admitted = asyncio.Event()
+        entry._submits._admit = admitted.wait
+        opening, closing = failing.submit(), failing.submit(action=PositionAction.CLOSE)
+        await eventually(lambda: {opening, closing} <= failing.exchange._submitting)
+        for _ in range(3):
+            failing.exchange.circuit_breaker.record_failure("HTTP 503")
+        admitted.set()
+        await eventually(lambda: failing.created() and failing.failed())
+        assert [event.order_id for event in failing.created()] == [closing]
+        assert [event.order_id for event in failing.failed()] == [opening]
+
     async def test_it_closes_by_itself_after_probes_and_an_order_that_succeeds(
         self, make_trader: MakeTrader, venue: Venue, clock: Clock, log: pytest.LogCaptureFixture
     ) -> None:
@@ -1383,6 +1500,26 @@ class TestStopping:
         await eventually(lambda: len(trader.failed()) == 2)
         assert "stopped before it was sent" in trader.failed()[0].error_message
         assert venue.asked("POST", "/orders") == []
+
+    async def test_what_is_asked_for_right_after_it_is_done(self, make_trader: MakeTrader, venue: Venue) -> None:
+        entry = make_trader(breaker_failures=1).exchange._order_entry
+        entry._sleep = lambda _: asyncio.Event().wait()
+        admit, entry._submits._admit = entry._submits._admit, asyncio.Event().wait
+        order = {"market": MARKET, "side": "BUY", "type": "LIMIT", "size": "0.5", "price": "50000"}
+        before, after = ({**order, "instruction": "GTC", "client_id": name} for name in ("before", "after"))
+        waiting = asyncio.create_task(entry.submit(before))
+        await settle()
+        entry.stop()
+        entry._submits._admit = admit
+        assert (await entry.submit(after))["id"] == "id-after"
+        with pytest.raises(web_utils.NotSentError, match="stopped before it was sent"):
+            await waiting
+        entry._record_failure("HTTP 503")
+        probing = entry._probing
+        entry.stop()
+        entry.start()
+        assert entry._probing is not probing
+        entry.stop()
 
     async def test_fills_that_are_owed_are_asked_for_again_after_the_next_start(
         self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch, clock: Clock

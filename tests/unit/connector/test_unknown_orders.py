@@ -169,6 +169,16 @@ class TestCancelled:
         await reconcile(restarted)
         assert warnings(log) == []
 
+    async def test_neither_are_those_of_orders_that_are_tracked(
+        self, restarted: Trader, account: Exchange, log: pytest.LogCaptureFixture
+    ) -> None:
+        restarted.track(OWN, f"id-{OWN}")
+        account.put(OWN, remaining_size="0.3")
+        account.fill(OWN, "1")
+        await reconcile(restarted)
+        assert warnings(log) == []
+        assert [event.amount for event in restarted.filled()] == [Decimal("0.2")]
+
     async def test_a_cancel_that_fails_is_repeated(self, restarted: Trader, account: Exchange, venue: Venue) -> None:
         account.put(OWN)
         venue.on("DELETE", BY_CLIENT_ID, refusal("INTERNAL_ERROR"), account._cancel)

@@ -191,6 +191,7 @@ class TestChecks:
             {"side": BUY, "trigger_price": Decimal("59000"), "trigger_type": "take_profit", "reduce_only": True},
             {"side": SELL, "trigger_price": Decimal("59000"), "trigger_type": "stop_loss", "action": CLOSE},
             {"order_type": MAKER, "rpi": True, "price": "60031"},  # 5 bps over the best ask
+            {"order_type": MAKER, "rpi": True, "side": SELL, "price": "59970"},  # less under the best bid
             {"side": SELL, "amount": "0.0001", "price": "110000"},  # 11 at its price, 6 at the mark
         ],
     )
@@ -404,6 +405,10 @@ class TestModifying:
         view = replace(VIEW, position=Decimal("0.0001"))
         change = (None, Decimal("0.1001"), None)
         assert utils.modified_terms(tracked(side=SELL), before, view, *change).size == Decimal("0.1001")
+        closing = tracked(side=SELL)  # of which the exchange does not say so
+        closing.position = CLOSE
+        plain = replace(before, reduces_only=False)
+        assert utils.modified_terms(closing, plain, view, *change).size == Decimal("0.1001")
         small = terms(flags=["REDUCE_ONLY"], side="SELL")
         for position in ("0.0002", "-0.0001"):
             view = replace(VIEW, position=Decimal(position))

@@ -241,6 +241,21 @@ class TestRequests:
             assert await session.call("unsubscribe_from_nothing", {}) == {}
             assert sessions.messages.get_nowait().startswith('{"jsonrpc"')
 
+    async def test_an_answer_that_is_told_twice_does_not_end_the_session(
+        self, venue: Venue, sessions: Sessions
+    ) -> None:
+        venue.rpc["order.create"] = lambda *_: None
+        async with sessions.open() as session:
+            asking = asyncio.create_task(session.request("order.create", {}))
+            socket = await venue.socket()
+            await venue.until(lambda: socket.calls)
+            (call_id,) = session._pending
+            answer = {"jsonrpc": "2.0", "id": call_id, "result": "done"}
+            session._pending[call_id].set_result(answer)
+            await socket.send(answer)
+            assert await session.call("unsubscribe_from_nothing", {}) == {}
+            assert await asking == "done"
+
     async def test_a_socket_that_closes_leaves_the_outcome_open(self, venue: Venue, sessions: Sessions) -> None:
         venue.rpc["order.create"] = lambda *_: None
         async with sessions.open() as session:
