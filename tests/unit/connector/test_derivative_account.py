@@ -197,7 +197,7 @@ class TestPositions:
 class TestLeverage:
     async def test_it_is_read_from_the_exchange_once(self, venue: Venue, exchange: ParadexPerpetualDerivative) -> None:
         venue.on("GET", "/account/margin", payloads.margin(leverage=7))
-        await exchange._update_leverage()
+        await asyncio.gather(exchange._update_leverage(), exchange._update_leverage())  # as two polls at the start do
         await exchange._update_leverage()
         assert exchange.get_leverage(PAIR) == 7
         assert [request.query for request in venue.asked("GET", "/account/margin")] == [{"market": MARKET}]
