@@ -482,8 +482,12 @@ class ParadexPerpetualAuth(AuthBase):
             raise
         now = self._time()
         lifetime = expires_at - (issued_at or now)
-        self._renew_at = expires_at - lifetime * (1 - CONSTANTS.TOKEN_RENEWAL_SHARE)
         self._expires_at = expires_at
+        if now >= expires_at - lifetime * (1 - CONSTANTS.TOKEN_RENEWAL_SHARE):
+            # The time is wrong, and could not be measured. By it, each request would ask for a token of its own.
+            lifetime = max(CONSTANTS.TOKEN_MINIMUM_LIFE, lifetime)
+            self._expires_at = now + lifetime
+        self._renew_at = self._expires_at - lifetime * (1 - CONSTANTS.TOKEN_RENEWAL_SHARE)
         self._token = token
         self.token_generation += 1
         self._given_at = self._monotonic()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from types import ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 import benchmarks  # noqa: F401 (before Hummingbot puts site-packages first, where another distribution's is)
@@ -15,6 +16,15 @@ import benchmarks  # noqa: F401 (before Hummingbot puts site-packages first, whe
 # because a machine is busy. Others are looked for with --hypothesis-profile default.
 settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def own_http_client() -> None:
+    """Hummingbot's one HTTP client of the process belongs to the loop that it was made in. One that a task of an
+    earlier test has opened while it ended, in a loop that is closed by now, fails every request of the next."""
+    module = sys.modules.get("hummingbot.core.web_assistant.connections.connections_factory")
+    if module is not None:
+        module.ConnectionsFactory._instance = None
 
 
 class IsolatedAsyncioWrapperTestCase(unittest.IsolatedAsyncioTestCase):

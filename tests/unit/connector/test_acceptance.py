@@ -269,7 +269,7 @@ class TestHummingbotsAcceptance(Suite):
     def configure_erroneous_cancelation_response(
         self, order: InFlightOrder, mock_api: aioresponses, callback: Callback = None
     ) -> re.Pattern[str]:
-        body = json.dumps(payloads.error("INTERNAL_ERROR"))
+        body = json.dumps(payloads.error("VALIDATION_ERROR"))
         mock_api.delete(self._cancelation_url(order), status=400, body=body, callback=callback)
         return self._cancelation_url(order)
 

@@ -187,9 +187,34 @@ class TestRenewal:
     ) -> None:
         venue.on("POST", "/auth/*", {"jwt_token": jwt(issued_at=NOW + 20)})
         await auth.token()
+        renewal = auth._renewal
         clock.now += 20 + 179
         await auth.token()
+        assert auth._renewal is renewal
+
+    async def test_a_token_that_does_not_say_when_it_was_issued_was_issued_now(
+        self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock
+    ) -> None:
+        venue.on("POST", "/auth/*", {"jwt_token": jwt(issued_at=0, lifetime=NOW + 300)})
+        await auth.token()
+        renewal = auth._renewal
+        clock.now += 179
+        await auth.token()
+        assert auth._renewal is renewal
+
+    @pytest.mark.parametrize(("ahead", "token"), [(600.0, jwt()), (200.0, jwt()), (600.0, jwt(NOW + 300, issued_at=0))])
+    async def test_a_bot_whose_clock_is_ahead_does_not_ask_for_a_token_with_each_request(
+        self, venue: Venue, make_auth: MakeAuth, clock: Clock, ahead: float, token: str
+    ) -> None:
+        venue.on("POST", "/auth/*", {"jwt_token": token})
+        auth = make_auth(time=lambda: clock.now + ahead)
+        for _ in range(5):
+            assert await auth.token() == token
+            clock.now += 1
         assert len(tokens_asked(venue)) == 1
+        clock.now += 300  # it does not live for ever, either
+        await auth.token()
+        assert len(tokens_asked(venue)) == 2
 
     async def test_however_many_wait_there_is_one_renewal(self, venue: Venue, auth: ParadexPerpetualAuth) -> None:
         tokens = await asyncio.gather(*(auth.token() for _ in range(50)))
@@ -228,6 +253,16 @@ class TestRenewal:
         assert "refuses the tokens that it gives" in str(auth.refusal)
         clock.now += 2 * CONSTANTS.TOKEN_RETRY_MAXIMUM
         venue.on("POST", "/auth/*", {"jwt_token": jwt(issued_at=clock.now)})
+        await auth.token()
+        assert auth.refusal is None
+
+    async def test_tokens_that_are_refused_now_and_then_are_no_reason_to_stop(
+        self, venue: Venue, auth: ParadexPerpetualAuth, clock: Clock
+    ) -> None:
+        for _ in range(3 * CONSTANTS.USELESS_TOKENS):
+            await auth.token()
+            clock.now += CONSTANTS.TOKEN_RETRY_MAXIMUM + 1
+            auth.token_refused(auth.token_generation)
         await auth.token()
         assert auth.refusal is None
 

@@ -99,6 +99,7 @@ def test_probes_that_succeed_one_after_the_other_let_orders_pass_on_probation(
 ) -> None:
     fail(breaker)
     breaker.probe_succeeded()
+    assert breaker.time_to_probe == CONSTANTS.BREAKER_PROBE_INTERVAL
     breaker.probe_failed()
     breaker.probe_succeeded()
     assert breaker.refusal is not None

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +13,10 @@ from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_web_utils as web_utils,
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
+from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionSide, TradeType
+from hummingbot.model.funding_payment import FundingPayment
+from hummingbot.model.sql_connection_manager import SQLConnectionManager, SQLConnectionType
 
 from tests.unit.connector import frames, payloads
 from tests.unit.connector.payloads import ETH_MARKET, ETH_PAIR, MARKET, NOW, NOW_MS, PAIR, Payload
@@ -54,7 +59,7 @@ class TestBalances:
 
     async def test_an_account_message_makes_no_balance_where_there_is_none(self, trader: Trader) -> None:
         await trader.hear("account", payloads.account("0"))
-        assert trader.exchange.get_all_balances() == {}
+        assert trader.exchange.get_all_balances() == trader.exchange.available_balances == {}
 
     async def test_an_answer_that_was_asked_for_before_the_stream_told_something_does_not_undo_it(
         self, venue: Venue, exchange: ParadexPerpetualDerivative
@@ -73,6 +78,8 @@ class TestBalances:
         assert exchange.available_balances["USDC"] == Decimal(8)
         assert exchange.account_health is not None
         assert exchange.account_health.free_collateral == Decimal(8)
+        exchange._process_user_event("account", payloads.account("9", updated_at=NOW_MS + 3))  # late, not newer
+        assert exchange.available_balances["USDC"] == Decimal(8)
         venue.on("GET", "/balance", payloads.page(payloads.balance("USDC", "13")))
         await exchange._update_balances()
         assert exchange.get_all_balances() == {"USDC": Decimal(13)}
@@ -165,6 +172,12 @@ class TestPositions:
         await trader.hear("positions", payloads.position(size="-0.2", last_updated_at=NOW_MS + 2))
         assert trader.exchange.account_positions[PAIR].position_side is PositionSide.SHORT
         assert len(trader.exchange.account_positions) == 1
+
+    async def test_its_profit_follows_the_mark_price_with_the_funding_that_has_accrued(self, trader: Trader) -> None:
+        for funding, profit in (("0.1", "500.1"), (None, "500"), ("", "500")):
+            await trader.hear("positions", payloads.position(size="0.5", unrealized_funding_pnl=funding))
+            trader.exchange.mark_price_changed(PAIR, Decimal(60000))
+            assert trader.exchange.account_positions[PAIR].unrealized_pnl == Decimal(profit)
 
     async def test_binary_messages_are_understood(self, trader: Trader) -> None:
         event = web_utils.decode_frame(frames.position("0.25", "SHORT"))
@@ -325,6 +338,25 @@ class TestOrderClass:
 
 
 class TestFunding:
+    async def test_the_recorder_keeps_each_of_the_payments_of_one_millisecond(
+        self, funded: Trader, tmp_path: Path
+    ) -> None:
+        """It looks them up by their time alone, in whatever pair they are."""
+        config: Any = SimpleNamespace(db_mode=SimpleNamespace(get_url=lambda path: f"sqlite:///{path}"))
+        database = SQLConnectionManager(config, SQLConnectionType.TRADE_FILLS, str(tmp_path / "bot.sqlite"))
+        collection: Any = SimpleNamespace(market_data_collection_enabled=False)
+        recorder = MarketsRecorder(database, [funded.exchange], "bot.yml", "bot", collection)
+        recorder.start()
+        for number, market in enumerate((MARKET, ETH_MARKET)):
+            payment = payloads.funding_payment(str(1 + number), market, id=str(number))
+            await funded.hear(f"funding_payments.{market}", payment, payment)
+        recorder.stop()
+        with database.get_new_session() as session:
+            recorded = FundingPayment.get_funding_payments(session)
+        assert recorded is not None
+        assert sorted((payment.symbol, payment.amount) for payment in recorded) == [(PAIR, 1.0), (ETH_PAIR, 2.0)]
+        assert [event.timestamp for event in funded.funded()] == pytest.approx([NOW, NOW], abs=0.002)
+
     @pytest.fixture
     def funded(self, trader: Trader) -> Trader:
         """A trader that has been told the present funding rate."""

@@ -276,6 +276,21 @@ class TestWithoutTheChannel:
 
         await eventually(lambda: trader.exchange.mmp_frozen == {PAIR: 0})
 
+    async def test_an_exchange_that_does_not_answer_is_asked_again(self, venue: Venue, trader: Trader) -> None:
+        venue.on("GET", "/account/mmp", refusal("SERVICE_UNAVAILABLE", 503), {"results": [{}]}, configurations())
+        for _ in range(4):
+            await trader.exchange._look_for_mmp_freezes()
+        assert len(venue.asked("GET", "/account/mmp")) == 3
+
+    @pytest.mark.parametrize("status", [400, 403, 404])
+    async def test_an_account_that_may_not_have_it_is_asked_once(
+        self, venue: Venue, trader: Trader, status: int
+    ) -> None:
+        venue.on("GET", "/account/mmp", refusal("NOT_FOR_YOU", status))
+        for _ in range(2):
+            await trader.exchange._look_for_mmp_freezes()
+        assert len(venue.asked("GET", "/account/mmp")) == 1
+
     async def test_an_account_without_it_is_asked_once(self, venue: Venue, trader: Trader) -> None:
         venue.on("GET", "/account/mmp", configurations())
         await trader.exchange._look_for_mmp_freezes()

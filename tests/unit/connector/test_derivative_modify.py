@@ -6,7 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_web_utils as web_utils
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_web_utils as web_utils,
+)
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import NotModifiedError
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 
@@ -14,7 +17,7 @@ from tests.unit.connector import payloads, signatures
 from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import NOW_MS, Payload
 from tests.unit.connector.trader import EXCHANGE_ORDER_ID, Trader, eventually, settle
-from tests.unit.connector.venue import NO_ANSWER, PATIENCE, SILENCE, Answer, refusal
+from tests.unit.connector.venue import NO_ANSWER, PATIENCE, SILENCE, Answer, Given, refusal
 
 PATH = f"/orders/{EXCHANGE_ORDER_ID}"
 BY_CLIENT_ID = "/orders/by_client_id/*"
@@ -83,6 +86,17 @@ async def test_the_stream_tells_that_it_has_happened(trader: Trader, order: InFl
     assert order.client_order_id in trader.exchange.in_flight_orders
 
 
+async def test_what_asked_rest_meanwhile_ends_with_it(trader: Trader, order: InFlightOrder) -> None:
+    trader.venue.on("GET", BY_CLIENT_ID, SILENCE)
+    task = await asked(trader, price=NEW_PRICE)
+    await trader.venue.until(lambda: trader.venue.asked("GET", BY_CLIENT_ID))
+    await trader.hear("orders", told("SUCCESS", price="59500"))
+    await done(task)
+    await settle()
+    left = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+    assert not any("_ask_for_terms" in name or name == "Event.wait" for name in left)
+
+
 async def test_when_the_stream_is_silent_rest_tells(trader: Trader, order: InFlightOrder) -> None:
     trader.venue.on("GET", BY_CLIENT_ID, told("PENDING"), told("SUCCESS", price="59500"))
     await done(await asked(trader, price=NEW_PRICE))
@@ -103,12 +117,37 @@ async def test_a_change_that_is_refused_at_once_is_not_followed(trader: Trader, 
     trader.venue.on("PUT", PATH, refusal("VALIDATION_ERROR"))
     with pytest.raises(NotModifiedError, match="VALIDATION_ERROR"):
         await done(await asked(trader, price=NEW_PRICE))
+    assert len(trader.venue.asked("PUT", PATH)) == 1
     assert trader.venue.asked("GET", BY_CLIENT_ID) == []
 
 
-@pytest.mark.parametrize("answer", [NO_ANSWER, Answer(503, text="busy"), Answer(200, text="not json")])
+async def test_a_time_that_stays_wrong_is_a_refusal(trader: Trader, order: InFlightOrder) -> None:
+    trader.venue.on("PUT", PATH, refusal("INVALID_TIMESTAMP"))
+    with pytest.raises(NotModifiedError, match="INVALID_TIMESTAMP"):
+        await done(await asked(trader, price=NEW_PRICE))
+    assert len(trader.venue.asked("PUT", PATH)) == 2
+
+
+async def test_while_the_circuit_breaker_is_open_orders_are_only_made_smaller(
+    trader: Trader, order: InFlightOrder
+) -> None:
+    trader.exchange._order_entry._sleep = lambda _: asyncio.Event().wait()
+    while trader.exchange.circuit_breaker.refusal is None:
+        trader.exchange.circuit_breaker.record_failure("HTTP 503")
+    with pytest.raises(web_utils.NotSentError, match="new orders pause"):
+        await trader.exchange.modify_order("mine", price=NEW_PRICE)
+    trader.venue.on("GET", BY_CLIENT_ID, told("SUCCESS", size="0.4"))
+    await done(await asked(trader, amount=Decimal("0.4")))
+    assert [request.body["size"] for request in trader.venue.asked("PUT", PATH)] == ["0.4"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [NO_ANSWER, Answer(503, text="busy"), Answer(200, text="not json"), {"request_info": "none"}, Answer(200, [1])],
+    ids=str,
+)
 async def test_an_unanswered_change_that_has_happened_is_found(
-    trader: Trader, order: InFlightOrder, answer: Answer
+    trader: Trader, order: InFlightOrder, answer: Given
 ) -> None:
     trader.venue.on("PUT", PATH, answer)
     trader.venue.on("GET", BY_CLIENT_ID, told(), told("SUCCESS", price="59500"))
@@ -116,6 +155,13 @@ async def test_an_unanswered_change_that_has_happened_is_found(
     assert order.price == NEW_PRICE
     # aiohttp itself may repeat a PUT over a lost connection; it is the same change.
     assert len({request.body["signature"] for request in trader.venue.asked("PUT", PATH)}) == 1
+
+
+async def test_and_so_is_one_of_which_only_the_order_itself_tells(trader: Trader, order: InFlightOrder) -> None:
+    trader.venue.on("PUT", PATH, refusal("SERVICE_UNAVAILABLE", 503))
+    trader.venue.on("GET", BY_CLIENT_ID, told(), told(price="59500"))
+    await done(await asked(trader, price=NEW_PRICE))
+    assert order.price == NEW_PRICE
 
 
 async def test_an_unanswered_change_of_which_nothing_is_seen_in_time_has_not_happened(
@@ -154,6 +200,17 @@ async def test_an_order_that_was_closed_first_says_how(
         await done(task)
 
 
+async def test_the_outcome_of_the_change_before_is_not_taken_for_that_of_this_one(
+    trader: Trader, order: InFlightOrder
+) -> None:
+    await trader.hear("orders", told("SUCCESS", "r0"))
+    trader.venue.on("PUT", PATH, told("PENDING", "r1"))
+    task = await asked(trader, price=NEW_PRICE)
+    await trader.hear("orders", told("SUCCESS", "r0", status="CLOSED", cancel_reason="USER_CANCELED"))
+    with pytest.raises(NotModifiedError, match="it was cancelled before"):
+        await done(task)
+
+
 async def test_a_change_that_fills_the_order_at_once_has_succeeded(trader: Trader, order: InFlightOrder) -> None:
     task = await asked(trader, price=Decimal("61000"))
     await trader.hear("fills", payloads.fill("mine", size="0.5"))
@@ -188,6 +245,28 @@ async def test_two_changes_of_one_order_go_one_after_the_other(trader: Trader, o
     await trader.hear("orders", told("SUCCESS", "r2", price="59500", size="0.7"))
     await done(second)
     assert (order.price, order.amount) == (NEW_PRICE, Decimal("0.7"))
+
+
+async def test_an_order_that_is_closed_before_anything_is_sent_says_so(trader: Trader) -> None:
+    trader.track()
+    trader.venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+    trader.venue.on("GET", "/orders-history", payloads.page(told(status="CLOSED", cancel_reason="USER_CANCELED")))
+    with pytest.raises(NotModifiedError, match="it was cancelled before"):
+        await done(trader.exchange.modify_order("mine", price=NEW_PRICE))
+    assert trader.venue.asked("PUT", PATH) == []
+
+
+@pytest.mark.parametrize(("heard", "pause"), [(True, CONSTANTS.MODIFY_SILENCE), (False, 0.0)])
+async def test_rest_is_asked_at_once_about_an_order_of_which_nothing_has_been_told(
+    trader: Trader, clock: Clock, heard: bool, pause: float
+) -> None:
+    order = trader.track()
+    trader.venue.on("GET", BY_CLIENT_ID, told())
+    if heard:
+        await trader.hear("orders", told("PENDING"))
+    record = trader.exchange._records["mine"]
+    await trader.exchange._terms_when(order, record, lambda terms: terms.request_status == "")
+    assert clock.pauses == [pause]
 
 
 async def test_what_it_already_is_is_not_sent(trader: Trader, order: InFlightOrder) -> None:

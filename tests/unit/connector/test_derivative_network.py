@@ -164,12 +164,14 @@ class TestNetworkCheck:
 
 class TestRunning:
     @pytest.fixture
-    async def running(self, venue: Venue, exchange: ParadexPerpetualDerivative) -> ParadexPerpetualDerivative:
+    async def running(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative, clock: Clock
+    ) -> ParadexPerpetualDerivative:
         """A connector that is ready, with a public socket and a private one."""
         quiet(venue)
         exchange._set_trading_pair_symbol_map(None)
         exchange._trading_rules.clear()
-        exchange._sleep = asyncio.sleep  # type: ignore[method-assign]
+        exchange._sleep = clock.live  # type: ignore[method-assign]
         venue.rpc["subscribe"] = self.with_snapshot
         await exchange.start_network()
         exchange.tick(payloads.NOW)
@@ -237,6 +239,20 @@ class TestRunning:
 
         await eventually(lambda: not left())
 
+    async def test_it_closes_its_sockets_though_it_is_stopped_once_more_meanwhile(
+        self, venue: Venue, running: ParadexPerpetualDerivative
+    ) -> None:
+        """As by a user's `stop` just when the network is found to be gone."""
+        sources = (running._orderbook_ds, running._user_stream_tracker.data_source)
+        sessions = [source._session for source in sources]  # so that it is not the garbage collector who closes them
+        assert len(venue.sockets) == len(list(filter(None, sessions))) == 2
+        stopping = asyncio.ensure_future(running.stop_network())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await running.stop_network()
+        await stopping
+        await venue.until(lambda: all(socket.websocket.closed for socket in venue.sockets))
+
     async def test_what_is_stopped_before_it_has_begun_leaves_no_coroutine_behind(
         self, trader: Trader, recwarn: pytest.WarningsRecorder
     ) -> None:
@@ -289,6 +305,20 @@ class TestRunning:
         assert running.trading_pairs == [PAIR]
         assert running.ready
 
+    async def test_a_funding_payment_soon_after_a_pair_was_added_is_told_though_the_stream_loses_it(
+        self, venue: Venue, running: ParadexPerpetualDerivative
+    ) -> None:
+        trader = Trader(running, venue)
+        before, after = (
+            payloads.funding_payment(str(number), ETH_MARKET, id=str(number), created_at=payloads.NOW_MS + number)
+            for number in (1, 2)
+        )
+        venue.on("GET", "/funding/payments", payloads.page(before))
+        assert await running.add_trading_pair(ETH_PAIR)
+        venue.on("GET", "/funding/payments", payloads.page(after, before))
+        await running._update_funding_payment(ETH_PAIR, fire_event_on_new=True)
+        assert [(event.trading_pair, event.amount) for event in trader.funded()] == [(ETH_PAIR, Decimal(2))]
+
     async def test_a_pair_that_does_not_exist_cannot_be_added(
         self, venue: Venue, running: ParadexPerpetualDerivative
     ) -> None:
@@ -303,14 +333,14 @@ class TestRunning:
         assert running.ready
 
     async def test_without_keys_it_watches_and_asks_for_nothing_private(
-        self, venue: Venue, make_exchange: Make
+        self, venue: Venue, make_exchange: Make, clock: Clock
     ) -> None:
         quiet(venue)
         venue.rpc["subscribe"] = self.with_snapshot
         watching = make_exchange(
             paradex_perpetual_api_secret="", paradex_perpetual_account_address="", trading_required=False
         )
-        watching._sleep = asyncio.sleep  # type: ignore[method-assign]
+        watching._sleep = clock.live  # type: ignore[method-assign]
         await watching.start_network()
         await eventually(lambda: watching.ready)
         assert [request.path for request in venue.requests if "Authorization" in request.headers] == []

@@ -32,6 +32,7 @@ def accepted(request: Request) -> Payload:
 @pytest.fixture(autouse=True)
 def open_for_orders(venue: Venue) -> None:
     venue.on("POST", "/orders", accepted)
+    venue.on("GET", "/orders", payloads.page())
 
 
 async def placed(trader: Trader, **order: Any) -> Payload:
@@ -93,6 +94,14 @@ class TestPlacing:
         (request,) = trader.venue.asked("POST", "/orders")
         assert request.headers["Authorization"] == f"Bearer {payloads.jwt()}"
 
+    @pytest.mark.parametrize("created_at", ["2027-01-15T08:00:00Z", {}, -1, None], ids=str)
+    async def test_an_order_whose_time_cannot_be_read_is_there_all_the_same(
+        self, trader: Trader, created_at: Any
+    ) -> None:
+        trader.venue.on("POST", "/orders", lambda request: {**accepted(request), "created_at": created_at})
+        await placed(trader)
+        assert trader.failed() == []
+
 
 class TestRefusals:
     async def test_a_refused_order_has_failed_with_the_exchanges_reason(self, trader: Trader) -> None:
@@ -132,6 +141,13 @@ class TestRefusals:
         assert "for want of a token" in trader.failed()[0].error_message
         assert trader.venue.asked("POST", "/orders") == []
 
+    async def test_an_order_that_says_neither_open_nor_close_is_a_mistake_and_not_tracked(self, trader: Trader) -> None:
+        with pytest.raises(ValueError, match="Invalid position action"):
+            await trader.exchange._create_order(
+                TradeType.BUY, "mine", PAIR, Decimal("0.5"), OrderType.LIMIT, Decimal(60000), PositionAction.NIL
+            )
+        assert trader.exchange.in_flight_orders == {}
+
     async def test_an_order_for_a_pair_that_is_gone_has_failed_with_advice(self, trader: Trader) -> None:
         trader.exchange._initialize_trading_pair_symbols_from_exchange_info(
             payloads.page(payloads.market(payloads.ETH_MARKET))
@@ -144,9 +160,11 @@ class TestRefusals:
 UNCERTAIN = [
     NO_ANSWER,
     refusal("SERVICE_UNAVAILABLE", 503),
+    refusal("INTERNAL_ERROR"),  # whatever the status: the exchange itself failed
     Answer(504, text="<html>Gateway Timeout</html>"),
     Answer(201, text='{"id": "1800'),
     Answer(201, {}),
+    Answer(201, payloads.order("another")),
     Answer(200),
 ]
 
@@ -224,6 +242,21 @@ class TestUnknownOutcome:
         assert f"{client_id} was not placed" in trader.failed()[0].error_message
         assert len(trader.venue.asked("POST", "/orders")) == 1
         assert len(unknown) < 25  # asked with patience
+
+    async def test_one_that_waits_for_its_trigger_is_found_in_the_list_of_open_orders(self, trader: Trader) -> None:
+        """By its client id, the pages say, only orders are told that are OPEN; this one is UNTRIGGERED."""
+
+        def waiting(_: Request) -> Payload:
+            return payloads.page(payloads.order("another"), payloads.order(client_id, "UNTRIGGERED"))
+
+        trader.venue.on("POST", "/orders", NO_ANSWER)
+        trader.venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        trader.venue.on("GET", "/orders", waiting)
+        client_id = trader.submit()
+        await eventually(lambda: trader.created() or trader.failed())
+        assert [event.order_id for event in trader.created()] == [client_id]
+        assert trader.failed() == []
 
     @pytest.mark.parametrize("shift", [-600, 600])
     async def test_an_exchanges_clock_that_is_set_meanwhile_changes_nothing_about_that(
@@ -311,9 +344,55 @@ class TestUnknownOutcome:
         clock.now += 4 * WINDOW  # the request has a patience of its own
         for _ in range(5):
             await trader.exchange._update_order_status()
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
         assert client_id in trader.exchange.in_flight_orders
         assert trader.failed() == []
         release.set()
+
+
+@pytest.mark.parametrize("window", [CONSTANTS.RECV_WINDOW_MS, 200_000])
+async def test_an_order_may_be_on_its_way_for_as_long_as_any_was_allowed_to_be(
+    trader: Trader, clock: Clock, window: int
+) -> None:
+    for path in ("/orders", "/orders-history"):
+        trader.venue.on("GET", path, payloads.page())
+    await trader.exchange._place_order(
+        "first", PAIR, Decimal("0.5"), TradeType.BUY, OrderType.LIMIT, Decimal(60000), PositionAction.OPEN,
+        recv_window=window,
+    )  # fmt: skip
+    trader.track(exchange_order_id=None)
+    clock.now += window * 1e-3 + CONSTANTS.OUTCOME_MARGIN - 1
+    for count in (0, 1):
+        await trader.exchange._compare_open_orders()
+        assert trader.exchange._order_tracker._order_not_found_records["mine"] == count
+        clock.now += CONSTANTS.NOT_FOUND_SPACING
+
+
+async def test_an_order_that_is_neither_open_nor_closed_yet_is_found_by_the_exchanges_id(trader: Trader) -> None:
+    trader.venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+    trader.venue.on("GET", "/orders-history", payloads.page())
+    trader.venue.on("GET", "/orders/17", payloads.order("mine", "NEW", id="17"), refusal("ORDER_ID_NOT_FOUND"))
+    order = await trader.exchange._find_order("mine", "17")
+    assert order is not None
+    assert order["id"] == "17"
+    assert await trader.exchange._find_order("mine", "17") is None
+    assert await trader.exchange._find_order("mine") is None
+
+
+@pytest.mark.parametrize("wrong", [{"status": "HALF_OPEN"}, {"id": None}, {"size": "much"}, {"remaining_size": None}])
+async def test_an_answer_that_makes_no_sense_does_not_say_what_became_of_an_order(
+    trader: Trader, wrong: Payload
+) -> None:
+    trader.venue.on("POST", "/orders", NO_ANSWER)
+    trader.venue.on(
+        "GET",
+        BY_CLIENT_ID,
+        lambda request: payloads.order(request.path.split("/")[-1], **wrong),
+        lambda request: payloads.order(request.path.split("/")[-1]),
+    )
+    trader.submit()
+    await eventually(lambda: trader.created())
+    assert len(trader.venue.asked("GET", BY_CLIENT_ID)) == 2
 
 
 def retail_trader(make_exchange: Callable[..., ParadexPerpetualDerivative], venue: Venue) -> Trader:
@@ -340,6 +419,7 @@ async def test_an_order_that_the_rate_limiter_holds_back_is_not_counted_as_lost(
     clock.now += 4 * WINDOW
     for _ in range(5):
         await trader.exchange._update_order_status()
+        clock.now += CONSTANTS.NOT_FOUND_SPACING
     assert trader.failed() == []
     assert held_back in trader.exchange.in_flight_orders
 
@@ -351,6 +431,7 @@ async def test_an_order_cancelled_while_the_rate_limiter_holds_it_back_is_never_
     ids = [trader.submit(price=str(50000 + number)) for number in range(3)]
     await eventually(lambda: len(trader.created()) == 2)
     (held_back,) = set(ids) - {event.order_id for event in trader.created()}
+    assert await trader.exchange._execute_cancel(PAIR, held_back) == held_back
     for _ in range(5):
         trader.exchange.cancel(PAIR, held_back)
     await eventually(lambda: trader.cancelled())
@@ -383,11 +464,36 @@ async def test_cancels_of_a_submission_without_an_answer_do_not_make_it_lost(
     await eventually(lambda: trader.created())
 
 
+async def test_a_cancel_that_has_waited_long_for_the_submission_is_sent_after_it_and_taken(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.0)
+    release = asyncio.Event()
+
+    async def answer_late(request: Request) -> Payload:
+        await release.wait()
+        return accepted(request)
+
+    trader.venue.on("POST", "/orders", answer_late)
+    trader.venue.on("GET", "/orders", lambda _: payloads.page(*map(payloads.order, trader.exchange.in_flight_orders)))
+    trader.venue.on("DELETE", BY_CLIENT_ID, Answer(204))
+    client_id = trader.submit()
+    await trader.venue.until(lambda: trader.venue.asked("POST", "/orders"))
+    cancelling = asyncio.create_task(trader.exchange._execute_cancel(PAIR, client_id))
+    began = clock.now
+    await eventually(lambda: clock.now > began + 5 * CONSTANTS.CANCEL_SILENCE_MAXIMUM)
+    assert trader.venue.asked("DELETE", BY_CLIENT_ID) == []  # it would find nothing, and so would a question
+    assert trader.venue.asked("GET", "/orders") == []
+    release.set()
+    assert await cancelling == client_id
+    assert trader.venue.asked("DELETE", f"/orders/by_client_id/{client_id}")
+
+
 class TestCancelling:
     @pytest.fixture(autouse=True)
-    def open_for_cancels(self, venue: Venue, trader: Trader) -> None:
+    def open_for_cancels(self, venue: Venue, trader: Trader, clock: Clock) -> None:
         venue.on("DELETE", BY_CLIENT_ID, Answer(204))
-        trader.exchange._sleep = asyncio.sleep  # cancels are not repeated yet
+        trader.exchange._sleep = clock.live  # cancels are not repeated yet
 
     async def test_a_cancel_names_the_client_id_and_the_market_and_waits_for_the_stream(self, trader: Trader) -> None:
         order = trader.track()
@@ -413,6 +519,22 @@ class TestCancelling:
         assert trader.venue.asked("DELETE", BY_CLIENT_ID)
         assert "mine is not cancelled yet (not sent, for want of a token" in log.text
         await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", cancel_reason="USER_CANCELED"))
+        assert [event.order_id for event in trader.cancelled()] == ["mine"]
+
+    async def test_an_order_that_was_made_larger_is_cancelled_though_all_that_it_was_for_is_filled(
+        self, trader: Trader, clock: Clock
+    ) -> None:
+        trader.exchange._sleep = clock.sleep  # type: ignore[method-assign]
+        trader.track()
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine", size="1", remaining_size="0.5")))
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        filled = payloads.fill("mine", size="0.5")
+        cancelling = asyncio.ensure_future(trader.exchange._execute_cancel(PAIR, "mine"))
+        await trader.venue.until(lambda: trader.venue.asked("DELETE", BY_CLIENT_ID))
+        await trader.hear("fills.ALL", filled)
+        assert await cancelling == "mine"
+        await trader.venue.until(lambda: len(trader.venue.asked("DELETE", BY_CLIENT_ID)) == 2)  # nothing is heard
+        await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", size="1", remaining_size="0.5"))
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
 
     async def test_an_id_with_odd_characters_stays_one_part_of_the_path(self, trader: Trader) -> None:
@@ -466,6 +588,93 @@ class TestCancelling:
         assert [fill.amount for fill in trader.filled()] == [Decimal("0.5")]
         assert trader.cancelled() == []
         assert [record for record in log.records if record.levelname == "ERROR"] == []
+
+    async def test_an_order_that_turns_out_to_be_closed_is_told_so_and_its_cancel_has_not_happened(
+        self, trader: Trader
+    ) -> None:
+        trader.track()
+        trader.venue.on("DELETE", BY_CLIENT_ID, refusal("ORDER_IS_CLOSED"))
+        trader.venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+        closed = payloads.order("mine", "CLOSED", cancel_reason="LIQUIDATION")
+        trader.venue.on("GET", "/orders-history", payloads.page(closed))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") is None
+        assert [event.order_id for event in trader.cancelled()] == ["mine"]
+        assert trader.exchange._reconciliation is not None  # something has happened of which nothing was heard
+        assert trader.exchange._cancels == {}
+
+    async def test_an_order_that_turns_out_to_be_open_is_cancelled_again(self, trader: Trader, clock: Clock) -> None:
+        order = trader.track()
+        trader.exchange._sleep = clock.sleep
+        trader.venue.on("DELETE", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"), Answer(204))
+        trader.venue.on("GET", BY_CLIENT_ID, payloads.order("mine", "NEW"))
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
+        assert order.is_pending_cancel_confirmation
+        assert CONSTANTS.CANCEL_SILENCE / 2 <= clock.pauses[0] <= CONSTANTS.CANCEL_SILENCE
+
+    @pytest.mark.parametrize(
+        "answer",
+        [refusal("ORDER_IS_CLOSED"), refusal("REQUEST_NOT_ALLOWED", 429), refusal("SERVICE_UNAVAILABLE", 503)],
+        ids=str,
+    )
+    async def test_a_repeated_cancel_that_fails_is_repeated_again(
+        self, trader: Trader, clock: Clock, answer: Answer
+    ) -> None:
+        trader.track()
+        trader.exchange._sleep = trader.exchange._order_entry._sleep = clock.sleep
+        unknown = refusal("SERVICE_UNAVAILABLE", 503)
+        failures = [answer] * (5 if answer.status == 429 else 2)  # what is over a limit is sent again by itself
+        trader.venue.on("DELETE", BY_CLIENT_ID, unknown, *failures, Answer(204))
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
+
+    async def test_all_who_wait_for_a_cancel_hear_of_its_end(self, trader: Trader) -> None:
+        trader.track()
+        trader.venue.on("DELETE", BY_CLIENT_ID, refusal("SERVICE_UNAVAILABLE", 503))
+        first = asyncio.create_task(trader.exchange._execute_cancel(PAIR, "mine"))
+        await eventually(lambda: "mine" in trader.exchange._cancels)
+        second = asyncio.create_task(trader.exchange._execute_cancel(PAIR, "mine"))
+        await trader.venue.until(lambda: len(trader.venue.asked("DELETE", BY_CLIENT_ID)) == 2)
+        await settle()
+        await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", cancel_reason="USER_CANCELED"))
+        assert await asyncio.wait_for(asyncio.gather(first, second), PATIENCE) == ["mine", "mine"]
+
+    async def test_a_cancel_that_nothing_comes_of_is_repeated_after_pauses_that_grow(
+        self, trader: Trader, clock: Clock
+    ) -> None:
+        trader.track()
+        trader.exchange._sleep = clock.sleep
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        trader.exchange.cancel(PAIR, "mine")
+        await eventually(lambda: clock.now > NOW + 20 * CONSTANTS.CANCEL_SILENCE_MAXIMUM)
+        repeats = len(trader.venue.asked("DELETE", BY_CLIENT_ID)) * CONSTANTS.CANCEL_SILENCE_MAXIMUM
+        assert (clock.now - NOW) * 0.8 < repeats < (clock.now - NOW) * 2.5
+
+    async def test_a_repeated_cancel_that_is_refused_for_good_is_said(
+        self, trader: Trader, clock: Clock, log: pytest.LogCaptureFixture
+    ) -> None:
+        order = trader.track()
+        trader.exchange._sleep = clock.sleep
+        trader.venue.on("DELETE", BY_CLIENT_ID, refusal("SERVICE_UNAVAILABLE", 503), refusal("VALIDATION_ERROR"))
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") is None
+        assert "mine is not cancelled: Paradex refused" in log.text
+        assert "VALIDATION_ERROR" in log.text
+        assert trader.exchange._cancels == {}
+        assert not order.is_done
+
+    async def test_the_cancel_of_an_order_that_is_lost_is_not_followed_for_ever(
+        self, trader: Trader, clock: Clock
+    ) -> None:
+        trader.track()
+        trader.exchange._sleep = clock.sleep
+        trader.venue.on("GET", "/orders", payloads.page())
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        trader.exchange.cancel(PAIR, "mine")
+        await eventually(lambda: trader.failed())
+        await eventually(lambda: not trader.exchange._cancels)
+        assert trader.exchange._cancel_watch is not None
+        await trader.exchange._cancel_watch
 
     @pytest.mark.parametrize("code", ["CLIENT_ORDER_ID_NOT_FOUND", "ORDER_ID_NOT_FOUND"])
     async def test_only_a_real_not_found_counts_against_the_order(

@@ -7,11 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from bidict import bidict
 from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_constants as CONSTANTS,
     paradex_perpetual_web_utils as web_utils,
 )
-from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import (
+    ParadexOrderTracker,
+    ParadexPerpetualDerivative,
+)
 from hummingbot.core.data_type.in_flight_order import OrderState
 from hummingbot.core.data_type.trade_fee import TokenAmount
 from hummingbot.core.event.event_forwarder import EventForwarder
@@ -21,7 +25,7 @@ from tests.unit.connector import frames, payloads
 from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import NOW, NOW_MS, Payload
 from tests.unit.connector.trader import Trader, eventually, settle
-from tests.unit.connector.venue import Answer, Venue, refusal
+from tests.unit.connector.venue import PATIENCE, Answer, Request, Venue, refusal
 
 ORDERS, FILLS = "orders.BTC-USD-PERP", "fills.BTC-USD-PERP"
 
@@ -115,6 +119,20 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.2")
         assert len(trader.filled()) == 1
 
+    async def test_what_is_looked_up_for_each_message_and_each_order_copies_no_others(
+        self, trader: Trader, lists: Lists, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A thousand closed orders are remembered: with each of fifty orders copying them, each poll took 80 ms."""
+        trader.track()
+        trader.track("ended", "2")
+        await trader.hear(ORDERS, closed("USER_CANCELED", client_id="ended", id="2"))
+        monkeypatch.setattr(ParadexOrderTracker, "all_fillable_orders", property(lambda _: pytest.fail("copied")))
+        await trader.hear(FILLS, payloads.fill("mine"), payloads.fill("ended", id="2", order_id="2"))
+        await trader.hear(FILLS, payloads.fill("another's", id="3", order_id="3"))
+        await trader.exchange._look_for_unknown_orders([payloads.order("mine"), payloads.order("another's")], NOW)
+        assert [fill.order_id for fill in trader.filled()] == ["mine", "ended"]
+        assert trader.exchange._unknown_orders.others == {payloads.MARKET: 1}
+
     async def test_fills_of_one_number_but_two_types_are_two(self, trader: Trader) -> None:
         order = trader.track()
         await trader.hear(FILLS, payloads.fill("mine"), payloads.fill("mine", fill_type="RPI"))
@@ -124,6 +142,17 @@ class TestStream:
         order = trader.track()
         await trader.hear(FILLS, payloads.fill(""))
         assert order.executed_amount_base == Decimal("0.2")
+
+    async def test_a_fill_without_an_order_is_nobodys_whatever_is_on_its_way(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        trader.track(exchange_order_id=None)
+        settlement = payloads.fill("", fill_type="SETTLE_MARKET", order_id=None)
+        await trader.hear(FILLS, settlement)
+        lists.show(fills=[settlement], open_orders=[payloads.order("mine")])
+        await trader.exchange._update_order_status()
+        assert trader.filled() == []
+        assert trader.exchange._fills_watermark is not None  # it has been read
 
     async def test_orders_and_fills_of_others_are_passed_over(self, trader: Trader) -> None:
         order = trader.track()
@@ -163,6 +192,17 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.3")
         assert len(trader.filled()) == 1
 
+    @pytest.mark.parametrize(("exchange_order_id", "client_id"), [(None, "mine"), ("7", "")])
+    async def test_fills_of_an_order_are_found_by_either_of_its_ids(
+        self, trader: Trader, lists: Lists, exchange_order_id: str | None, client_id: str
+    ) -> None:
+        lists.show(
+            fills=[payloads.fill(client_id, id="1", order_id="7"), payloads.fill("another", id="2", order_id="8")]
+        )
+        order = trader.track(exchange_order_id=exchange_order_id)
+        (update,) = await trader.exchange._all_trade_updates_for_order(order)
+        assert (update.trade_id, update.client_order_id) == ("FILL-1", "mine")
+
     async def test_an_order_is_told_to_be_cancelled_after_its_fills(
         self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
     ) -> None:
@@ -179,11 +219,38 @@ class TestStream:
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
         assert order.executed_amount_base == Decimal("0.3")
 
-    async def test_but_not_for_ever(self, trader: Trader, lists: Lists, clock: Clock) -> None:
+    async def test_fills_that_rest_tells_when_the_framework_has_forgotten_the_order_count(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        def forgotten(_: Any) -> Payload:
+            if not trader.cancelled():
+                return payloads.page()
+            trader.exchange._order_tracker._cached_orders.clear()  # as 30 s after the end
+            return payloads.page(payloads.fill("mine", size="0.3"))
+
+        lists.venue.on("GET", "/fills", forgotten)
+        order = trader.track()
+        await trader.hear(ORDERS, closed("USER_CANCELED", "0.2"))
+        await eventually(lambda: not trader.exchange._fills_owed)
+        assert [event.amount for event in trader.filled()] == [Decimal("0.3")]
+        assert order.executed_amount_base == Decimal("0.3")
+
+    async def test_but_not_for_ever(
+        self, trader: Trader, lists: Lists, clock: Clock, log: pytest.LogCaptureFixture
+    ) -> None:
         trader.track()
-        await trader.hear(ORDERS, payloads.order("mine"), closed("USER_CANCELED", "0.2"))
-        await eventually(lambda: trader.cancelled())
+        began = clock.now
+        await trader.hear(ORDERS, payloads.order("mine"))
+        with pytest.MonkeyPatch.context() as patch:
+            told_at: list[float] = []
+            release = trader.exchange._release_end
+            patch.setattr(trader.exchange, "_release_end", lambda name: (told_at.append(clock.now), release(name)))
+            await trader.hear(ORDERS, closed("USER_CANCELED", "0.2"))
+            await eventually(lambda: trader.cancelled())
+        assert told_at[0] - began == sum(CONSTANTS.FILLS_PATIENCE[: CONSTANTS.FILLS_ATTEMPTS_BEFORE_THE_END])
         assert sum(CONSTANTS.FILLS_PATIENCE[: CONSTANTS.FILLS_ATTEMPTS_BEFORE_THE_END]) <= 5
+        await eventually(lambda: not trader.exchange._fills_owed)
+        assert "says that 0.3 of mine were filled, but does not tell the fills: only 0 are" in log.text
 
     async def test_an_order_whose_fill_is_heard_of_first_is_created_before_it(self, trader: Trader) -> None:
         order = trader.track(exchange_order_id=None)
@@ -223,6 +290,20 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.3")
         assert clock.pauses == list(CONSTANTS.FILLS_PATIENCE[:2])
 
+    async def test_an_end_is_told_although_its_fills_cannot_be_asked_for(
+        self, trader: Trader, lists: Lists, clock: Clock
+    ) -> None:
+        """The pair may be gone by then, and its market's name with it."""
+        trader.track()
+        exchange = trader.exchange
+        lists.venue.on("GET", "/fills", payloads.page(payloads.fill("mine")))
+        exchange._set_trading_pair_symbol_map(bidict({"ETH-USD-PERP": "ETH-USDC"}))
+        await trader.hear(ORDERS, closed("USER_CANCELED", "0.3"))
+        await eventually(lambda: trader.cancelled())
+        exchange._initialize_trading_pair_symbols_from_exchange_info(payloads.page(payloads.market()))
+        await eventually(lambda: trader.filled())
+        await eventually(lambda: not exchange._fills_owed)
+
     async def test_fills_that_have_all_come_are_not_asked_for(self, trader: Trader, lists: Lists) -> None:
         trader.track()
         await trader.hear(FILLS, payloads.fill("mine", size="0.5"))
@@ -237,6 +318,21 @@ class TestStream:
         await trader.hear(binary["channel"], binary["data"])
         await trader.hear(FILLS, payloads.fill("mine"))
         assert order.executed_amount_base == Decimal("0.2")
+
+    async def test_a_fill_of_a_type_that_binary_messages_have_no_name_for_counts_once_with_rests_name(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        order = trader.track()
+        binary = web_utils.decode_frame(frames.fill("mine", fill_type=frames.NOT_REPRESENTABLE))
+        assert isinstance(binary, dict)
+        with pytest.raises(ValueError, match="fill_type should be a type with a name"):  # so REST is asked
+            trader.exchange._process_user_event(binary["channel"], binary["data"])
+        lists.show(fills=[payloads.fill("mine", fill_type="NEW_TYPE")], open_orders=[payloads.order("mine")])
+        await trader.exchange._update_order_status()
+        with pytest.raises(ValueError, match="fill_type"):  # told once more
+            trader.exchange._process_user_event(binary["channel"], binary["data"])
+        assert order.executed_amount_base == Decimal("0.2")
+        assert [fill.exchange_trade_id for fill in trader.filled()] == ["NEW_TYPE-8615262148007718462"]
 
 
 # Reasons that the pages and the constants name, likely others, and one that nobody names: the list is open. Of an
@@ -346,6 +442,21 @@ class TestFinality:
         assert failure.error_message == "Paradex refused it: NOT_ENOUGH_MARGIN"
         assert "refused mine after taking it: NOT_ENOUGH_MARGIN" in log.text
 
+    async def test_nor_does_a_message_that_is_late_make_one_that_has_rested_one_that_has_not(
+        self, trader: Trader
+    ) -> None:
+        order = trader.track()
+        await trader.hear(ORDERS, payloads.order("mine", "OPEN"), payloads.order("mine", "NEW"))
+        await trader.hear(ORDERS, closed("NOBODY_HAS_HEARD_OF_IT"))
+        assert order.is_cancelled
+
+    async def test_a_poll_between_does_not_make_it_one_that_has_rested(self, trader: Trader, lists: Lists) -> None:
+        order = trader.track()
+        lists.show(open_orders=[payloads.order("mine", "NEW")])
+        await trader.exchange._status_polling_loop_fetch_updates()
+        await trader.hear(ORDERS, closed("NOT_ENOUGH_MARGIN"))
+        assert order.is_failure
+
     async def test_an_order_that_was_on_the_book_was_cancelled_whatever_the_reason(self, trader: Trader) -> None:
         order = trader.track()
         await trader.hear(ORDERS, payloads.order("mine", "OPEN"), closed("NOT_ENOUGH_MARGIN"))
@@ -407,7 +518,11 @@ class TestLists:
     async def test_for_many_that_are_not_open_the_history_is_read_to_its_end(
         self, trader: Trader, lists: Lists
     ) -> None:
-        order, *_ = [trader.track(), *(trader.track(f"order-{n}", f"{n}") for n in range(CONSTANTS.FEW_ORDERS))]
+        order = trader.track()
+        trader.exchange._set_current_timestamp(NOW + 600)
+        for number in range(CONSTANTS.FEW_ORDERS):
+            trader.track(f"order-{number}", f"{number}")
+        trader.exchange._set_current_timestamp(NOW)
         lists.venue.on(
             "GET",
             "/orders-history",
@@ -420,6 +535,23 @@ class TestLists:
         first, second = lists.venue.asked("GET", "/orders-history")
         assert int(first.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
         assert second.query["cursor"] == "more"
+
+    async def test_many_are_asked_for_one_by_one_if_the_history_since_the_oldest_of_them_is_long(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        """One order from last week, and a market maker has made a hundred thousand since."""
+        count = CONSTANTS.FEW_ORDERS + 1
+        orders = [trader.track(f"order-{number}", f"{number}") for number in range(count)]
+
+        def history(request: Request) -> Payload:
+            if "client_id" not in request.query:
+                return payloads.page(closed("USER_CANCELED", client_id="another", id="another"), cursor="more")
+            return payloads.page(closed("USER_CANCELED", client_id=request.query["client_id"]))
+
+        lists.venue.on("GET", "/orders-history", history)
+        await trader.exchange._update_order_status()
+        assert all(order.is_cancelled for order in orders)
+        assert len(lists.venue.asked("GET", "/orders-history")) == 2 * count
 
     async def test_a_fill_that_stream_and_list_tell_counts_once(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()
@@ -436,7 +568,8 @@ class TestLists:
     ) -> None:
         trader.track()
         newest = NOW_MS + 3_600_000
-        lists.show(fills=[payloads.fill("mine", created_at=newest)], open_orders=[payloads.order("mine")])
+        fills = [payloads.fill("mine", id=str(at), created_at=at) for at in (newest - 9000, newest, newest - 10_000)]
+        lists.show(fills=fills, open_orders=[payloads.order("mine")])
         await trader.exchange._update_order_status()
         await trader.exchange._update_order_status()
         starts = [int(request.query["start_at"]) for request in lists.venue.asked("GET", "/fills")]
@@ -444,6 +577,18 @@ class TestLists:
             NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000),
             newest - int(CONSTANTS.FILLS_OVERLAP * 1000),
         ]
+
+    async def test_fills_are_not_asked_for_in_the_future_though_the_bots_clock_was_set_back(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        trader.exchange._set_current_timestamp(NOW + 3600)
+        order = trader.track()
+        trader.exchange._set_current_timestamp(NOW)
+        lists.show(fills=[payloads.fill("mine")], open_orders=[payloads.order("mine")])
+        await trader.exchange._update_order_status()
+        assert order.executed_amount_base == Decimal("0.2")
+        (request,) = lists.venue.asked("GET", "/fills")
+        assert int(request.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
 
     async def test_fills_that_could_not_be_had_are_asked_for_again_from_the_same_time_on(
         self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
@@ -460,8 +605,23 @@ class TestLists:
         assert order.executed_amount_base == Decimal("0.2")
         assert "Failed to fetch the fills" in log.text
 
+    async def test_while_one_cannot_be_read_they_are_asked_for_from_the_same_time_on(
+        self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
+    ) -> None:
+        order = trader.track()
+        broken = payloads.fill("mine", id="1", price="much")
+        later = payloads.fill("mine", id="2", created_at=NOW_MS + 3_600_000)
+        for fills in ([broken, later], [payloads.fill("mine", id="1"), later]):
+            lists.show(fills=fills, open_orders=[payloads.order("mine")])
+            await trader.exchange._update_order_status()
+        first, second = lists.venue.asked("GET", "/fills")
+        assert first.query == second.query
+        assert order.executed_amount_base == Decimal("0.4")
+        assert "price should be a number, the exchange sent 'much'" in log.text
+
     async def test_without_orders_nothing_is_asked(self, trader: Trader, lists: Lists) -> None:
         await trader.exchange._update_order_status()
+        await trader.exchange._update_lost_orders_status()
         assert lists.venue.requests == []
 
     async def test_only_a_real_not_found_counts_and_the_second_makes_an_order_lost(
@@ -485,6 +645,20 @@ class TestLists:
         assert order.is_failure
         assert "mine" in trader.exchange._order_tracker.lost_orders
 
+    async def test_a_list_with_an_order_that_may_be_anybodys_proves_of_none_that_it_is_missing(
+        self, trader: Trader, lists: Lists, clock: Clock
+    ) -> None:
+        missing, there = trader.track(), trader.track("there", "2")
+        lists.show(open_orders=[payloads.order("?") | {"client_id": ["mine"]}, payloads.order("there", id="2")])
+        for _ in range(3):
+            with pytest.raises(web_utils.UnreadableAnswerError, match="whose one of the open orders is"):
+                await trader.exchange._update_order_status()
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
+        assert not missing.is_done
+        assert there.current_state is OrderState.OPEN
+        assert [event.order_id for event in trader.created()] == ["there"]  # what can be read counts
+        assert lists.venue.asked("GET", "/orders-history") == []
+
     async def test_an_exchanges_clock_that_is_set_back_puts_off_no_second_look(
         self, trader: Trader, lists: Lists, clock: Clock
     ) -> None:
@@ -498,16 +672,37 @@ class TestLists:
             clock.now += CONSTANTS.NOT_FOUND_SPACING
         assert order.is_failure
 
-    async def test_an_order_still_on_its_way_is_not_looked_for(
+    async def test_an_order_that_is_taken_and_not_on_the_book_yet_is_not_lost(
         self, trader: Trader, lists: Lists, clock: Clock
     ) -> None:
-        trader.track(exchange_order_id=None)
+        """It is NEW until its risk checks are over, and no page says that the list of open orders tells it then."""
+        lists.venue.on("POST", "/orders", lambda request: payloads.order(request.body["client_id"], "NEW"))
+        client_id = trader.submit()
+        await eventually(lambda: trader.created())
+        await eventually(lambda: not trader.exchange._submitting)
+        for _ in range(4):
+            clock.now += trader.exchange.LONG_POLL_INTERVAL
+            await trader.exchange._update_order_status()
+        assert trader.failed() == []
+        await trader.hear(ORDERS, payloads.order(client_id, "OPEN"))  # now it would be in the list
+        for _ in range(2):
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
+            await trader.exchange._update_order_status()
+        assert [event.order_id for event in trader.failed()] == [client_id]
+
+    async def test_a_bots_clock_that_is_behind_does_not_make_an_order_old(
+        self, make_exchange: Callable[..., ParadexPerpetualDerivative], lists: Lists, clock: Clock
+    ) -> None:
+        before = Trader(make_exchange(), lists.venue)
+        before.exchange._set_current_timestamp(clock.now - 120)
+        before.track(exchange_order_id=None)
+        trader = Trader(make_exchange(), lists.venue)  # at once: the exchange may still work on what was sent
+        trader.exchange.restore_tracking_states(before.exchange.tracking_states)
         for _ in range(5):
             await trader.exchange._update_order_status()
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
+        assert trader.failed() == []
         assert trader.exchange._order_tracker._order_not_found_records["mine"] == 0
-        clock.now += CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN + 1
-        await trader.exchange._update_order_status()
-        assert trader.exchange._order_tracker._order_not_found_records["mine"] == 1
 
     async def test_an_order_that_an_earlier_process_never_sent_is_lost_with_the_first_look_that_can_tell(
         self, make_exchange: Callable[..., ParadexPerpetualDerivative], lists: Lists, clock: Clock
@@ -518,16 +713,19 @@ class TestLists:
         clock.now += 3600  # however long ago it was made, it may have been sent when that process was ended
         trader = Trader(make_exchange(), lists.venue)
         trader.exchange.restore_tracking_states(before.exchange.tracking_states)
-        clock.now += trader.exchange._time_to_come - CONSTANTS.NOT_FOUND_SPACING
+        clock.now += trader.exchange._time_to_come - 1
         await trader.exchange._update_order_status()
+        trader.exchange._forget_ended_orders()  # of which there are none
         assert set(trader.exchange.in_flight_orders) == {"mine", "rested"}
-        assert trader.exchange._order_tracker._order_not_found_records["mine"] == 1
-        trader.exchange._order_tracker.found("mine")  # as if nobody had looked yet
-        trader.exchange._order_tracker.found("rested")
-        clock.now += CONSTANTS.NOT_FOUND_SPACING + 1
+        assert trader.exchange._order_tracker._order_not_found_records["mine"] == 0
+        trader.exchange._order_tracker.found("rested")  # as if nobody had looked yet
+        clock.now += CONSTANTS.NOT_FOUND_SPACING
         await trader.exchange._update_order_status()
         assert [event.order_id for event in trader.failed()] == ["mine"]
         assert set(trader.exchange.in_flight_orders) == {"rested"}  # the exchange has had it: one look is no proof
+        trader.exchange._order_tracker._lost_orders.clear()
+        trader.exchange._forget_ended_orders()
+        assert set(trader.exchange._restored_at) == {"rested"}
 
     async def test_the_status_of_one_order_is_found_open_or_closed(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()
@@ -595,6 +793,38 @@ class TestRestart:
         await eventually(lambda: again.cancelled())
 
 
+async def test_while_the_exchange_cannot_be_asked_about_lost_orders_that_is_said_once(
+    trader: Trader, clock: Clock, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = iter([False, False, False, True, False, False])
+    ended = asyncio.Event()
+
+    async def ask() -> None:
+        outcome = next(outcomes, None)
+        if outcome is None:
+            ended.set()
+            await asyncio.Event().wait()
+        if not outcome:
+            raise web_utils.NoAnswerError("nobody is there")
+
+    monkeypatch.setattr(trader.exchange, "_cancel_lost_orders", ask)
+    polling = asyncio.create_task(trader.exchange._lost_orders_update_polling_loop())
+    async with asyncio.timeout(PATIENCE):
+        await ended.wait()
+    polling.cancel()
+    assert log.text.count("Paradex cannot be asked about lost orders, trying again: nobody is there") == 2
+
+
+def test_what_is_remembered_of_fills_is_bounded(make_exchange: Callable[..., ParadexPerpetualDerivative]) -> None:
+    exchange = make_exchange()
+    for number in range(CONSTANTS.FILLS_MEMORY + 10):
+        for _ in range(2):
+            exchange._remember_fill(f"FILL-{number}")
+    assert len(exchange._told_fills_set) == len(exchange._told_fills) == CONSTANTS.FILLS_MEMORY
+    assert "FILL-9" not in exchange._told_fills_set
+    assert "FILL-10" in exchange._told_fills_set
+
+
 class TestReconciliation:
     async def test_a_stream_that_was_interrupted_has_everything_compared_with_rest(
         self, trader: Trader, lists: Lists
@@ -603,6 +833,11 @@ class TestReconciliation:
         await lists.venue.until(
             lambda: {"/positions", "/balance", "/account"} <= {request.path for request in lists.venue.requests}
         )
+
+    async def test_a_message_of_a_channel_that_is_not_known_is_no_reason(self, trader: Trader, lists: Lists) -> None:
+        await trader.hear("transfers", {"id": "1"})
+        assert trader.exchange._reconciliation is None
+        assert lists.venue.requests == []
 
     async def test_reasons_that_come_together_share_a_pass(self, trader: Trader, lists: Lists) -> None:
         for _ in range(100):

@@ -5,7 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
+from hummingbot.connector.derivative.paradex_perpetual import (
+    paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_web_utils as web_utils,
+)
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hummingbot.connector.derivative.position import Position
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionSide, TradeType
@@ -118,6 +121,13 @@ class TestTriggerOrders:
                 "trigger_price": "61000",
             }
         ]
+
+    async def test_a_price_makes_it_a_limit_order(self, trader: Trader) -> None:
+        order_id = trader.exchange.place_trigger_order(
+            PAIR, TradeType.SELL, Decimal("0.5"), Decimal("59000"), price=Decimal("58900")
+        )
+        body = await placed(trader, order_id)
+        assert (body["type"], body["trigger_price"], body["price"]) == ("STOP_LIMIT", "59000", "58900")
 
     async def test_a_waiting_order_is_open_with_its_trigger_as_price(self, trader: Trader, book: Book) -> None:
         order_id = trader.exchange.place_trigger_order(
@@ -296,6 +306,48 @@ class TestPositionOrders:
         assert again["take_profit"] != ids["take_profit"]
         assert book.of("TAKE_PROFIT_MARKET")["client_id"] == again["take_profit"]
 
+    async def test_one_that_the_exchange_closes_while_it_is_changed_is_made_anew(
+        self, trader: Trader, book: Book
+    ) -> None:
+        ids = await self.protect(trader, book)
+        stop = book.of("STOP_LOSS_MARKET")
+
+        async def too_late(_: Request) -> Any:
+            stop.update(status="CLOSED", cancel_reason="USER_CANCELED", last_updated_at=payloads.NOW_MS + 9)
+            await trader.hear("orders", stop)
+            return refusal("ORDER_IS_CLOSED")
+
+        trader.venue.on("PUT", "/orders/*", too_late)
+        again = await trader.exchange.set_take_profit_stop_loss(PAIR, self.HIGH, Decimal("58000"))
+        assert again["take_profit"] == ids["take_profit"]
+        assert again["stop_loss"] != ids["stop_loss"]
+        assert book.of("STOP_LOSS_MARKET")["client_id"] == again["stop_loss"]
+
+    async def test_one_whose_change_is_refused_stays_and_that_is_said(self, trader: Trader, book: Book) -> None:
+        ids = await self.protect(trader, book)
+        trader.venue.on("PUT", "/orders/*", refusal("VALIDATION_ERROR"))
+        with pytest.raises(web_utils.ParadexError, match=r"The stop_loss of BTC-USDC was not set: .*VALIDATION_ERROR"):
+            await trader.exchange.set_take_profit_stop_loss(PAIR, self.HIGH, Decimal("58000"))
+        assert len(trader.venue.asked("POST", "/orders")) == 2
+        assert trader.exchange.position_order(PAIR, "stop_loss").client_order_id == ids["stop_loss"]
+
+    @pytest.mark.parametrize(("size", "pauses"), [("0.8", []), ("0.3", [CONSTANTS.POSITION_ORDERS_PATIENCE])])
+    async def test_they_grow_at_once_and_shrink_when_the_exchange_has_not_done_it(
+        self, trader: Trader, book: Book, clock: Clock, size: str, pauses: list[float]
+    ) -> None:
+        await self.protect(trader, book)
+        before: list[list[float]] = []
+
+        def put(request: Request) -> Payload:
+            before.append(list(clock.pauses))
+            return book.put(request)
+
+        trader.venue.on("PUT", "/orders/*", put)
+        clock.pauses.clear()
+        await self.moved(trader, size)
+        await eventually(lambda: {order["size"] for order in book.orders.values()} == {size})
+        assert before[0] == pauses
+
     async def test_with_limit_prices_they_are_limit_orders_and_are_changed_in_place(
         self, trader: Trader, book: Book
     ) -> None:
@@ -347,12 +399,37 @@ class TestPositionOrders:
         await eventually(lambda: {order["size"] for order in book.orders.values()} == {size})
         await eventually(lambda: {o.amount for o in trader.exchange.in_flight_orders.values()} == {Decimal(size)})
 
-    async def test_a_change_of_size_that_fails_is_tried_until_it_succeeds(self, trader: Trader, book: Book) -> None:
+    async def test_they_follow_each_change(self, trader: Trader, book: Book) -> None:
         await self.protect(trader, book)
+        for size in ("0.8", "1.2"):
+            await self.moved(trader, size)
+            for order in book.orders.values():
+                order["remaining_size"] = size
+            await eventually(lambda size=size: {order["size"] for order in book.orders.values()} == {size})
+            await eventually(lambda: all(task.done() for task in trader.exchange._fitting.values()))
+
+    async def test_those_of_a_short_position_do_too(self, trader: Trader, book: Book) -> None:
+        holds(trader, "-0.5")
+        await trader.exchange.set_take_profit_stop_loss(PAIR, self.LOW, self.HIGH)
+        await settle()
+        for order in list(book.orders.values()):
+            await trader.hear("orders", order)
+        await self.moved(trader, "-0.5")
+        await settle()
+        assert trader.venue.asked("PUT", "/orders/*") == trader.venue.asked("DELETE", "/orders/*") == []
+        await self.moved(trader, "-0.8")
+        await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
+
+    async def test_a_change_of_size_that_fails_is_tried_until_it_succeeds(
+        self, trader: Trader, book: Book, clock: Clock
+    ) -> None:
+        await self.protect(trader, book)
+        clock.pauses.clear()
         trader.venue.on("PUT", "/orders/*", *6 * [refusal("VALIDATION_ERROR")], book.put)
         await self.moved(trader, "0.8")
         await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
         assert len(book.orders) == 2
+        assert clock.pauses  # the attempts do not follow each other at once
         first = trader.venue.asked("PUT", "/orders/*")[0]
         assert first.body["type"] == "STOP_LOSS_MARKET"  # the one that is missed more
 

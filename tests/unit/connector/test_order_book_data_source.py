@@ -159,6 +159,10 @@ class TestBook:
         await live.send(*[b"\x00"] * 900)
         assert log.text.count("Skipped a message of the public stream") == 1
 
+    async def test_a_text_that_is_no_json_may_have_told_of_a_market(self, live: Feed) -> None:
+        await (await live.venue.socket()).websocket.send_str("{cut off")
+        await live.venue.until(lambda: live.venue.asked("GET", "/markets"))
+
     async def test_json_on_the_public_socket_is_passed_over(self, live: Feed) -> None:
         await (await live.venue.socket()).send(payloads.stream(channels()[0], {"inserts": []}))
         await live.send(frames.book(11, [("100", "8")]))
@@ -305,6 +309,20 @@ class TestReconnecting:
         assert sorted(socket.channels) == sorted(channels() + channels(ETH_MARKET))
         assert len(venue.sockets) == 1
 
+    async def test_changes_of_markets_that_are_refused_keep_no_pair_from_its_data(
+        self, venue: Venue, feed: Feed, log: pytest.LogCaptureFixture
+    ) -> None:
+        venue.rpc["subscribe"] = lambda _, call: (
+            {"error": {"code": 100, "message": "no such channel"}}
+            if call["params"]["channel"].startswith("markets.")
+            else {"result": {}}
+        )
+        feed.start()
+        socket = await venue.socket(1, subscriptions=3)
+        await eventually(lambda: "Subscribed to the public" in log.text)
+        assert socket.channels == channels()[:3]
+        assert "Could not subscribe" not in log.text
+
     async def test_asking_again_ends_with_the_connection_and_with_the_pair(
         self, venue: Venue, feed: Feed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -393,6 +411,22 @@ class TestPairs:
         assert await live.source.subscribe_to_trading_pair(ETH_PAIR)
         assert socket.channels == channels() + channels(ETH_MARKET)
 
+    async def test_a_pair_that_is_removed_while_its_book_is_asked_for_stays_removed(
+        self, live: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        changed = payloads.order_book() | {"seq_no": 99, "bids": [("98", "1")], "asks": []}
+        live.venue.on("GET", "/orderbook/*", changed)
+        monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 0.0)
+        await live.venue.until(lambda: live.venue.asked("GET", "/orderbook/*"))
+        asking = live.source._feeds[MARKET].asking
+        assert asking is not None
+        await live.source.unsubscribe_from_trading_pair(PAIR)
+        await asyncio.wait([asking])
+        socket = await live.venue.socket()
+        await live.taken(socket)
+        assert socket.channels == []
+        assert live.source._books == {}
+
     async def test_a_pair_that_cannot_be_had_is_not_added(self, live: Feed, log: pytest.LogCaptureFixture) -> None:
         assert not await live.source.subscribe_to_trading_pair("NOPE-USDC")
         live.venue.rpc["subscribe"] = lambda *_: {"error": {"code": 100, "message": "halted"}}
@@ -468,6 +502,7 @@ class TestRest:
             ({"asks": ["60001"]}, "asks should be a list"),
             ({"bids": [["60000", "1"], ["60000.0", "2"]]}, "bids should be a list with each price once"),
             ({"bids": [["60001", "1"]]}, "its best bid 60001 is not below its best ask 60001"),
+            ({"bids": [["1", "1"], ["60001", "1"]]}, "its best bid 60001 is not below its best ask 60001"),
         ],
     )
     async def test_a_book_of_rest_that_makes_no_sense_is_an_error_and_no_book(
@@ -477,6 +512,12 @@ class TestRest:
         with pytest.raises(web_utils.UnreadableAnswerError, match=text):
             await feed.source.get_new_order_book(PAIR)
         assert levels(feed.book()) == ([], [])
+
+    @pytest.mark.parametrize("empty", ["bids", "asks"])
+    async def test_a_book_of_rest_may_have_one_side(self, venue: Venue, feed: Feed, empty: str) -> None:
+        venue.on("GET", "/orderbook/*", payloads.order_book() | {empty: []})
+        bids, asks = levels(await feed.source.get_new_order_book(PAIR))
+        assert [not bids, not asks] == [empty == "bids", empty == "asks"]
 
     async def test_a_failing_exchange_is_told_as_such(self, venue: Venue, feed: Feed) -> None:
         venue.on("GET", "/orderbook/*", refusal("SERVICE_UNAVAILABLE", 503))

@@ -265,6 +265,149 @@ class TestBatches:
         assert batches(venue) == [ids, ids[1:]]
         assert trader.failed() == []
 
+    async def test_of_a_refused_batch_what_is_over_a_limit_then_fails_and_what_was_taken_is_not_sent_again(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        def first_taken(request: Request) -> Any:
+            alone.append(request.body["client_id"])
+            return taken(request.body) if len(alone) == 1 else Answer(429, payloads.error("REQUEST_NOT_ALLOWED"))
+
+        alone: list[str] = []
+        trader = make_trader()
+        venue.on("POST", "/orders/batch", refusal("INVALID_ORDER_SIGNATURE"))
+        venue.on("POST", "/orders", first_taken)
+        ids = submit_many(trader, 3)
+        await eventually(lambda: len(trader.created()) + len(trader.failed()) == 3)
+        assert alone == ids
+        assert [event.order_id for event in trader.created()] == ids[:1]
+
+    async def test_a_batch_of_which_the_token_is_refused_is_not_sent_order_by_order(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        venue.on("POST", "/orders/batch", refusal("UNAUTHORIZED_ERROR", 403))
+        submit_many(trader, 3)
+        await eventually(lambda: len(trader.failed()) == 3)
+        assert venue.asked("POST", "/orders") == []
+
+    async def test_a_time_that_stays_wrong_fails_the_orders_after_the_second_attempt(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        def late(request: Request) -> Payload:
+            return {"orders": [], "errors": [payloads.error("INVALID_TIMESTAMP") for _ in request.body]}
+
+        trader = make_trader()
+        venue.on("POST", "/orders/batch", late)
+        ids = submit_many(trader, 3)
+        await eventually(lambda: len(trader.failed()) == 3)
+        assert batches(venue) == [ids, ids]
+
+    async def test_an_error_that_nobody_foresaw_leaves_the_outcome_open(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        async def fail(*_: Any) -> Any:
+            raise RuntimeError("what is that?")
+
+        trader = make_trader()
+        trader.exchange._order_entry._submits._send = fail
+        venue.on("GET", BY_CLIENT_ID, lambda request: payloads.order(request.path.rsplit("/", 1)[-1]))
+        ids = submit_many(trader, 2)
+        await eventually(lambda: len(trader.created()) == 2)
+        assert sorted(event.order_id for event in trader.created()) == sorted(ids)
+
+    async def test_what_is_over_a_limit_the_second_time_is_not_sent_a_third_with_what_was_taken(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        def first_taken(request: Request) -> Payload:
+            return {"orders": [taken(request.body[0])], "errors": [payloads.error("INVALID_TIMESTAMP")] * 2}
+
+        trader = make_trader()
+        venue.on("GET", "/system/time", {"server_time": str(payloads.NOW_MS + 9000)})
+        venue.on("POST", "/orders/batch", first_taken, Answer(429, payloads.error("REQUEST_NOT_ALLOWED")))
+        ids = submit_many(trader, 3)
+        await eventually(lambda: len(trader.created()) + len(trader.failed()) == 3)
+        assert [event.order_id for event in trader.created()] == ids[:1]
+        assert batches(venue) == [ids, ids[1:]]
+
+    async def test_one_that_is_cancelled_while_it_is_signed_is_not_sent(
+        self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trader = make_trader()
+        signing, signed = asyncio.Event(), asyncio.Event()
+        sign_orders = trader.exchange._auth.sign_orders
+
+        async def slowly(requests: Any) -> Any:
+            signing.set()
+            await signed.wait()
+            return await sign_orders(requests)
+
+        monkeypatch.setattr(trader.exchange._auth, "sign_orders", slowly)
+        ids = submit_many(trader, 3)
+        await signing.wait()
+        assert await trader.exchange._execute_cancel(PAIR, ids[1]) == ids[1]
+        signed.set()
+        await eventually(lambda: len(trader.created()) == 2 and trader.cancelled())
+        assert batches(venue) == [[ids[0], ids[2]]]
+        assert [event.order_id for event in trader.cancelled()] == [ids[1]]
+
+    async def test_one_that_nobody_waits_for_any_more_keeps_no_other_from_its_outcome(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        entry = make_trader().exchange._order_entry
+        release = asyncio.Event()
+
+        async def slowly(request: Request) -> Payload:
+            await release.wait()
+            return batch_taken(request)
+
+        venue.on("POST", "/orders/batch", slowly)
+        order = {"market": MARKET, "side": "BUY", "type": "LIMIT", "size": "0.5", "price": "50000"}
+        first, second = (
+            asyncio.create_task(entry.submit({**order, "instruction": "GTC", "client_id": name})) for name in "ab"
+        )
+        await venue.until(lambda: venue.asked("POST", "/orders/batch"))
+        first.cancel()
+        release.set()
+        assert (await second)["id"] == "id-b"
+
+    async def test_orders_that_cannot_be_signed_fail_and_the_next_ones_pass(
+        self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trader = make_trader()
+
+        async def fail(_: Any) -> Any:
+            raise ValueError("no such chain")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(trader.exchange._auth, "sign_orders", fail)
+            submit_many(trader, 2)
+            await eventually(lambda: len(trader.failed()) == 2)
+        assert "no such chain" in trader.failed()[0].error_message
+        trader.submit()
+        await eventually(lambda: trader.created())
+        assert batches(venue) == []
+
+    async def test_orders_that_come_while_others_wait_for_the_limiter_are_one_request_with_them(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        waiting, admitted = [], asyncio.Event()
+
+        async def admit() -> None:
+            waiting.append(1)
+            await admitted.wait()
+
+        trader.exchange._order_entry._submits._admit = admit
+        ids = []
+        for number in range(3):
+            ids.append(trader.submit(price=str(50000 + number)))
+            await eventually(lambda: ids[-1] in trader.exchange._submitting)
+            await settle()
+        assert waiting == [1]
+        admitted.set()
+        await eventually(lambda: len(trader.created()) == 3)
+        assert batches(venue) == [ids]
+
     async def test_batch_order_create_is_the_same_path_and_tells_the_client_ids(
         self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -281,6 +424,15 @@ class TestBatches:
         assert (second["side"], second["type"], second["size"]) == ("SELL", "MARKET", "0.25")
         assert second["flags"] == ["REDUCE_ONLY"]
         assert "flags" not in first
+
+    async def test_one_that_says_neither_opens(
+        self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trader = make_trader()
+        order = LimitOrder("", PAIR, True, "BTC", "USDC", Decimal(50000), Decimal("0.5"), position=PositionAction.NIL)
+        trader.exchange.batch_order_create([order])
+        await eventually(lambda: trader.created())
+        assert trader.created()[0].position == PositionAction.OPEN.value
 
     async def test_each_order_of_batch_order_create_can_have_options_of_its_own(
         self, make_trader: MakeTrader, venue: Venue
@@ -368,6 +520,45 @@ class TestRateLimits:
         assert told == [(CONSTANTS.ADMITTED_LIMIT, 2.0)]
         assert len(calls(await venue.socket(), "order.create")) == 2
 
+    async def test_one_that_fails_for_a_limit_takes_none_that_waits_behind_it_along(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader(batch_size=1)
+        refuse, waiting = asyncio.Event(), asyncio.Event()
+
+        async def over_the_limit(_: Request) -> Answer:
+            await refuse.wait()
+            return Answer(429, payloads.error("REQUEST_NOT_ALLOWED"), headers={"Retry-After": "3600"})
+
+        async def admit() -> None:
+            waiting.set()
+            await refuse.wait()
+            await eventually(trader.failed)
+
+        venue.on("POST", "/orders", over_the_limit, lambda request: taken(request.body))
+        first = trader.submit()
+        await venue.until(lambda: venue.asked("POST", "/orders"))
+        trader.exchange._order_entry._submits._admit = admit
+        second = trader.submit(price="59000")
+        await waiting.wait()
+        refuse.set()
+        await eventually(lambda: trader.created())
+        assert [event.order_id for event in trader.failed()] == [first]
+        assert [event.order_id for event in trader.created()] == [second]
+
+    async def test_a_cancel_waits_as_long_as_the_exchange_says_but_not_for_ever(
+        self, make_trader: MakeTrader, venue: Venue, clock: Clock
+    ) -> None:
+        entry = make_trader().exchange._order_entry
+        limited = Answer(429, payloads.error("REQUEST_NOT_ALLOWED"), headers={"Retry-After": "3"})
+        venue.on("DELETE", BY_CLIENT_ID, limited, Answer(204))
+        await entry.cancel("mine", MARKET)
+        assert clock.pauses == [3.0]
+        venue.on("DELETE", BY_CLIENT_ID, limited)
+        with pytest.raises(web_utils.RateLimitedError):
+            await entry.cancel("mine", MARKET)
+        assert clock.now - payloads.NOW <= 3 + CONSTANTS.RECV_WINDOW_MS * 1e-3
+
     async def test_a_cancel_over_the_limit_is_sent_again(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader()
         order = trader.track()
@@ -417,10 +608,10 @@ class TestCancels:
         assert len(venue.asked("DELETE", "/orders/batch")) == 1
 
     async def test_an_order_cancelled_twice_at_once_is_cancelled_once(
-        self, make_trader: MakeTrader, venue: Venue
+        self, make_trader: MakeTrader, venue: Venue, clock: Clock
     ) -> None:
         trader = make_trader()
-        trader.exchange._sleep = asyncio.sleep  # nothing is repeated yet
+        trader.exchange._sleep = clock.live  # nothing is repeated yet
         order = trader.track()
         trader.exchange.cancel(PAIR, "mine")
         trader.exchange.cancel(PAIR, "mine")
@@ -438,6 +629,44 @@ class TestCancels:
         assert all(result.success for result in results)
         assert len(venue.asked("DELETE", BY_CLIENT_ID)) == 3
         assert all(order.is_pending_cancel_confirmation for order in orders)
+
+    async def test_a_size_of_batches_of_cancels_that_is_not_taken_is_made_smaller_and_each_counts_for_the_limiter(
+        self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        entry = make_trader(batch_size=50).exchange._order_entry
+        admitted: list[str] = []
+        execute_task = entry._throttler.execute_task
+
+        def counted(limit_id: str) -> Any:
+            admitted.append(limit_id)
+            return execute_task(limit_id)
+
+        monkeypatch.setattr(entry._throttler, "execute_task", counted)
+        venue.on(
+            "DELETE",
+            "/orders/batch",
+            lambda request: (
+                refusal("BATCH_SIZE_OUT_OF_RANGE") if len(request.body["order_ids"]) > 10 else batch_cancelled(request)
+            ),
+        )
+        for number in (12, 20):
+            await asyncio.gather(*(entry.cancel(f"{n}", MARKET, f"id-{n}") for n in range(number)))
+        asked = venue.asked("DELETE", "/orders/batch")
+        assert [len(request.body["order_ids"]) for request in asked] == [12, 10, 10]
+        assert len(venue.asked("DELETE", BY_CLIENT_ID)) == 12
+        assert admitted.count(CONSTANTS.CANCEL_LIMIT) == 1 + 12 + 2
+
+    async def test_a_batch_of_cancels_of_which_the_token_is_refused_is_not_sent_one_by_one(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        trader.exchange._sleep = asyncio.sleep  # nothing is repeated yet
+        for number in range(3):
+            trader.track(f"order-{number}", f"id-{number}")
+        venue.on("DELETE", "/orders/batch", refusal("UNAUTHORIZED_ERROR", 403))
+        results = await trader.exchange.cancel_all(5)
+        assert not any(result.success for result in results)
+        assert venue.asked("DELETE", BY_CLIENT_ID) == []
 
     async def test_a_cancel_that_is_given_up_before_it_left_takes_no_other_with_it(
         self, make_trader: MakeTrader, venue: Venue
@@ -465,6 +694,30 @@ class TestCancels:
         assert result.success
         await eventually(lambda: trader.cancelled())
 
+    async def test_a_cancel_at_which_the_exchange_failed_is_followed(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        trader.track()
+        venue.on("DELETE", BY_CLIENT_ID, refusal("INTERNAL_ERROR"), Answer(204))
+        venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
+        assert len(venue.asked("DELETE", BY_CLIENT_ID)) == 2
+
+    @pytest.mark.parametrize("results", [[None], ["text"], 3, [{"id": {}}], [{"client_id": ["order-0"]}]], ids=str)
+    async def test_a_batch_of_cancels_whose_answer_makes_no_sense_is_followed_whole(
+        self, make_trader: MakeTrader, venue: Venue, results: Any
+    ) -> None:
+        trader = make_trader()
+        orders = [trader.track(f"order-{number}", f"id-{number}") for number in range(2)]
+        venue.on("DELETE", "/orders/batch", {"results": results})
+        cancels = asyncio.gather(*(trader.exchange._execute_cancel(PAIR, order.client_order_id) for order in orders))
+        await eventually(lambda: set(trader.exchange._cancels) == {"order-0", "order-1"})
+        for order in orders:
+            ended = payloads.order(order.client_order_id, "CLOSED", cancel_reason="USER_CANCELED")
+            await trader.hear("orders.ALL", ended)
+        assert await cancels == ["order-0", "order-1"]
+
     @pytest.mark.parametrize("trading_pair", [None, PAIR])
     async def test_all_orders_of_the_account_or_of_a_pair_are_cancelled_with_one_request(
         self, make_trader: MakeTrader, venue: Venue, trading_pair: str | None
@@ -477,6 +730,23 @@ class TestCancels:
         await eventually(lambda: order.is_pending_cancel_confirmation)
         await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", cancel_reason="USER_CANCELED"))
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
+
+    async def test_that_request_waits_for_the_rate_limiter(self, make_trader: MakeTrader, venue: Venue) -> None:
+        trader = make_trader()
+        admitted = asyncio.Event()
+        waiting: list[str] = []
+
+        async def admit(limit_id: str) -> None:
+            waiting.append(limit_id)
+            await admitted.wait()
+
+        trader.exchange._order_entry._admit = admit
+        cancelling = asyncio.create_task(trader.exchange.cancel_all_orders())
+        await eventually(lambda: waiting == [CONSTANTS.CANCEL_LIMIT])
+        assert venue.asked("DELETE", "/orders") == []
+        admitted.set()
+        await cancelling
+        assert len(venue.asked("DELETE", "/orders")) == 1
 
     async def test_orders_of_another_pair_are_left_alone(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader()
@@ -494,6 +764,15 @@ class TestCancels:
         assert venue.asked("POST", "/orders/batch") == venue.asked("POST", "/orders") == []
         assert venue.asked("DELETE", BY_CLIENT_ID) == []
         assert len(venue.asked("DELETE", "/orders")) == 1
+
+    async def test_orders_of_another_pair_that_have_not_left_are_not_withdrawn(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        ids = submit_many(trader, 2)
+        assert await trader.exchange.cancel_all_orders(ETH_PAIR) == []
+        await eventually(lambda: len(trader.created()) == 2)
+        assert batches(venue) == [ids]
 
     async def test_an_order_that_is_on_its_way_does_not_escape(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader()
@@ -566,7 +845,9 @@ class TestSocket:
         protection = trader.exchange.place_trigger_order(
             PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000), trigger_type="stop_loss"
         )
-        stop = trader.exchange.place_trigger_order(PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000))
+        stop = trader.exchange.place_trigger_order(
+            PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000), position_action=PositionAction.OPEN
+        )
         await eventually(lambda: len(trader.created()) == 4)
         (request,) = venue.asked("POST", "/orders")
         assert (request.body["client_id"], request.body["type"]) == (protection, "STOP_LOSS_MARKET")
@@ -587,6 +868,17 @@ class TestSocket:
             ["0"] if is_known else []
         )
 
+    @pytest.mark.parametrize("result", [None, {}, [], "text"])
+    async def test_an_answer_to_a_modification_that_makes_no_sense_is_none(
+        self, on_socket: Callable[..., Any], venue: Venue, result: Any
+    ) -> None:
+        trader = await on_socket()
+        change = {"id": "17", "market": MARKET, "side": "BUY", "type": "LIMIT", "size": "0.4", "price": "59000"}
+        venue.rpc["order.modify"] = lambda *_: {"result": result}
+        with pytest.raises(web_utils.NoAnswerError, match=r"order\.modify was answered without order"):
+            await trader.exchange._order_entry.modify(change)
+        assert venue.asked("PUT", "/orders/17") == []
+
     async def test_batches_go_over_the_socket_each_order_with_its_outcome(
         self, on_socket: Callable[..., Any], venue: Venue
     ) -> None:
@@ -603,6 +895,18 @@ class TestSocket:
         await eventually(lambda: len(trader.created()) == 2 and trader.failed())
         assert [failure.order_id for failure in trader.failed()] == [ids[1]]
         assert "INVALID_ORDER_SIZE" in trader.failed()[0].error_message
+
+    async def test_an_order_has_its_own_id_whatever_the_order_of_the_answers(
+        self, on_socket: Callable[..., Any], venue: Venue
+    ) -> None:
+        trader = await on_socket()
+        venue.rpc["order.create_batch"] = lambda _, call: {
+            "result": {"results": [{"order": taken(body)} for body in reversed(call["params"]["orders"])]}
+        }
+        ids = submit_many(trader, 3)
+        await eventually(lambda: len(trader.created()) == 3)
+        orders = trader.exchange.in_flight_orders
+        assert [orders[client_id].exchange_order_id for client_id in ids] == [f"id-{client_id}" for client_id in ids]
 
     async def test_many_calls_are_in_the_air_at_once(self, on_socket: Callable[..., Any], venue: Venue) -> None:
         trader = await on_socket(batch_size=1)
@@ -646,6 +950,20 @@ class TestSocket:
         assert [text for text in log.messages if "REST is used instead" in text] == [
             f"order.create is not understood on this socket: {code} Invalid. REST is used instead."
         ]
+
+    @pytest.mark.parametrize(
+        "data", ["SERVICE_UNAVAILABLE", {"error": "INTERNAL_ERROR", "message": "deadline exceeded"}]
+    )
+    async def test_an_order_at_which_the_exchange_failed_is_looked_for(
+        self, on_socket: Callable[..., Any], venue: Venue, data: Any
+    ) -> None:
+        trader = await on_socket()
+        venue.rpc["order.create"] = lambda *_: {"error": {"code": 100, "message": "method error", "data": data}}
+        venue.on("GET", BY_CLIENT_ID, lambda request: payloads.order(request.path.rsplit("/", 1)[-1]))
+        client_id = trader.submit()
+        await eventually(lambda: trader.created() or trader.failed())
+        assert [event.order_id for event in trader.created()] == [client_id]
+        assert venue.asked("POST", "/orders") == []
 
     async def test_an_order_that_the_socket_refuses_for_a_reason_is_refused(
         self, on_socket: Callable[..., Any], venue: Venue
@@ -694,6 +1012,15 @@ class TestSocket:
         assert {"id-1", "id-2"} <= set(calls(socket, "order.cancel_batch")[0]["order_ids"])
         assert await trader.exchange.cancel_all_orders(PAIR)
         assert calls(socket, "order.cancel_all") == [{"market": MARKET}]
+
+    async def test_cancels_of_orders_whose_id_nobody_has_told_go_over_rest_which_takes_client_ids(
+        self, on_socket: Callable[..., Any], venue: Venue
+    ) -> None:
+        entry = (await on_socket()).exchange._order_entry
+        await asyncio.gather(entry.cancel("a", MARKET, "id-a"), entry.cancel("b", MARKET))
+        (request,) = venue.asked("DELETE", "/orders/batch")
+        assert request.body == {"order_ids": ["id-a"], "client_order_ids": ["b"]}
+        assert calls(await venue.socket(), "order.cancel_batch") == []
 
     async def test_a_cancel_that_the_socket_took_along_is_sent_again_for_it_does_no_harm(
         self, on_socket: Callable[..., Any], venue: Venue
@@ -760,12 +1087,31 @@ class TestCancelOnDisconnect:
         trader.exchange.cancel(PAIR, "mine")
         await eventually(lambda: order.is_pending_cancel_confirmation)
 
+    async def test_a_modification_makes_no_order_and_needs_no_cover(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader(cancel_on_disconnect=True)
+        change = {"id": "17", "market": MARKET, "side": "BUY", "type": "LIMIT", "size": "0.4", "price": "59000"}
+        venue.on("PUT", "/orders/17", payloads.order("mine", id="17"))
+        await trader.exchange._order_entry.modify(change)
+        assert len(venue.asked("PUT", "/orders/17")) == 1
+
     async def test_what_only_reduces_needs_no_cover(self, make_trader: MakeTrader, venue: Venue) -> None:
         trader = make_trader(cancel_on_disconnect=True)
         opening, closing = trader.submit(), trader.submit(action=PositionAction.CLOSE)
         await eventually(lambda: trader.created() and trader.failed())
         assert [event.order_id for event in trader.failed()] == [opening]
         assert [request.body["client_id"] for request in venue.asked("POST", "/orders")] == [closing]
+
+    async def test_a_stop_that_only_reduces_is_not_taken_away_from_a_position_that_stays(
+        self, on_socket: Callable[..., Any], venue: Venue
+    ) -> None:
+        trader = await on_socket(cancel_on_disconnect=True)
+        place, sold = trader.exchange.place_trigger_order, (PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000))
+        closing, opening = place(*sold), place(*sold, position_action=PositionAction.OPEN)
+        await eventually(lambda: len(trader.created()) == 2)
+        assert [request.body["client_id"] for request in venue.asked("POST", "/orders")] == [closing]
+        assert [params["client_id"] for params in calls(await venue.socket(), "order.create")] == [opening]
 
     async def test_of_a_batch_whose_cover_goes_as_it_leaves_what_only_reduces_is_placed_all_the_same(
         self, on_socket: Callable[..., Any], venue: Venue, monkeypatch: pytest.MonkeyPatch
@@ -785,6 +1131,19 @@ class TestCancelOnDisconnect:
         assert [event.order_id for event in trader.created()] == [closing]
         sent = [*calls(await venue.socket(), "order.create"), *(r.body for r in venue.asked("POST", "/orders"))]
         assert [body["client_id"] for body in sent] == [closing]
+
+    @pytest.mark.parametrize("code", [42901, -32603])
+    async def test_what_is_not_granted_for_now_is_asked_for_again(
+        self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture, code: int
+    ) -> None:
+        venue.rpc["order.cancel_on_disconnect"] = lambda *_: {"error": {"code": code, "message": "not now"}}
+        trader = await on_socket(cancel_on_disconnect=True)
+        trader.submit()
+        await eventually(lambda: trader.failed())
+        assert "no orders are placed" in log.text
+        del venue.rpc["order.cancel_on_disconnect"]
+        await eventually(lambda: trader.exchange._order_entry._covering_session())
+        assert len(venue.sockets) == 1
 
     async def test_a_refusal_is_said_once_and_no_order_is_placed(
         self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture
@@ -862,6 +1221,15 @@ class TestSystemState:
         venue.on("GET", "/system/state", {"status": "ok"})
         await trader.exchange.check_network()
         assert (trader.exchange.system_state, trader.exchange.order_restriction) == ("ok", None)
+
+    async def test_an_answer_that_names_no_state_is_no_reason_to_stop(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        venue.on("GET", "/system/state", {"status": "cancel_only"}, {}, {"status": None})
+        for state in ("cancel_only", "ok", "ok"):
+            await trader.exchange.check_network()
+            assert trader.exchange.system_state == state
 
     async def test_an_order_taken_and_rejected_for_the_state_tells_it_too(
         self, make_trader: MakeTrader, venue: Venue
@@ -954,6 +1322,21 @@ class TestCircuitBreaker:
         await eventually(lambda: len(failing.failed()) == 2)
         assert len(venue.asked("POST", "/orders")) == 3
 
+    async def test_but_of_a_batch_what_only_reduces_is(self, failing: Trader, venue: Venue) -> None:
+        entry = failing.exchange._order_entry
+        entry._batch_size = 10
+        venue.on("POST", "/orders", lambda request: taken(request.body))
+        admitted = asyncio.Event()
+        entry._submits._admit = admitted.wait
+        opening, closing = failing.submit(), failing.submit(action=PositionAction.CLOSE)
+        await eventually(lambda: {opening, closing} <= failing.exchange._submitting)
+        for _ in range(3):
+            failing.exchange.circuit_breaker.record_failure("HTTP 503")
+        admitted.set()
+        await eventually(lambda: failing.created() and failing.failed())
+        assert [event.order_id for event in failing.created()] == [closing]
+        assert [event.order_id for event in failing.failed()] == [opening]
+
     async def test_it_closes_by_itself_after_probes_and_an_order_that_succeeds(
         self, make_trader: MakeTrader, venue: Venue, clock: Clock, log: pytest.LogCaptureFixture
     ) -> None:
@@ -995,6 +1378,17 @@ class TestCircuitBreaker:
         venue.on("GET", "/system/state", Answer(200, ["what?"]), Answer(200, {"status": "ok"}))
         trader.exchange._order_entry._record_failure("HTTP 503")
         await eventually(lambda: trader.exchange.circuit_breaker.state == "half_open")
+
+    async def test_it_is_probed_each_time_that_it_opens(
+        self, make_trader: MakeTrader, venue: Venue, clock: Clock
+    ) -> None:
+        trader = make_trader(breaker_failures=1)
+        venue.on("GET", "/system/state", {"status": "ok"})
+        for _ in range(3):
+            trader.exchange._order_entry._record_failure("HTTP 503")
+            assert trader.exchange.circuit_breaker.state == "open"
+            await eventually(lambda: trader.exchange.circuit_breaker.state == "half_open")
+            await settle()
 
     async def test_refusals_for_reasons_of_the_order_do_not_open_it(
         self, make_trader: MakeTrader, venue: Venue
@@ -1066,6 +1460,67 @@ class TestStopping:
         assert {name for name in left if name.startswith(("_Lane", "OrderEntry", "ParadexPerpetual"))} == set()
         assert order.executed_amount_base == 0
 
+    async def test_what_a_rate_limit_refuses_after_it_is_not_sent_again(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        answered = asyncio.Event()
+
+        async def refuse(_: Request) -> Answer:
+            await answered.wait()
+            return Answer(429, payloads.error("TOO_MANY_REQUESTS"), headers={"Retry-After": "0"})
+
+        trader = make_trader()
+        venue.on("POST", "/orders", refuse, lambda request: taken(request.body))
+        trader.submit()
+        await venue.until(lambda: venue.asked("POST", "/orders"))
+        await trader.exchange.stop_network()
+        answered.set()
+        await eventually(lambda: trader.failed() or trader.created())
+        assert "TOO_MANY_REQUESTS" in trader.failed()[0].error_message
+        assert len(venue.asked("POST", "/orders")) == 1
+
+    async def test_nor_are_the_orders_of_a_batch_that_is_refused_after_it(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        answered = asyncio.Event()
+
+        async def refuse(_: Request) -> Answer:
+            answered.set()
+            return refusal("INVALID_ORDER_SIGNATURE")
+
+        trader = make_trader()
+        held = asyncio.Event()
+        venue.on("POST", "/orders/batch", refuse)
+        submit_many(trader, 2)
+        await answered.wait()
+        trader.exchange._order_entry._admit = lambda _: held.wait()
+        await settle()
+        await trader.exchange.stop_network()
+        held.set()
+        await eventually(lambda: len(trader.failed()) == 2)
+        assert "stopped before it was sent" in trader.failed()[0].error_message
+        assert venue.asked("POST", "/orders") == []
+
+    async def test_what_is_asked_for_right_after_it_is_done(self, make_trader: MakeTrader, venue: Venue) -> None:
+        entry = make_trader(breaker_failures=1).exchange._order_entry
+        entry._sleep = lambda _: asyncio.Event().wait()
+        admit, entry._submits._admit = entry._submits._admit, asyncio.Event().wait
+        order = {"market": MARKET, "side": "BUY", "type": "LIMIT", "size": "0.5", "price": "50000"}
+        before, after = ({**order, "instruction": "GTC", "client_id": name} for name in ("before", "after"))
+        waiting = asyncio.create_task(entry.submit(before))
+        await settle()
+        entry.stop()
+        entry._submits._admit = admit
+        assert (await entry.submit(after))["id"] == "id-after"
+        with pytest.raises(web_utils.NotSentError, match="stopped before it was sent"):
+            await waiting
+        entry._record_failure("HTTP 503")
+        probing = entry._probing
+        entry.stop()
+        entry.start()
+        assert entry._probing is not probing
+        entry.stop()
+
     async def test_fills_that_are_owed_are_asked_for_again_after_the_next_start(
         self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch, clock: Clock
     ) -> None:
@@ -1089,10 +1544,9 @@ class TestOutcomes:
     IDS = ("a", "b", "c")
 
     def outcomes(self, answer: Any) -> list[str]:
-        return [
-            outcome["id"] if isinstance(outcome, dict) else getattr(outcome, "code", "?")
-            for outcome in batch_outcomes(self.IDS, answer)
-        ]
+        told = batch_outcomes(self.IDS, answer)
+        assert all(isinstance(outcome, dict | web_utils.ApiError | web_utils.NoAnswerError) for outcome in told)
+        return [str(outcome["id"]) if isinstance(outcome, dict) else getattr(outcome, "code", "?") for outcome in told]
 
     @pytest.mark.parametrize(
         ("answer", "outcomes"),
@@ -1118,13 +1572,31 @@ class TestOutcomes:
                 },
                 "? 2 ?",
             ),
+            ({"orders": [], "errors": [{"error": "A"}, {"error": "INTERNAL_ERROR"}, {"error": "C"}]}, "? ? ?"),
             ({"orders": [{"client_id": "a"}], "errors": ["text", None]}, "? ? ?"),
+            (
+                {
+                    "results": [
+                        {"error": "INTERNAL_ERROR"},
+                        {"error": "NO_GOOD"},
+                        {"error": "SERVICE_UNAVAILABLE: late"},
+                    ]
+                },
+                "? NO_GOOD ?",
+            ),
             ({"results": [{"order": {"id": "1"}}, {"error": "NO_GOOD: really"}, {"neither": 1}]}, "1 NO_GOOD ?"),
             (
                 {"results": [{"order": {"id": "1"}}, {"error": "DUPLICATED_CLIENT_ID"}, {"error": "just text"}]},
                 "1 ? REFUSED",
             ),
+            ({"results": [{"order": {"id": "1"}}, None, "text"]}, "1 ? ?"),
             ({"results": [{"order": {"id": "1"}}]}, "? ? ?"),
+            ({"results": [{"order": {"id": name, "client_id": name}} for name in "bca"]}, "a b c"),
+            (  # whose the error is cannot be told then
+                {"results": [{"order": {"id": "3", "client_id": "c"}}, {"error": "NO_GOOD"}, {"order": {"id": "1"}}]},
+                "? ? 3",
+            ),
+            ({"results": [{"order": {"id": {}}}, {"order": {"id": []}}, {"order": {"id": 3}}]}, "? ? 3"),
             ([], "? ? ?"),
             (None, "? ? ?"),
         ],

@@ -385,6 +385,12 @@ class TestWhatTheExchangeSays:
         assert caplog.text.count("Paradex allows") == 2
 
     @jumping
+    async def test_a_bot_keeps_to_its_share_of_a_limit_that_has_changed(self) -> None:
+        limiter = throttler(limits_share_percentage=Decimal(50))
+        limiter.observe("cancel", 200, self.headers(remaining=4, limit=4))
+        assert await times(limiter, *["second"] * 4) == [0, 0, 0.5, 1]
+
+    @jumping
     async def test_a_higher_limit_may_be_another_one_and_changes_nothing(self) -> None:
         limiter = throttler()
         limiter.observe("cancel", 200, self.headers(remaining=1400, limit=1500))

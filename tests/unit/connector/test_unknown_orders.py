@@ -151,10 +151,14 @@ class TestCancelled:
         for _ in range(3):
             await reconcile(restarted)
         (text,) = [text for text in warnings(log) if "not in the history of this strategy" in text]
+        asked = restarted.venue.asked("GET", "/fills")
+        assert len([request for request in asked if "start_at" not in request.query]) == 1  # for all fills there are
         fee = Decimal(account.fills[0]["fee"]) + Decimal("0.5")
         assert f"{OWN}: 0.3 BTC-USD-PERP at 60001, fee {fee};" in text
         assert all(f"{OWN}-{number}" in text for number in range(12))  # every one of them
         assert OTHERS not in text
+        await restarted.hear("fills.ALL", account.fills[0])  # as the next poll tells it again
+        assert not any("does not track" in text for text in warnings(log))
 
     async def test_recorded_fills_are_no_news(
         self, restarted: Trader, account: Exchange, log: pytest.LogCaptureFixture
@@ -164,6 +168,16 @@ class TestCancelled:
         restarted.exchange.add_trade_fills_from_market_recorder({recorded})
         await reconcile(restarted)
         assert warnings(log) == []
+
+    async def test_neither_are_those_of_orders_that_are_tracked(
+        self, restarted: Trader, account: Exchange, log: pytest.LogCaptureFixture
+    ) -> None:
+        restarted.track(OWN, f"id-{OWN}")
+        account.put(OWN, remaining_size="0.3")
+        account.fill(OWN, "1")
+        await reconcile(restarted)
+        assert warnings(log) == []
+        assert [event.amount for event in restarted.filled()] == [Decimal("0.2")]
 
     async def test_a_cancel_that_fails_is_repeated(self, restarted: Trader, account: Exchange, venue: Venue) -> None:
         account.put(OWN)
@@ -267,6 +281,13 @@ class TestOthers:
         account.open.clear()
         await reconcile(restarted)
         assert not any("open orders" in line for line in restarted.exchange.format_status_lines())
+
+    async def test_those_without_a_client_id_count_each(self, restarted: Trader, account: Exchange) -> None:
+        """As orders that were placed by hand have none."""
+        account.put("", market="ETH-USD-PERP")
+        account.open |= {name: {**account.open[""], "id": name} for name in ("second", "third")}
+        await reconcile(restarted)
+        assert "There are 3 open orders of this account (ETH-USD-PERP)" in restarted.exchange.format_status_lines()[-2]
 
     async def test_a_connector_that_does_not_trade_does_not_look(
         self, account: Exchange, make_exchange: Make, venue: Venue

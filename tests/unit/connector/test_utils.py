@@ -112,6 +112,21 @@ class TestNumbers:
         with pytest.raises(ValueError, match="more than 8 decimals"):
             utils.plain(Decimal("0.123456789"))
 
+    @pytest.mark.parametrize("raw", ["1681493415023", 1681493415023, 1681493415023.0])
+    def test_a_time_may_be_text(self, raw: Any) -> None:
+        assert utils.milliseconds_from({"created_at": raw}, "created_at") == 1681493415023
+
+    @pytest.mark.parametrize("payload", [{}, {"created_at": None}, {"created_at": ""}])
+    def test_a_time_may_be_left_out(self, payload: dict[str, Any]) -> None:
+        assert utils.milliseconds_or_none(payload, "created_at") is None
+        with pytest.raises(ValueError, match="created_at is missing"):
+            utils.milliseconds_from(payload, "created_at")
+
+    @pytest.mark.parametrize("raw", ["soon", "-1", -1, 1.5, "1.5", True, [], 10**18, "1" * 30])
+    def test_what_is_no_time_is_refused(self, raw: Any) -> None:
+        with pytest.raises(ValueError, match="created_at should be a time in milliseconds"):
+            utils.milliseconds_or_none({"created_at": raw}, "created_at")
+
     def test_milliseconds_may_be_text(self) -> None:
         assert utils.seconds("1681493415023") == utils.seconds(1681493415023) == pytest.approx(1681493415.023)
 
@@ -262,6 +277,10 @@ class TestOrders:
         payload = payloads.order("mine", status, remaining_size=remaining, cancel_reason=reason)
         assert utils.order_state(payload, was_open) is state
 
+    def test_an_order_whose_size_was_taken_to_nothing_is_not_filled(self) -> None:
+        payload = payloads.order("mine", "CLOSED", size="0", remaining_size="0", cancel_reason="REDUCE_ONLY")
+        assert utils.order_state(payload, was_open=True) is OrderState.CANCELED
+
     @pytest.mark.parametrize(
         "changes", [{"status": "REJECTED"}, {"status": None}, {"remaining_size": ""}, {"size": "x"}]
     )
@@ -298,7 +317,7 @@ class TestFills:
     def test_a_fill_is_unique_within_its_type(self) -> None:
         ordinary, liquidation = payloads.fill("mine"), payloads.fill("mine", fill_type="LIQUIDATION")
         assert utils.fill_key(ordinary) != utils.fill_key(liquidation)
-        assert utils.fill_key(ordinary) == utils.fill_key({**ordinary, "fill_type": None})
+        assert utils.fill_key(ordinary) == utils.fill_key({**ordinary, "fill_type": ""})
 
     def test_a_fill_becomes_a_trade_with_the_fee_that_was_paid(self) -> None:
         trade = utils.trade_update_from_fill(payloads.fill("other side's"), tracked())

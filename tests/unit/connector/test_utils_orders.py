@@ -71,6 +71,12 @@ class TestOptions:
     def test_the_mmp_setting_is_for_orders_with_a_price(self, order_type: OrderType, is_protected: bool) -> None:
         assert options(order_type, settings={"mmp": True}).mmp is is_protected
 
+    @pytest.mark.parametrize(("order_type", "slippage"), [(LIMIT, "0"), (MAKER, "0"), (TAKER, "0.01")])
+    def test_the_slippage_setting_is_for_market_orders(self, order_type: OrderType, slippage: str) -> None:
+        settings = {"max_slippage": Decimal("0.01")}
+        assert options(order_type, settings=settings).max_slippage == Decimal(slippage)
+        assert options(order_type, settings=settings, recv_window=700).max_slippage == Decimal(slippage)
+
     def test_settings_are_not_for_trigger_orders_that_cannot_have_them(self) -> None:
         settings = {"rpi": True, "mmp": True, "max_slippage": "0.01"}
         for order_type in (LIMIT, MAKER, TAKER):
@@ -185,6 +191,8 @@ class TestChecks:
             {"side": BUY, "trigger_price": Decimal("59000"), "trigger_type": "take_profit", "reduce_only": True},
             {"side": SELL, "trigger_price": Decimal("59000"), "trigger_type": "stop_loss", "action": CLOSE},
             {"order_type": MAKER, "rpi": True, "price": "60031"},  # 5 bps over the best ask
+            {"order_type": MAKER, "rpi": True, "side": SELL, "price": "59970"},  # less under the best bid
+            {"side": SELL, "amount": "0.0001", "price": "110000"},  # 11 at its price, 6 at the mark
         ],
     )
     def test_what_the_exchange_takes_passes(self, order: dict[str, Any]) -> None:
@@ -197,6 +205,7 @@ class TestChecks:
             ({"amount": "100.1"}, "100.1 is above the maximum order size 100"),
             ({"amount": "0.500001"}, "0.500001 is no multiple of the step 0.00001"),
             ({"amount": "0.0001"}, "lower than minimum notional size 10"),
+            ({"amount": "0.0001", "price": "61000", "trigger_price": Decimal("110000")}, "minimum notional size 10"),
             ({"price": "60000.05"}, "price 60000.05 is no multiple of the tick 0.1"),
             ({"price": "NaN"}, "price should be a positive number, not NaN"),
             ({"price": "-1"}, "positive number, not -1"),
@@ -297,6 +306,11 @@ class TestTerms:
         utils.adopt_terms(order, terms(size="0.7", price="59500"))
         assert (order.amount, order.price) == (Decimal("0.7"), Decimal("59500"))
 
+    def test_a_size_of_zero_is_none_that_an_order_could_have(self) -> None:
+        order = tracked()
+        utils.adopt_terms(order, terms(size="0"))
+        assert order.amount == Decimal("0.5")
+
     def test_a_market_order_that_waits_has_its_trigger_as_price_and_another_one_keeps_none(self) -> None:
         waiting, bounded = tracked(TAKER), tracked(TAKER, "NaN")
         utils.adopt_terms(waiting, terms(type="STOP_MARKET", price="0", trigger_price="61500"))
@@ -322,6 +336,21 @@ class TestTerms:
         decided, pending = ({"id": "r1", "status": status} for status in ("SUCCESS", "PENDING"))
         assert not terms(request_info=decided).is_outdated_by(terms(request_info=pending))
         assert terms(request_info=decided).is_outdated_by(terms(request_info={**pending, "id": "r2"}))
+
+    def test_after_a_change_that_has_been_decided_what_is_told_of_the_order_counts(self) -> None:
+        decided = {"id": "r1", "status": "SUCCESS"}
+        assert terms(request_info=decided).is_outdated_by(terms(request_info=decided, remaining_size="0.1"))
+
+    def test_while_a_change_is_pending_what_is_told_of_the_order_counts(self) -> None:
+        pending = {"id": "r1", "status": "PENDING"}
+        assert terms(request_info=pending).is_outdated_by(terms(request_info=pending, remaining_size="0.1"))
+
+    def test_only_a_smaller_size_at_the_same_prices_is_less_at_risk(self) -> None:
+        assert terms(size="0.4").shrinks(terms())
+        assert not terms().shrinks(terms())
+        assert not terms(size="0.6").shrinks(terms())
+        assert not terms(size="0.4", price="61000").shrinks(terms())
+        assert not terms(size="0.4", trigger_price="61000").shrinks(terms())
 
 
 class TestModifying:
@@ -371,6 +400,21 @@ class TestModifying:
         with pytest.raises(ValueError, match=part):
             self.modified(terms(**before), **to)
 
+    def test_only_what_closes_the_position_exactly_may_become_smaller_than_the_minimum(self) -> None:
+        before = terms(flags=["REDUCE_ONLY"], side="SELL", remaining_size="0.4")
+        view = replace(VIEW, position=Decimal("0.0001"))
+        change = (None, Decimal("0.1001"), None)
+        assert utils.modified_terms(tracked(side=SELL), before, view, *change).size == Decimal("0.1001")
+        closing = tracked(side=SELL)  # of which the exchange does not say so
+        closing.position = CLOSE
+        plain = replace(before, reduces_only=False)
+        assert utils.modified_terms(closing, plain, view, *change).size == Decimal("0.1001")
+        small = terms(flags=["REDUCE_ONLY"], side="SELL")
+        for position in ("0.0002", "-0.0001"):
+            view = replace(VIEW, position=Decimal(position))
+            with pytest.raises(ValueError, match="minimum notional size 10"):
+                utils.modified_terms(tracked(side=SELL), small, view, None, Decimal("0.0001"), None)
+
     def test_fills_that_only_the_stream_of_fills_has_told_count_too(self) -> None:
         order = tracked()
         order.executed_amount_base = Decimal("0.4")
@@ -384,6 +428,7 @@ class TestModifying:
             ({"request_info": {"id": "r0", "status": "SUCCESS"}}, "r1", False),  # the one before
             ({"request_info": {"id": "r1", "status": "PENDING"}, "price": "59100"}, "r1", False),
             ({"request_info": {"id": "r1", "status": "PROCESSED"}}, "r1", False),
+            ({"request_info": {"id": "r1", "status": "PROCESSED"}, "price": "59100"}, "r1", True),
             ({"request_info": {"id": "r1", "status": "SUCCESS"}}, "r1", True),
             ({"request_info": {"id": "r1", "status": "REJECTED"}}, "r1", True),
             ({"request_info": {"id": "r1", "status": "REJECTED"}}, None, True),
