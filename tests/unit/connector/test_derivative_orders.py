@@ -356,16 +356,16 @@ async def test_an_order_may_be_on_its_way_for_as_long_as_any_was_allowed_to_be(
 ) -> None:
     for path in ("/orders", "/orders-history"):
         trader.venue.on("GET", path, payloads.page())
-    await trader.exchange._place_order(
-        "first", PAIR, Decimal("0.5"), TradeType.BUY, OrderType.LIMIT, Decimal(60000), PositionAction.OPEN,
-        recv_window=window,
-    )  # fmt: skip
+    order = (PAIR, Decimal("0.5"), TradeType.BUY, OrderType.LIMIT, Decimal(60000), PositionAction.OPEN)
+    await trader.exchange._place_order("first", *order, recv_window=window)
     trader.track(exchange_order_id=None)
+    await trader.exchange._place_order("mine", *order)
     clock.now += window * 1e-3 + CONSTANTS.OUTCOME_MARGIN - 1
-    for count in (0, 1):
-        await trader.exchange._compare_open_orders()
-        assert trader.exchange._order_tracker._order_not_found_records["mine"] == count
-        clock.now += CONSTANTS.NOT_FOUND_SPACING
+    await trader.exchange._compare_open_orders()
+    assert trader.failed() == []
+    clock.now += 2
+    await trader.exchange._compare_open_orders()
+    assert [event.order_id for event in trader.failed()] == ["mine"]
 
 
 async def test_an_order_that_is_neither_open_nor_closed_yet_is_found_by_the_exchanges_id(trader: Trader) -> None:

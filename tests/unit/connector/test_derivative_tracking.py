@@ -725,7 +725,7 @@ class TestLists:
         assert set(trader.exchange.in_flight_orders) == {"rested"}  # the exchange has had it: one look is no proof
         trader.exchange._order_tracker._lost_orders.clear()
         trader.exchange._forget_ended_orders()
-        assert set(trader.exchange._restored_at) == {"rested"}
+        assert set(trader.exchange._sent_by) == {"rested"}
 
     async def test_the_status_of_one_order_is_found_open_or_closed(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()
