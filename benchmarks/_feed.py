@@ -227,11 +227,11 @@ class Feed:
 
 
 async def main() -> None:
-    """Serves on a free port of the loopback interface, which it prints, until standard input ends."""
+    """Serves on a free port of the loopback interface, and prints its address, until standard input ends."""
     runner = web.AppRunner(Feed().application())
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(runner.addresses[0][1], flush=True)
+    print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     await runner.cleanup()
 

@@ -1,4 +1,4 @@
-"""A sandbox in a process of its own, for benchmarks."""
+"""A sandbox, or a server of these benchmarks, in a process of its own."""
 
 import json
 import subprocess
@@ -46,3 +46,28 @@ def running_sandbox(folder: Path) -> Iterator[Sandbox]:
             process.terminate()
             process.wait(15)
             process.stdout.close()
+
+
+@contextmanager
+def served(module: str, told: str = "") -> Iterator[str]:
+    """The first line that a module of `benchmarks` prints, its address; it runs for as long as the block lasts.
+
+    :param told: a line that it gets on its standard input first
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", f"benchmarks.{module}"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        if told:
+            print(told, file=process.stdin, flush=True)
+        yield process.stdout.readline().strip()
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        process.wait(10)

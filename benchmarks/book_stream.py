@@ -34,11 +34,10 @@ cuts off a client with 2000 unread ones.
 
 import argparse
 import asyncio
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,8 +46,9 @@ from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_
 from hummingbot.core.data_type.order_book import OrderBook
 
 from benchmarks import _feed, _plot
-from benchmarks._peers import ROOT, Peer, PeerMissingError
+from benchmarks._peers import Peer, PeerMissingError
 from benchmarks._report import Figure, print_report, progress
+from benchmarks._sandbox import served
 from benchmarks.peers.books import OUR_SYMBOLS, know_symbols, our_connector
 
 KINDS = {"snapshot": "whole books", "delta": "changes"}
@@ -80,26 +80,6 @@ TITLES = {
     RECEIVER: "aiohttp alone",
 }
 Found = dict[str, list[float]]
-
-
-@contextmanager
-def feed() -> Iterator[str]:
-    """The server's address, while it runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "benchmarks._feed"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.stdin.close()
-        process.stdout.close()
-        process.wait(10)
 
 
 class _Subscribed:
@@ -150,7 +130,7 @@ def measure(options: argparse.Namespace) -> Found:
 
     names = [name for name in CLIENTS if not options.without_peers or name != "ccxt"]
     with ExitStack() as stack:
-        url = stack.enter_context(feed())
+        url = stack.enter_context(served("_feed"))
         peers = {
             name: stack.enter_context(Peer(MODULES.get(name, "books"), own_environment=name == "ccxt"))
             for name in names

@@ -23,13 +23,12 @@ first bot starts. The last row is with the SDK's signatures on the loop.
 import argparse
 import compileall
 import json
-import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ from typing import Any
 from benchmarks import _plot
 from benchmarks._peers import ROOT, Peer
 from benchmarks._report import Figure, print_report, progress
-from benchmarks._sandbox import running_sandbox
+from benchmarks._sandbox import running_sandbox, served
 from benchmarks._venue import SYMBOL
 from benchmarks.signing import ACCOUNT, KEY
 
@@ -80,27 +79,6 @@ def facts() -> Json:
         return {"markets": markets, "summary": summary, "config": get("/system/config")}
 
 
-@contextmanager
-def venue(told: Json) -> Iterator[str]:
-    """A server's address, while it runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "benchmarks._bot_venue"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        print(json.dumps(told), file=process.stdin, flush=True)
-        yield process.stdout.readline().strip()
-    finally:
-        process.stdin.close()
-        process.stdout.close()
-        process.wait(10)
-
-
 def job_of(told: Json, url: str, client: str, pairs: int) -> Json:
     """A bot, and what it orders: 3 % below the mark."""
     mark = int(Decimal(told["summary"][0]["mark_price"]))
@@ -115,7 +93,7 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
     told = facts()
 
     def bot(stack: ExitStack, client: str, pairs: int) -> tuple[Peer, Json]:
-        url = stack.enter_context(venue({**told, "pairs": pairs}))
+        url = stack.enter_context(served("_bot_venue", json.dumps({**told, "pairs": pairs})))
         return stack.enter_context(Peer("bots", own_environment=False)), job_of(told, url, client, pairs)
 
     for repeat in range(options.repeats):

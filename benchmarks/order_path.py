@@ -73,6 +73,7 @@ from hummingbot.core.web_assistant.connections.connections_factory import Connec
 from benchmarks import _plot
 from benchmarks._peers import Peer, PeerMissingError
 from benchmarks._report import Figure, print_report, progress
+from benchmarks._stalls import Stalls, paced
 from benchmarks._venue import SYMBOL, token
 from benchmarks.peers import _wire
 from benchmarks.sandbox import Exchange, running
@@ -85,7 +86,6 @@ BATCH = 10
 STALL_RATE = 50
 _PAIR = "BTC-USDC"
 _READY_SECONDS = 30
-_TICK = 0.001
 #: What only takes part where it is asked to.
 OURS = {"ours_rest": "ours over REST", "ours_socket": "ours over the socket"}
 WAYS = {"ours_rest": CONSTANTS.ORDER_ENTRY_REST, "ours_socket": CONSTANTS.ORDER_ENTRY_WEBSOCKET}
@@ -316,25 +316,16 @@ class Ours:
 
     async def stall(self, seconds: float) -> float:
         """The most CPU time between two runs of a timer, in ms, while ladders of ten were replaced."""
-        worst, ladders = 0.0, max(1, int(seconds * STALL_RATE / BATCH))
         resting = await self.act([], BATCH)
 
-        async def tick() -> None:
-            nonlocal worst
-            while True:
-                before = time.thread_time()
-                await asyncio.sleep(_TICK)
-                worst = max(worst, time.thread_time() - before)
-
-        ticking = asyncio.create_task(tick())
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        for number in range(ladders):
+        async def replace() -> None:
+            nonlocal resting
             resting = await self.act(resting, BATCH)
-            await asyncio.sleep(max(0.0, start + (number + 1) * BATCH / STALL_RATE - loop.time()))
-        ticking.cancel()
+
+        async with Stalls() as stalls:
+            await paced(replace, BATCH, STALL_RATE, seconds)
         await self.clear()
-        return worst * 1000
+        return stalls.cpu * 1000
 
 
 class Floor:

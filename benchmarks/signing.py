@@ -36,6 +36,7 @@ from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_auth im
 from benchmarks import _plot
 from benchmarks._peers import Peer, PeerMissingError
 from benchmarks._report import Figure, print_report, progress
+from benchmarks._stalls import Stalls, paced
 
 # Nobody's.
 KEY = "0x1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcde"
@@ -43,7 +44,6 @@ ACCOUNT = "0x2fedcba0987654321fedcba0987654321fedcba0987654321fedcba09876543"
 CHAIN = "PRIVATE_SN_POTC_SEPOLIA"
 LADDER = 10
 STALL_RATE = 50
-_TICK = 0.001
 _CONFIG = {
     "starknet_fullnode_rpc_url": "http://127.0.0.1",
     "starknet_fullnode_rpc_base_url": "http://127.0.0.1",
@@ -109,23 +109,9 @@ class Judge:
 
 async def stall(auth: ParadexPerpetualAuth, seconds: float) -> float:
     """The most CPU time between two runs of a timer, in ms, while ladders were signed."""
-    worst = 0.0
-
-    async def tick() -> None:
-        nonlocal worst
-        while True:
-            before = time.thread_time()
-            await asyncio.sleep(_TICK)
-            worst = max(worst, time.thread_time() - before)
-
-    ticking = asyncio.create_task(tick())
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    for number in range(max(1, int(seconds * STALL_RATE / LADDER))):
-        await auth.sign_orders(ladder())
-        await asyncio.sleep(max(0.0, start + (number + 1) * LADDER / STALL_RATE - loop.time()))
-    ticking.cancel()
-    return worst * 1000
+    async with Stalls() as stalls:
+        await paced(lambda: auth.sign_orders(ladder()), LADDER, STALL_RATE, seconds)
+    return stalls.cpu * 1000
 
 
 def authenticator(signer: Signer) -> ParadexPerpetualAuth:

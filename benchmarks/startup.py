@@ -28,7 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,42 +37,14 @@ from benchmarks import _plot
 from benchmarks._peers import ROOT
 from benchmarks._report import Figure, print_report, progress
 from benchmarks._sandbox import running_sandbox
+from benchmarks._stalls import Stalls
 
 PAIRS = ("BTC-USDC", "ETH-USDC", "SOL-USDC")
 CASES = ("usual", "library")
 _TICK = 0.001
 _PATIENCE = 60  # seconds
-_LONG = 0.05  # seconds: a stall that is worth counting
 CONNECTORS = "hummingbot.connector.derivative"
 CONNECTOR_NAMES = {"ours": "paradex_perpetual", "hyperliquid": "hyperliquid_perpetual"}
-
-
-class Stalls:
-    """How long the loop did not come round to its timers.
-
-    :param cpu_time: of the loop's thread, or of all
-    :ivar cpu: the most CPU seconds between two of its rounds
-    :ivar clock: the same by the clock
-    :ivar long: how many took more than _LONG of CPU time
-    """
-
-    def __init__(self, cpu_time: Callable[[], float] = time.thread_time) -> None:
-        self.cpu = self.clock = 0.0
-        self._cpu_time = cpu_time
-        self.long = 0
-        self._task = asyncio.create_task(self._watch())
-
-    async def _watch(self) -> None:
-        while True:
-            cpu, clock = self._cpu_time(), time.perf_counter()
-            await asyncio.sleep(_TICK)
-            used = self._cpu_time() - cpu
-            self.cpu = max(self.cpu, used)
-            self.clock = max(self.clock, time.perf_counter() - clock - _TICK)
-            self.long += used > _LONG
-
-    def stop(self) -> None:
-        self._task.cancel()
 
 
 def load(connectors: Mapping[str, str]) -> dict[str, float]:
@@ -116,27 +88,27 @@ async def start(credentials: dict[str, str], pairs: Sequence[str], without_libra
 
     if without_library:
         setattr(auth, "_fast_signer_is_right", lambda: False)  # noqa: B010
-    stalls = Stalls(time.process_time if without_library else time.thread_time)
     begun = time.perf_counter()
-    connector = derivative.ParadexPerpetualDerivative(
-        paradex_perpetual_api_secret=credentials["api_secret"],
-        paradex_perpetual_account_address=credentials["account_address"],
-        trading_pairs=list(pairs),
-        domain=CONSTANTS.SANDBOX_DOMAIN,
-    )
-    clock = Clock(ClockMode.REALTIME, tick_size=1)
-    clock.add_iterator(connector)
-    with clock:
+    async with Stalls(time.process_time if without_library else time.thread_time) as stalls:
+        connector = derivative.ParadexPerpetualDerivative(
+            paradex_perpetual_api_secret=credentials["api_secret"],
+            paradex_perpetual_account_address=credentials["account_address"],
+            trading_pairs=list(pairs),
+            domain=CONSTANTS.SANDBOX_DOMAIN,
+        )
+        clock = Clock(ClockMode.REALTIME, tick_size=1)
+        clock.add_iterator(connector)
+        clock.__enter__()
         ticking = asyncio.create_task(clock.run())
         async with asyncio.timeout(_PATIENCE):
             while not connector.ready:  # noqa: ASYNC110
                 await asyncio.sleep(_TICK)
         ready = time.perf_counter() - begun
         await connector._auth.prepare()
-        stalls.stop()
-        ticking.cancel()
-        await asyncio.gather(ticking, return_exceptions=True)
-        await connector.stop_network()
+    clock.__exit__(None, None, None)
+    ticking.cancel()
+    await asyncio.gather(ticking, return_exceptions=True)
+    await connector.stop_network()
     return {
         "ready": ready,
         "stall_cpu": stalls.cpu,

@@ -42,6 +42,14 @@ global_token:
   global_token_symbol: $
 """
 
+# What everything on Paradex is counted in. In Hummingbot's own default, USDT, a USDC is worth nothing until another
+# exchange has been asked what it is.
+FIRST_CLIENT_CONFIG = """\
+global_token:
+  global_token_name: USDC
+  global_token_symbol: $
+"""
+
 
 @dataclass(frozen=True)
 class Home:
@@ -115,6 +123,8 @@ class Home:
 def make_home(path: str | os.PathLike[str], *, offline: bool = False) -> Home:
     """Make `path` a bot's home, or bring the one there up to date with the installed Hummingbot. Costs milliseconds.
 
+    A new one counts in USDC, as Paradex does; from then on its client configuration is the user's.
+
     `offline` is for throw-away homes: their client configuration is always one that keeps Hummingbot from asking other
     exchanges for rates and pairs and from sending usage metrics.
 
@@ -127,6 +137,8 @@ def make_home(path: str | os.PathLike[str], *, offline: bool = False) -> Home:
         (home.path / package).mkdir(exist_ok=True)
         if not (home.path / package / "__init__.py").exists():
             (home.path / package / "__init__.py").touch()
+    if not (home.conf / "conf_client.yml").exists():
+        (home.conf / "conf_client.yml").write_text(FIRST_CLIENT_CONFIG, encoding="utf-8")
     _link_package(_installed_package(), home.path / "hummingbot")
     return home
 

@@ -106,7 +106,7 @@ def _trade(bot: Bot, exchange: Exchange, seconds: float, view: View) -> Summary:
         last=last,
         history=bot.history(),
         problems=bot.problems(),
-        warnings=len(bot.log_lines("WARNING")),
+        warnings=len(bot.warnings()),
     )
 
 

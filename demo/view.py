@@ -14,11 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from demo.exchange import Snapshot
+from demo.report import signed
 
 PLAIN_INTERVAL = 5.0  # seconds between two lines
 # The table does not jump: it has room for so many.
 _LEVELS_SHOWN = 3
 _FILLS_SHOWN = 6
+_OTHER_LINES = 22  # of the screen, without the fills
 _BPS = Decimal("1e-4")
 
 
@@ -75,15 +77,15 @@ class PlainView(View):
             return
         self._next_line = progress.elapsed + PLAIN_INTERVAL
         snapshot = progress.snapshot
-        quotes = " ".join(
-            f"{name} {_price(orders[0].price)} x{len(orders)}" if orders else f"no {name}"
+        quotes = ", ".join(
+            f"{name} {f'{_price(orders[0].price)} x{len(orders)}' if orders else 'none'}"
             for name, orders in (("bid", snapshot.orders_of("BUY")), ("ask", snapshot.orders_of("SELL")))
         )
         self._line(
             f"mid {_price(snapshot.mid)} | our {quotes} | "
             f"bought {len(snapshot.fills_of('BUY'))}, sold {len(snapshot.fills_of('SELL'))} times | "
-            f"position {snapshot.position:+f} | "
-            f"account {snapshot.account_value:.2f} ({progress.value_change:+.2f}) USDC"
+            f"position {_position(snapshot)} | "
+            f"account {snapshot.account_value:,.2f} ({signed(progress.value_change, 2)}) USDC"
         )
 
     def _line(self, text: str) -> None:
@@ -105,7 +107,7 @@ class LiveView(View):
         if self._live is None:
             self._live = Live(console=self.console, auto_refresh=False, transient=True)
             self._live.start()
-        self._live.update(_screen(progress), refresh=True)
+        self._live.update(_screen(progress, self.console.height), refresh=True)
 
     def close(self) -> None:
         if self._live is not None:
@@ -121,12 +123,14 @@ def make_view(console: Console, plain: bool) -> View:
 # === The live table ===
 
 
-def _screen(progress: Progress) -> RenderableType:
+def _screen(progress: Progress, height: int) -> RenderableType:
+    """:param height: the terminal's, in lines: fewer fills are shown where there is little room"""
     columns = Table.grid(padding=(0, 3))
     columns.add_row(_quotes(progress.snapshot), _account(progress))
     title = f"Hummingbot on a local Paradex: {progress.trading_pair}"
     clock = f"{progress.elapsed:.0f} of {progress.planned:.0f} s, Ctrl-C ends it"
-    body = Group(columns, Text(), _latest_fills(progress.snapshot), Text(), _bot(progress.bot_status))
+    fills = _latest_fills(progress.snapshot, max(1, min(_FILLS_SHOWN, height - _OTHER_LINES)))
+    body = Group(columns, Text(), fills, Text(), _bot(progress.bot_status))
     return Panel(body, title=title, subtitle=clock, expand=False, padding=(1, 2))
 
 
@@ -163,7 +167,7 @@ def _account(progress: Progress) -> Table:
     table.add_row("open orders", str(len(snapshot.orders)))
     table.add_row("fills", f"{len(snapshot.fills_of('BUY'))} bought, {len(snapshot.fills_of('SELL'))} sold")
     table.add_row("volume", f"{volume:,.2f} USDC")
-    table.add_row("position", f"{snapshot.position:+f}")
+    table.add_row("position", _position(snapshot))
     table.add_row("entry price", _price(snapshot.entry_price))
     table.add_row("unrealized PnL", _signed(snapshot.unrealized_pnl))
     table.add_row("realized PnL", _signed(realized))
@@ -173,21 +177,21 @@ def _account(progress: Progress) -> Table:
     return table
 
 
-def _latest_fills(snapshot: Snapshot) -> Table:
+def _latest_fills(snapshot: Snapshot, shown: int) -> Table:
     table = Table(title="Latest fills", title_justify="left", box=None, padding=(0, 1), min_width=38)
     for name in ("", "price", "size", "fee", "PnL"):
         table.add_column(name, justify="right")
-    for fill in reversed(snapshot.fills[-_FILLS_SHOWN:]):
+    for fill in reversed(snapshot.fills[-shown:]):
         bought = fill.side == "BUY"
         table.add_row(
             "bought" if bought else "sold",
             _price(fill.price),
             f"{fill.size:f}",
             f"{fill.fee:.4f}",
-            f"{fill.realized_pnl:+.4f}" if fill.realized_pnl else "",
+            signed(fill.realized_pnl) if fill.realized_pnl else "",
             style="green" if bought else "red",
         )
-    for _ in range(_FILLS_SHOWN - len(snapshot.fills)):
+    for _ in range(shown - len(snapshot.fills)):
         table.add_row()
     return table
 
@@ -197,7 +201,7 @@ def _bot(status: Mapping[str, Any]) -> Text:
         return Text("hbot status: not asked yet", style="dim")
     errors = status.get("errors", {}).get("count", 0)
     state = "running" if status.get("running") else "not running"
-    text = f"hbot status: {state} for {status.get('uptime_s') or 0:.0f} s, {errors} errors in its log"
+    text = f"hbot status: {state} for {status.get('uptime_s') or 0:.0f} s, {errors or 'no'} errors in its log"
     return Text(text, style="red" if errors or not status.get("running") else "dim")
 
 
@@ -211,4 +215,8 @@ def _bps(price: Decimal, mid: Decimal | None) -> str:
 
 def _signed(amount: Decimal) -> Text:
     style = "green" if amount > 0 else "red" if amount < 0 else ""
-    return Text(f"{amount:+.4f} USDC", style=style)
+    return Text(f"{signed(amount)} USDC", style=style)
+
+
+def _position(snapshot: Snapshot) -> str:
+    return f"{snapshot.position:+f}" if snapshot.position else "none"

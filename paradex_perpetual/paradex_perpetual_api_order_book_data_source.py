@@ -36,7 +36,9 @@ class _BookFeed:
     :ivar seq: of the last frame applied; None while the book is not what the exchange told last
     :ivar heard_at: when something was applied, or REST has confirmed that there was nothing to be told
     :ivar is_suspect: whether REST is to be asked soon if nothing more comes
+    :ivar tells_old: whether frames have come since then whose numbers had been passed
     :ivar lost_at: since when `seq` is None
+    :ivar has_only_deltas: whether changes have come since then, which are nothing without a whole book
     :ivar ask_at: when to ask for a snapshot that has not come
     :ivar subscribing: the new subscription that is going on
     :ivar asking: the question to REST that is going on
@@ -50,11 +52,14 @@ class _BookFeed:
         self.seq: int | None = None
         self.heard_at = 0.0
         self.is_suspect = False
+        self.tells_old = False
         self.lost_at = _now()
+        self.has_only_deltas = False
         self.ask_at = 0.0
         self.subscribing: asyncio.Task[None] | None = None
         self.asking: asyncio.Task[None] | None = None
         self.gaps: deque[float] = deque(maxlen=CONSTANTS.MAX_BOOK_GAPS)
+        self._missed = 0  # subscriptions in a row that brought changes and no whole book
         self.warn = web_utils.Sparingly(warn)
         self._backoff = web_utils.Backoff(CONSTANTS.BOOK_SNAPSHOT_TIMEOUT)
 
@@ -67,12 +72,26 @@ class _BookFeed:
         """Notes that a frame has been applied."""
         if self.seq is None:
             self._backoff.reset()
-        self.seq, self.heard_at, self.is_suspect = seq, _now(), is_suspect
+        self.seq, self.heard_at, self.is_suspect, self.tells_old = seq, _now(), is_suspect, False
+        self.has_only_deltas, self._missed = False, 0
+
+    def pass_over(self, seq: int) -> None:
+        """Notes a frame that is no news: told twice, most likely, unless the exchange has begun to count anew."""
+        if self.seq is not None and seq < self.seq:
+            self.is_suspect = self.tells_old = True
 
     def lose(self) -> None:
         """Notes that the book is not what the exchange told last."""
         if self.seq is not None:
             self.seq, self.lost_at = None, _now()
+
+    @property
+    def is_subscribing(self) -> bool:
+        return self.subscribing is not None and not self.subscribing.done()
+
+    @property
+    def tells_whole_books(self) -> bool:
+        return self.channel == self._channel(CONSTANTS.BOOK_FEED_SNAPSHOT)
 
     def wait_for_snapshot(self) -> None:
         self.ask_at = _now() + self._backoff.next()
@@ -88,6 +107,16 @@ class _BookFeed:
         if full:
             self.channel = self._channel(CONSTANTS.BOOK_FEED_SNAPSHOT)
         return full
+
+    def miss_snapshot(self) -> bool:
+        """Notes that no snapshot has come. Whether that was so repeatedly while changes came: then the feed of whole
+        books is the better one, for no source says that the other one has to begin with a snapshot."""
+        self._missed += self.has_only_deltas
+        self.has_only_deltas = False
+        gives_up = self._missed == CONSTANTS.MAX_MISSED_SNAPSHOTS and not self.tells_whole_books
+        if gives_up:
+            self.channel = self._channel(CONSTANTS.BOOK_FEED_SNAPSHOT)
+        return gives_up
 
     def _channel(self, feed: str) -> str:
         return utils.book_channel(self.market, feed, self._settings.book_interval, self._settings.book_price_tick)
@@ -166,7 +195,8 @@ class MarketWatch:
             except Exception:
                 self._logger.exception("Unexpected error in the watched markets' stream. Reconnecting.")
             finally:
-                self._forget()
+                if self._task is asyncio.current_task():  # else it is another's, of a socket that was opened meanwhile
+                    self._forget()
             backoff.stood(session)
             await self._sleep(backoff.next())
 
@@ -384,9 +414,10 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             await self._keep_connected()
         finally:
             care.cancel()
-            for feed in self._feeds.values():
-                feed.cancel()
-                self._empty(feed)  # nobody keeps it up any more, and strategies may go on
+            if self._session is None:  # else a listener that was started meanwhile keeps the books up
+                for feed in self._feeds.values():
+                    feed.cancel()
+                    self._empty(feed)  # nobody keeps it up any more, and strategies may go on
 
     async def _keep_connected(self) -> None:
         backoff = web_utils.Backoff()
@@ -445,6 +476,8 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         self._books.pop(trading_pair, None)
         market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
         feed = self._feeds.pop(market, None)
+        if feed is not None and feed.asking is not None:
+            feed.asking.cancel()  # it might subscribe again
         if feed is not None and feed.subscribing is not None:
             await asyncio.wait([feed.subscribing])  # what it subscribes to has to be known
         self._watch.drop(market)
@@ -456,8 +489,8 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         except (ConnectionError, web_utils.ParadexError) as error:
             self.logger().error(f"Could not unsubscribe from {trading_pair}: {error}")
             # Whether the channel is still on nobody knows; a new connection has just what is wanted.
-            if self._session is not None and self._session.assistant is not None:
-                await self._session.assistant.disconnect()
+            if self._session is not None:
+                await self._session.disconnect()
             return False
         return True
 
@@ -498,6 +531,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                 return  # the next connection subscribes to everything
             try:
                 await self._subscribe(session, trading_pair)
+                self._connector.markets_may_have_changed()  # as this one has: nobody has told that it is back
                 return
             except (ConnectionError, ValueError):
                 return
@@ -539,7 +573,7 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
             if feed is not None:
                 self._connector.mark_price_changed(feed.trading_pair, frame.mark_price)
                 self._note_last_price(feed.trading_pair, frame)
-            self._message_queue[self._funding_info_messages_queue_key].put_nowait(frame)
+                self._message_queue[self._funding_info_messages_queue_key].put_nowait(frame)
 
     def _note_last_price(self, trading_pair: str, frame: web_utils.SummaryFrame) -> None:
         """Tells a book what the tracker would otherwise ask REST for, every 5 s in a market without trades."""
@@ -563,17 +597,21 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         if feed is None:
             return
         book = self._book(feed.trading_pair)
+        if feed.seq is not None and seq <= feed.seq:
+            feed.pass_over(seq)
+            return
         if is_snapshot:
-            if feed.seq is not None and seq <= feed.seq:
-                return  # older than what is held
             if bids and asks and self._meet(max(bids)[0], min(asks)[0]):
-                self._reseed(feed, f"a book came whose best bid is not below its best ask (number {seq})")
+                # Asking at once for what was wrong just now, or will be told again by itself, would go on without end.
+                at_once = feed.seq is not None and not feed.tells_whole_books
+                self._reseed(feed, f"a book came whose best bid is not below its best ask (number {seq})", at_once)
                 return
             book.apply_snapshot(bids, asks, seq)
             if feed.seq is None:
                 self._came_alive.set()
-        elif feed.seq is None or seq <= feed.seq:
-            return  # deltas of before the snapshot, or told twice
+        elif feed.seq is None:
+            feed.has_only_deltas = True  # of before the snapshot
+            return
         elif seq != feed.seq + 1:
             self._reseed(feed, f"the book stream jumped from {feed.seq + 1} to {seq}")
             return
@@ -597,18 +635,26 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
 
     # === What keeps books right ===
 
-    def _reseed(self, feed: _BookFeed, reason: str) -> None:
-        """Takes a book anew: the channel is subscribed to again, and what comes before its snapshot does not count."""
+    def _reseed(self, feed: _BookFeed, reason: str, at_once: bool = True) -> None:
+        """Takes a book anew: the channel is subscribed to again, and what comes before its snapshot does not count.
+
+        :param at_once: else only after a pause without a snapshot
+        """
+        was_live = feed.seq is not None
         feed.lose()
         self.resyncs[feed.trading_pair] += 1
         old_channel = feed.channel
         feed.warn(f"{feed.market}: {reason}; taking a new snapshot.")
         if feed.give_up_on_deltas() and feed.channel != old_channel:
             self.logger().warning(f"{feed.market}: too many gaps; using the feed of whole books from now on.")
-        self._resubscribe_soon(feed)
+            at_once = True
+        if at_once:
+            self._resubscribe_soon(feed)
+        elif was_live:
+            feed.wait_for_snapshot()
 
     def _resubscribe_soon(self, feed: _BookFeed) -> None:
-        if feed.subscribing is not None and not feed.subscribing.done():
+        if feed.is_subscribing:
             feed.ask_at = _now()  # again, when that has come to its end
             return
         feed.wait_for_snapshot()
@@ -618,18 +664,26 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         session = self._session
         if session is None:
             return
+        is_doubtful = False  # whether there is a subscription
         try:
             for channel in [name for name in session.channels if name.startswith(f"order_book.{feed.market}.")]:
-                await session.unsubscribe(channel)
+                try:
+                    await session.unsubscribe(channel)
+                except web_utils.RpcError as error:
+                    if error.code == CONSTANTS.RPC_RATE_LIMITED:
+                        return  # it is asked for again
+                    session.channels.discard(channel)  # the exchange may have ended it by itself
+                    is_doubtful = True
             try:
                 await session.subscribe(feed.channel)
             except web_utils.RpcError as error:
+                if is_doubtful:
+                    raise
                 # As of a market that is not listed any more: it is asked for again, and the others keep their stream.
                 self.logger().debug(f"{feed.market}: no book yet: {error}")
         except (ConnectionError, web_utils.ParadexError) as error:
             self._warn_of_interruptions(f"{feed.market}: no new snapshot ({error}); reconnecting.")
-            if session.assistant is not None:
-                await session.assistant.disconnect()
+            await session.disconnect()
 
     async def _look_after_books(self) -> None:
         """Notices what no message tells: a snapshot that does not come, a stream that is silent."""
@@ -642,7 +696,9 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         if feed.seq is None:
             if now - feed.lost_at >= CONSTANTS.BOOK_GRACE:
                 self._empty(feed)
-            if self._session is not None and now >= feed.ask_at:
+            if self._session is not None and now >= feed.ask_at and not feed.is_subscribing:
+                if feed.miss_snapshot():
+                    self.logger().warning(f"{feed.market}: changes without a book; using the feed of whole books.")
                 self._resubscribe_soon(feed)
         elif feed.asking is None or feed.asking.done():
             patience = CONSTANTS.BOOK_SUSPICION if feed.is_suspect else CONSTANTS.BOOK_SILENCE
@@ -660,7 +716,10 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
         seq = feed.seq
         try:
             known = await self._order_book_snapshot(feed.trading_pair)
-            is_behind = known.update_id > (seq or 0) and not self._is_same(feed, known)
+            # REST may be behind the stream, but not for long; and not where the stream counts lower, too, by now.
+            begins_anew = feed.tells_old or _now() - feed.heard_at >= CONSTANTS.BOOK_SILENCE
+            counts = known.update_id > (seq or 0) or (known.update_id != seq and begins_anew)
+            is_behind = counts and not self._is_same(feed, known)
         except (LookupError, TypeError, ValueError, web_utils.ParadexError) as error:
             self.logger().debug(f"{feed.market}: the book could not be confirmed: {error}")
             is_behind = False

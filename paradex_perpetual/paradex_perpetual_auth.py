@@ -43,6 +43,9 @@ READ_ONLY = (
 )
 
 
+_FORGETFUL = ", or the sandbox has been started again without --data since and has forgotten its accounts"
+
+
 class ParadexAuthenticationError(web_utils.ParadexError):
     """The exchange does not accept the credentials; the text says what may be wrong with them."""
 
@@ -479,8 +482,12 @@ class ParadexPerpetualAuth(AuthBase):
             raise
         now = self._time()
         lifetime = expires_at - (issued_at or now)
-        self._renew_at = expires_at - lifetime * (1 - CONSTANTS.TOKEN_RENEWAL_SHARE)
         self._expires_at = expires_at
+        if now >= expires_at - lifetime * (1 - CONSTANTS.TOKEN_RENEWAL_SHARE):
+            # The time is wrong, and could not be measured. By it, each request would ask for a token of its own.
+            lifetime = max(CONSTANTS.TOKEN_MINIMUM_LIFE, lifetime)
+            self._expires_at = now + lifetime
+        self._renew_at = self._expires_at - lifetime * (1 - CONSTANTS.TOKEN_RENEWAL_SHARE)
         self._token = token
         self.token_generation += 1
         self._given_at = self._monotonic()
@@ -523,7 +530,7 @@ class ParadexPerpetualAuth(AuthBase):
                     f"Paradex does not accept these credentials ({error.code}). Either the subkey's private key and "
                     "the main account's address are swapped, or the address is not that of the main account under "
                     "which the subkey is registered, or the subkey has been revoked, or both belong to another "
-                    f"environment than {self._domain}."
+                    f"environment than {self._domain}{_FORGETFUL if self._domain == CONSTANTS.SANDBOX_DOMAIN else ''}."
                 ) from None
             raise web_utils.ApiError(error.status, error.code, "", "the request for a token") from None
         token = answer.get("jwt_token") if isinstance(answer, dict) else None

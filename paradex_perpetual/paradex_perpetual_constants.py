@@ -61,6 +61,8 @@ ORDER_BY_CLIENT_ID_PATH = "/orders/by_client_id/{client_id}"
 ORDER_PATH = "/orders/{order_id}"
 
 REQUEST_TIMEOUT = 35.0  # the exchange gives up after 30 s and says so with a 503; then the outcome is unknown
+TIME_TIMEOUT = 10.0  # an answer that tells the time and takes longer tells nothing
+TIME_RETRY = 5.0  # without an answer, requests leave by the local clock for so long
 PAGE_SIZE = 1000  # 5000 at most, 1000 for /trades
 ACCOUNT_HISTORY_KINDS = ("value", "pnl", "volume", "fee_savings")
 DEFAULT_RETRY_AFTER = 1.0  # after a rate limit's answer that does not say
@@ -118,12 +120,15 @@ PRIVATE_CHANNELS = (
     BALANCE_EVENTS_CHANNEL,
     TRADEBUSTS_CHANNEL,
 )
+# Without these there is no stream. What the others tell, REST tells later, but for busted trades.
+INDISPENSABLE_CHANNELS = frozenset({ORDERS_CHANNEL, FILLS_CHANNEL, POSITIONS_CHANNEL, ACCOUNT_CHANNEL})
 # Our own event, put into the user stream after every (re)connection: whatever happened in between has to be looked up.
 STREAM_RESUMED = "stream_resumed"
 
 # Gaps in one market's deltas within this time after which the snapshot feed takes over: every message is a whole book.
 MAX_BOOK_GAPS = 5
 BOOK_GAP_WINDOW = 60.0
+MAX_MISSED_SNAPSHOTS = 2  # subscriptions to deltas that bring no snapshot, after which it does so, too
 BOOK_DEPTH = 15  # levels of a side in the feeds
 BOOK_CARE_INTERVAL = 0.25  # between two looks at all books
 BOOK_SNAPSHOT_TIMEOUT = 4.0  # for the first message after a subscription; the next attempts wait longer
@@ -257,6 +262,7 @@ TOKEN_USAGE_INTERACTIVE = "interactive"
 # === Authentication ===
 
 TOKEN_RENEWAL_SHARE = 0.6  # of a token's life: 3 of 5 minutes, as Paradex recommends
+TOKEN_MINIMUM_LIFE = 10.0  # of a new token that seems to have expired, as by a clock that is wrong
 TOKEN_RETRY_INITIAL = 1.0
 TOKEN_RETRY_MAXIMUM = 30.0
 USELESS_TOKENS = 3  # so many tokens, refused soon after they were given, are replaced at once; then there are pauses

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import math
 import secrets
 import sys
@@ -46,6 +47,7 @@ from hummingbot.core.data_type.market_order import MarketOrder
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
 from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEvent
+from hummingbot.core.network_iterator import NetworkStatus
 from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather, safe_wrapper
 from hummingbot.core.utils.estimate_fee import build_perpetual_trade_fee
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
@@ -128,7 +130,7 @@ class ParadexOrderTracker(ClientOrderTracker):
 
     def remember(self, order: InFlightOrder) -> None:
         """Has fills of an order that is closed taken for another while."""
-        if order.client_order_id not in self.all_fillable_orders:
+        if self.fillable_order(order.client_order_id) is None:
             self._cached_orders[order.client_order_id] = order
 
     def fetch_order(
@@ -144,6 +146,10 @@ class ParadexOrderTracker(ClientOrderTracker):
         """One of `all_updatable_orders`, without a copy of them all."""
         return self._in_flight_orders.get(client_order_id) or self._lost_orders.get(client_order_id)
 
+    def fillable_order(self, client_order_id: str) -> InFlightOrder | None:
+        """One of `all_fillable_orders`, without a copy of them all: of a busy bot's, a thousand are closed ones."""
+        return self.updatable_order(client_order_id) or self._cached_orders.get(client_order_id)
+
     def process_order_update(self, order_update: OrderUpdate) -> "asyncio.Task[None]":
         """As in the base class, but it begins at once, and so ends at once but for an order whose fills are missing:
         its event comes a pass of the loop earlier, and before whatever the exchange has told since."""
@@ -151,8 +157,12 @@ class ParadexOrderTracker(ClientOrderTracker):
         return asyncio.Task(update, loop=asyncio.get_event_loop(), eager_start=True)
 
     def process_trade_update(self, trade_update: TradeUpdate) -> None:
-        order = self._in_flight_orders.get(trade_update.client_order_id)
-        if order is not None and order.is_pending_create:  # a fill is the first that is heard of it
+        """As in the base class, which copies all orders for it; and an order of which a fill is the first that is heard
+        is created before it."""
+        order = self.fillable_order(trade_update.client_order_id)
+        if order is None:
+            return
+        if order.is_pending_create:
             opened = OrderUpdate(
                 order.trading_pair,
                 trade_update.fill_timestamp,
@@ -162,7 +172,17 @@ class ParadexOrderTracker(ClientOrderTracker):
             )
             order.update_with_order_update(opened)
             self._trigger_order_creation(order, OrderState.PENDING_CREATE, OrderState.OPEN)
-        super().process_trade_update(trade_update)
+        executed = order.executed_amount_base
+        if order.update_with_trade_update(trade_update):
+            self._trigger_order_fills(
+                order,
+                executed,
+                trade_update.fill_base_amount,
+                trade_update.fill_price,
+                trade_update.fee,
+                trade_update.trade_id,
+                trade_update.exchange_order_id,
+            )
 
     async def _process_order_update(self, order_update: OrderUpdate) -> None:
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
@@ -245,7 +265,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._held_ends: dict[str, OrderUpdate] = {}  # of orders that are told to be cancelled after their fills are
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
-        self._restored_at: dict[str, float] = {}  # by client id: orders of an earlier process, by `_monotonic`
+        self._sent_by: dict[str, float] = {}  # by client id, by `_monotonic`: when an order had left at the latest
         self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
         self._longest_recv_window = self._settings.recv_window  # ms, of all orders so far
         self._position_orders_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -270,6 +290,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._reconciliation: asyncio.Task[None] | None = None
         self._reconcile_again = False
         self._is_stopped = False
+        self._unreachable = ""  # why the last check of the network failed
         self._warn_of_polls = web_utils.Sparingly(lambda text: self.logger().network(text, app_warning_msg=text))
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         #: Equity, fills, orders, funding and trades of the past, for strategies and analysis.
@@ -519,9 +540,9 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 self.logger().error(f"Skipped {what} that cannot be read, {error}: {_excerpt(entry)}")
         return results
 
-    async def _all_results(self, path: str, **params: Any) -> list[dict[str, Any]]:
-        """Every page of a private list."""
-        return await web_utils.all_pages(lambda query: self._private_get(path, **query), params)
+    async def _all_results(self, path: str, max_pages: int = 100, **params: Any) -> list[dict[str, Any]]:
+        """Every page of a private list; see :func:`web_utils.all_pages`."""
+        return await web_utils.all_pages(lambda query: self._private_get(path, **query), params, max_pages)
 
     # === Network ===
 
@@ -583,7 +604,61 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         if self.system_state == CONSTANTS.SYSTEM_MAINTENANCE:
             raise web_utils.ParadexError("Paradex is in maintenance")
 
+    async def check_network(self) -> NetworkStatus:
+        """As in the base class, which does not say why there is no connection."""
+        try:
+            await self._make_network_check_request()
+        except web_utils.ParadexError as error:
+            # Refused keys and maintenance are said where they are noticed, and stand in `order_restriction`.
+            is_said = isinstance(error, ParadexAuthenticationError) or self.system_state == CONSTANTS.SYSTEM_MAINTENANCE
+            if not is_said and not self._unreachable:
+                self.logger().warning(f"{self.name} is not connected, trying again until it is: {error}")
+            self._unreachable = "" if is_said else str(error)
+            return NetworkStatus.NOT_CONNECTED
+        except Exception:
+            self.logger().exception(f"Unexpected error while looking whether {self.name} is connected.")
+            return NetworkStatus.NOT_CONNECTED
+        self._unreachable = ""
+        return NetworkStatus.CONNECTED
+
+    async def _trading_rules_polling_loop(self) -> None:
+        await self._keep_up_to_date("markets", self._update_trading_rules, self.TRADING_RULES_INTERVAL)
+
+    async def _trading_fees_polling_loop(self) -> None:
+        await self._keep_up_to_date("fees", self._update_trading_fees, self.TRADING_FEES_INTERVAL)
+
+    async def _keep_up_to_date(self, what: str, update: Callable[[], Awaitable[None]], interval: float) -> None:
+        """As in the base class, which asks twice a second, and logs a traceback each time, while nobody answers.
+
+        :param interval: seconds from one update to the next
+        """
+        backoff = web_utils.Backoff(maximum=self.SHORT_POLL_INTERVAL)
+        failing = False
+        while True:
+            try:
+                await update()
+            except web_utils.ParadexError as error:
+                if not failing and not isinstance(error, ParadexAuthenticationError):  # which the private stream says
+                    self.logger().warning(f"The {what} of {self.name} could not be read, trying again: {error}")
+                failing = True
+            except Exception:
+                self.logger().exception(f"Unexpected error while reading the {what} of {self.name}.")
+                failing = True
+            else:
+                failing = False
+                backoff.reset()
+            await self._sleep(backoff.next() if failing else interval)
+
     # === Markets ===
+
+    async def _initialize_trading_pair_symbol_map(self) -> None:
+        """As in the base class, which logs a traceback while the exchange cannot be asked."""
+        try:
+            self._initialize_trading_pair_symbols_from_exchange_info(await self._make_trading_pairs_request())
+        except web_utils.ParadexError as error:
+            self.logger().error(f"The markets of {self.name} could not be read: {error}")
+        except Exception:
+            self.logger().exception(f"Unexpected error while reading the markets of {self.name}.")
 
     async def exchange_symbol_associated_to_pair(self, trading_pair: str) -> str:
         """The exchange's name of a pair.
@@ -739,6 +814,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 await self._user_stream_tracker.data_source.subscribe_to_trading_pair(trading_pair)
             except (ConnectionError, web_utils.ParadexError) as error:
                 self.logger().warning(f"No stream of funding payments for {trading_pair}, they are polled: {error}")
+            await self._update_funding_payment(trading_pair, fire_event_on_new=False)  # what comes from now on is new
         return added
 
     async def remove_trading_pair(self, trading_pair: str) -> bool:
@@ -983,16 +1059,22 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         new = utils.NewOrder(order_id, trade_type, order_type, amount, price, position_action, options)
         view = self._market_view(trading_pair, with_book=order_type is OrderType.MARKET or options.rpi)
         utils.check_order(new, view)
-        request = utils.order_request(new, await self.exchange_symbol_associated_to_pair(trading_pair), view)
         self._longest_recv_window = max(self._longest_recv_window, options.recv_window)
         self._submitting.add(order_id)
         try:
-            order = await self._order_entry.submit(request)
-        except web_utils.NoAnswerError as error:
-            order = await self._find_submitted_order(order_id, error, request["recv_window"])
+            request = utils.order_request(new, await self.exchange_symbol_associated_to_pair(trading_pair), view)
+            try:
+                order = await self._order_entry.submit(request)
+            except web_utils.NoAnswerError as error:
+                order = await self._find_submitted_order(order_id, error, request["recv_window"])
         finally:
             self._submitting.discard(order_id)
-        created_at = order.get("created_at")
+            self._sent_by[order_id] = self._monotonic()
+        try:
+            created_at = utils.milliseconds_or_none(order, "created_at")
+        except ValueError as error:  # the order is there all the same
+            self.logger().debug(f"{order_id}: {error}")
+            created_at = None
         return str(order["id"]), utils.seconds(created_at) if created_at else self._time_synchronizer.time()
 
     def _on_order_failure(
@@ -1040,6 +1122,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             asked_at = self._monotonic()
             try:
                 order = await self._find_order(client_order_id)
+                if order is None and asked_at > certain_at:
+                    order = await self._open_order(client_order_id)
             except web_utils.ParadexError as error:
                 self.logger().debug(f"Paradex cannot be asked about {client_order_id} yet: {error}")
             else:
@@ -1082,6 +1166,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _closed_order(self, client_order_id: str) -> Mapping[str, Any] | None:
         history = map(_readable_order, await self._results(CONSTANTS.ORDERS_HISTORY_PATH, client_id=client_order_id))
         return next((order for order in history if order.get("client_id") == client_order_id), None)
+
+    async def _open_order(self, client_order_id: str) -> Mapping[str, Any] | None:
+        """An order in the list of open ones: asked for by its id, one that waits for its trigger may not be told."""
+        orders = await self._open_orders()
+        return next((_readable_order(order) for order in orders if order.get("client_id") == client_order_id), None)
 
     async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
         """Asks for a cancel; the stream tells when it has happened. Those asked for at the same time go as one batch.
@@ -1210,7 +1299,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _drop_ended_cancels(self) -> None:
         for client_order_id, cancel in list(self._cancels.items()):
-            if client_order_id not in self._order_tracker.active_orders or cancel.order.is_done:
+            ended = cancel.order.current_state in _FINAL_STATES  # all filled is no end: it may have been made larger
+            if client_order_id not in self._order_tracker.active_orders or ended:
                 del self._cancels[client_order_id]
                 cancel.decided.set()
 
@@ -1318,7 +1408,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         # Orders that were created before the restart have rested, as far as anybody knows: what closed them meanwhile
         # was no rejection.
         self._seen_open.update(self._order_tracker.active_orders)
-        self._restored_at = dict.fromkeys(self._order_tracker.active_orders, self._monotonic())
+        self._sent_by = dict.fromkeys(self._order_tracker.active_orders, self._monotonic())
 
     # === Modifying orders ===
 
@@ -1698,36 +1788,47 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _closed_orders(self, orders: list[InFlightOrder]) -> dict[str, Mapping[str, Any]]:
         """Those of the given orders that are in the history, by client id.
 
-        A few are asked for by theirs: one old order must not have everything since read.
+        A few are asked for by theirs, and so are many if the list of all since the oldest of them has more pages than
+        they are: one old order must not have everything since read, each time.
         """
-        if len(orders) <= CONSTANTS.FEW_ORDERS:
-            client_ids = [order.client_order_id for order in orders]
-            found = await safe_gather(*map(self._closed_order, client_ids), return_exceptions=True)
-            if errors := [result for result in found if isinstance(result, BaseException)]:
-                self._each([order for order in found if isinstance(order, Mapping)], self._process_order, "an order")
-                raise errors[0]
-            return {client_id: order for client_id, order in zip(client_ids, found, strict=True) if order is not None}
-        since = min(order.creation_timestamp for order in orders)
-        history = await self._all_results(CONSTANTS.ORDERS_HISTORY_PATH, start_at=self._asked_since(since))
-        return {str(order.get("client_id")): order for order in self._each(history, _with_client_id, "a closed order")}
+        if len(orders) > CONSTANTS.FEW_ORDERS:
+            since = min(order.creation_timestamp for order in orders)
+            path, start_at = CONSTANTS.ORDERS_HISTORY_PATH, self._asked_since(since)
+            try:
+                history = await self._all_results(path, max_pages=len(orders), start_at=start_at)
+            except web_utils.ListTooLongError as error:
+                self.logger().debug(f"{len(orders)} orders are asked for one by one: {error}")
+            else:
+                closed = self._each(history, _with_client_id, "a closed order")
+                return {str(order.get("client_id")): order for order in closed}
+        client_ids = [order.client_order_id for order in orders]
+        found = await safe_gather(*map(self._closed_order, client_ids), return_exceptions=True)
+        if errors := [result for result in found if isinstance(result, BaseException)]:
+            self._each([order for order in found if isinstance(order, Mapping)], self._process_order, "an order")
+            raise errors[0]
+        return {client_id: order for client_id, order in zip(client_ids, found, strict=True) if order is not None}
 
     def _is_on_its_way(self, order: InFlightOrder) -> bool:
-        """Whether an order may still be between submission and answer, so that not finding it means nothing.
+        """Whether an order may still be between its submission and the book, so that not finding it means nothing.
 
-        The rate limiter can hold it back there, and an exchange that does not answer keep it there, for any time.
+        The rate limiter can hold it back there, and an exchange that does not answer keep it there, for any time. One
+        that has been answered is NEW until its risk checks are over: by its client id, the exchange does not tell it
+        then, and no page says that the list of open orders does.
         """
-        if order.client_order_id in self._submitting:
+        client_order_id = order.client_order_id
+        if client_order_id in self._submitting:
             return True
-        age = self._time_synchronizer.time() - order.creation_timestamp
-        return order.exchange_order_id is None and age < self._time_to_come
+        has_rested = order.exchange_order_id is not None and client_order_id in self._seen_open
+        return not has_rested and self._monotonic() - self._sent_at_the_latest(order) < self._time_to_come
 
     def _would_have_come(self, order: InFlightOrder, asked_at: float) -> bool:
-        """Whether an order that is not found now never left: it is of an earlier process, and whatever that one sent,
-        at the latest when it was ended, would have been received and worked on before `asked_at`."""
-        restored_at = self._restored_at.get(order.client_order_id)
-        return (
-            restored_at is not None and order.exchange_order_id is None and asked_at - restored_at > self._time_to_come
-        )
+        """Whether an order that is not found now never left: whatever was sent of it, by an earlier process at the
+        latest when that was ended, would have been received and worked on before `asked_at`."""
+        return order.exchange_order_id is None and asked_at - self._sent_at_the_latest(order) > self._time_to_come
+
+    def _sent_at_the_latest(self, order: InFlightOrder) -> float:
+        """:return: by `_monotonic`; of an order that somebody else has tracked, that it was long ago"""
+        return self._sent_by.get(order.client_order_id, -math.inf)
 
     @property
     def _time_to_come(self) -> float:
@@ -1758,7 +1859,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _is_known_order(self, client_order_id: str) -> bool:
         return (
-            client_order_id in self._order_tracker.all_fillable_orders
+            self._order_tracker.fillable_order(client_order_id) is not None
             or client_order_id in self._submitting
             or client_order_id in self._fills_owed
         )
@@ -1811,9 +1912,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _is_lost_fill(self, payload: Mapping[str, Any]) -> bool:
         """Whether a fill is of an order of this bot that is not tracked, and not recorded or told before."""
-        client_order_id, key = str(payload.get("client_id")), utils.fill_key(payload)
+        client_order_id = str(payload.get("client_id"))
         if not self._unknown_orders.is_own(client_order_id) or self._is_known_order(client_order_id):
             return False
+        key = utils.fill_key(payload)
         trading_pair = self._trading_pairs_by_market.get(str(payload["market"]))
         recorded = TradeFillOrderDetails(self.display_name, key, trading_pair)
         return key not in self._told_fills_set and recorded not in self._current_trade_fills
@@ -1855,8 +1957,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     def _asked_since(self, timestamp: float) -> int:
         """Where a list begins that has to hold what happened since a time by the bot's clock, in milliseconds by the
         exchange's: a clock that is ahead must not let it begin in the exchange's future."""
-        ahead = self.current_timestamp - self._time_synchronizer.time()  # NaN before the first tick
-        return _milliseconds(timestamp - (ahead if ahead > 0 else 0) - CONSTANTS.CLOCK_MARGIN)
+        now = self._time_synchronizer.time()
+        ahead = self.current_timestamp - now
+        # Not after now either: the bot's clock may have been ahead then, and have been set back since.
+        return _milliseconds(min(timestamp - max(ahead, 0), now) - CONSTANTS.CLOCK_MARGIN)
 
     async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
         fills = await self._all_results(
@@ -1925,7 +2029,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 break
             try:
                 updates = await self._all_trade_updates_for_order(order)
-            except web_utils.ParadexError as error:
+            except (ValueError, web_utils.ParadexError) as error:  # the former if there is no such pair any more
                 self.logger().warning(f"Failed to fetch the fills of {order.client_order_id}, trying again: {error}")
                 continue
             # The framework forgets a closed order after 30 s, and with it whose fills these are.
@@ -1944,10 +2048,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _process_fill(self, payload: Mapping[str, Any]) -> None:
         """Takes a fill as REST or the stream reports it; the tracker drops one whose id it has."""
-        orders = self._order_tracker.all_fillable_orders
-        order = orders.get(str(payload.get("client_id"))) or next(
-            (order for order in orders.values() if order.exchange_order_id == payload.get("order_id")), None
-        )
+        client_order_id, order_id = utils.text_or_empty(payload, "client_id"), payload.get("order_id")
+        order = self._order_tracker.fillable_order(client_order_id)
+        if not client_order_id and order_id:  # a settlement's may have neither, and what is on its way has no id yet
+            orders = self._order_tracker.all_fillable_orders.values()
+            order = next((order for order in orders if order.exchange_order_id == order_id), None)
         if order is not None:
             self._take_trade_update(utils.trade_update_from_fill(payload, order))
         elif self._is_lost_fill(payload):
@@ -2028,7 +2133,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         tracked = self._order_tracker.all_updatable_orders.keys()
         for client_order_id in self._records.keys() - tracked:
             del self._records[client_order_id]
-        self._restored_at = {name: at for name, at in self._restored_at.items() if name in tracked}
+        self._sent_by = {name: at for name, at in self._sent_by.items() if name in tracked}
         self._seen_open &= tracked
 
     def _reconcile_soon(self) -> None:
@@ -2139,9 +2244,12 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         orders back, books."""
         lines = [] if self.account_health is None else self.account_health.lines()
         for trading_pair, price in self._liquidation_prices.items():
-            lines.append(f"Liquidation price of {trading_pair}: {price:f}")
+            shown = self.quantize_order_price(trading_pair, price) if trading_pair in self._trading_rules else price
+            lines.append(f"Liquidation price of {trading_pair}: {shown.normalize():f}")
         if self.order_restriction:
             lines.append(self.order_restriction)
+        if self._unreachable:
+            lines.append(f"Not connected: {self._unreachable}")
         if self._unknown_orders.others:
             lines.append(f"There are {self._unknown_orders.others_text()}")
         if self.mmp_frozen:
@@ -2387,11 +2495,14 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         """Takes a payment as REST or the stream reports it, once."""
         announced = self._announced_payments.setdefault(trading_pair, {})
         payment_id = utils.text_from(payload, "id")
-        timestamp, rate, amount = self._funding_payment(payload, trading_pair)
+        _, rate, amount = self._funding_payment(payload, trading_pair)
         if payment_id in announced:
             return
-        announced[payment_id] = _created_at(payload)
-        self._last_funding_fee_payment_ts[trading_pair] = timestamp
+        # Of payments of one time, Hummingbot's recorder keeps only the first, in whatever pair they are.
+        taken = {at for payments in self._announced_payments.values() for at in payments.values()}
+        created_at = next(at for at in itertools.count(_created_at(payload)) if at not in taken)
+        announced[payment_id] = created_at
+        timestamp = self._last_funding_fee_payment_ts[trading_pair] = utils.seconds(created_at)
         verb = "paid" if amount < 0 else "received"
         self.logger().info(f"Funding payment of {abs(amount)} {verb} on {trading_pair} market.")
         self.trigger_event(
@@ -2404,8 +2515,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
         Payments are for the time since the position last changed and carry no rate; the rate is the present one.
         """
-        info = self._perpetual_trading.funding_info.get(trading_pair)
-        rate = info.rate if info is not None else Decimal(0)
+        try:  # the property `funding_info` copies that of all pairs
+            rate = self._perpetual_trading.get_funding_info(trading_pair).rate
+        except KeyError:
+            rate = Decimal(0)
         return utils.seconds(_created_at(payment)), rate, utils.decimal_from(payment, "payment")
 
     # === The private stream ===
@@ -2510,7 +2623,8 @@ def _excerpt(payload: Any) -> str:
 
 def _is_of(fill: Mapping[str, Any], client_order_id: str, exchange_order_id: str | None) -> bool:
     """Whether a fill is of an order."""
-    return fill.get("client_id") == client_order_id or fill.get("order_id") == exchange_order_id
+    of_exchange_order = exchange_order_id is not None and fill.get("order_id") == exchange_order_id
+    return fill.get("client_id") == client_order_id or of_exchange_order
 
 
 def _by_client_id(fills: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

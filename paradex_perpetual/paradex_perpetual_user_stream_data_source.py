@@ -52,6 +52,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         self._domain = domain
         self._cancel_on_disconnect = cancel_on_disconnect
         self._cancel_on_disconnect_refused = False
+        self._refused_channels: set[str] = set()  # by the last connection that asked for them
         self._session: web_utils.RpcSession | None = None
         self._warn_of_interruptions = web_utils.Sparingly(self.logger().warning)
         self._warn_of_frames = web_utils.Sparingly(self.logger().warning)
@@ -70,6 +71,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         refused = False
         while True:
             session: web_utils.RpcSession | None = None
+            arming: asyncio.Task[None] | None = None
             try:
                 async with web_utils.RpcSession(
                     self._api_factory,
@@ -78,8 +80,8 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                     authenticate=True,
                 ) as session:
                     await self._subscribe_all(session)
-                    if self._cancel_on_disconnect:
-                        await self._arm(session)
+                    if self._cancel_on_disconnect and not await self._arm(session):
+                        arming = asyncio.create_task(self._arm_later(session))
                     self._session = session
                     self._ws_assistant = session.assistant  # from now on the framework sees a stream
                     output.put_nowait({"channel": CONSTANTS.STREAM_RESUMED, "data": {}})
@@ -96,7 +98,10 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             except Exception:
                 self.logger().exception("Unexpected error in the private stream. Reconnecting.")
             finally:
-                self._session = self._ws_assistant = None
+                if arming is not None:
+                    arming.cancel()
+                if self._session is session:  # else a listener that was started meanwhile has its own
+                    self._session = self._ws_assistant = None
             backoff.stood(session)
             await self._sleep(backoff.next())
 
@@ -114,12 +119,29 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             await self._session.unsubscribe(await self._funding_payments_channel(trading_pair))
 
     async def _subscribe_all(self, session: web_utils.RpcSession) -> None:
-        await asyncio.gather(
-            *(session.subscribe(channel) for channel in CONSTANTS.PRIVATE_CHANNELS),
+        results = await asyncio.gather(
+            *(self._subscribe(session, channel) for channel in CONSTANTS.PRIVATE_CHANNELS),
             self._subscribe_to_freezes(session),
             *(self._subscribe_to_funding_payments(session, pair) for pair in self._trading_pairs),
+            return_exceptions=True,
         )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
         self.logger().info("Subscribed to the private order, fill, position and account channels.")
+
+    async def _subscribe(self, session: web_utils.RpcSession, channel: str) -> None:
+        """Subscribes to a channel. What is refused on a second connection, too, as the payments of a market that is
+        not listed any more, must not keep orders and fills from being followed."""
+        try:
+            await session.subscribe(channel)
+        except web_utils.RpcError as error:
+            if channel in CONSTANTS.INDISPENSABLE_CHANNELS or channel not in self._refused_channels:
+                self._refused_channels.add(channel)
+                raise
+            self.logger().error(f"The private stream goes on without {channel}: {error}")
+        else:
+            self._refused_channels.discard(channel)
 
     async def _subscribe_to_freezes(self, session: web_utils.RpcSession) -> None:
         try:
@@ -134,13 +156,19 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
             # The pair is wrong; the rest of the account is to be followed all the same.
             self.logger().error(f"No funding payments for {trading_pair}: {error}")
         else:
-            await session.subscribe(channel)
+            await self._subscribe(session, channel)
 
-    async def _arm(self, session: web_utils.RpcSession) -> None:
-        """Asks for cancel on disconnect, which is the connection's and gone with it."""
+    async def _arm(self, session: web_utils.RpcSession) -> bool:
+        """Asks for cancel on disconnect, which is the connection's and gone with it.
+
+        :return: whether the exchange has granted or refused it; else it is to be asked again
+        """
         try:
             await session.call("order.cancel_on_disconnect", {"enabled": True})
         except web_utils.RpcError as error:
+            if error.code not in CONSTANTS.RPC_REFUSALS:  # as of a rate limit
+                self.logger().warning(f"Cancel on disconnect is not granted yet, so no orders are placed. {error}.")
+                return False
             if not self._cancel_on_disconnect_refused:  # said once: the next connection will hear the same
                 self.logger().error(
                     f"Cancel on disconnect is set, but Paradex does not grant it, so no orders are placed. {error}. "
@@ -150,6 +178,17 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
         else:
             session.cancels_on_disconnect = True
             self._cancel_on_disconnect_refused = False
+        return True
+
+    async def _arm_later(self, session: web_utils.RpcSession) -> None:
+        backoff = web_utils.Backoff()
+        while session.is_open:
+            await self._sleep(backoff.next())
+            try:
+                if await self._arm(session):
+                    return
+            except (ConnectionError, web_utils.ParadexError) as error:
+                self.logger().debug(f"Cancel on disconnect could not be asked for: {error}")
 
     async def _funding_payments_channel(self, trading_pair: str) -> str:
         market = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
@@ -174,6 +213,7 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
 
 # === Order entry ===
 
+_STOPPED = "the connector was stopped before it was sent"
 _UNCOVERED = "cancel on disconnect is set, and there is no socket now that Paradex would watch"
 
 
@@ -211,6 +251,7 @@ class _Lane:
     :param size: how many jobs a request may carry now
     :param way: of a job's body; only jobs of the same way leave together
     :param patience: seconds for which a job is tried again after a rate limit has refused it
+    :ivar stops: how often it was stopped
     """
 
     def __init__(
@@ -231,6 +272,7 @@ class _Lane:
         self._dispatcher: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._retry_at = 0.0
+        self.stops = 0
 
     async def run(self, client_id: str, body: Mapping[str, Any]) -> Any:
         """:return: what `send` returned for this job; raises it, if it is an exception"""
@@ -254,13 +296,14 @@ class _Lane:
         return list(self._unsent.values())
 
     def stop(self) -> None:
-        """Ends the waiting; what has been sent is followed to its end."""
+        """Ends the waiting; what has been sent is followed to its end, and not sent again if a limit refused it."""
+        self.stops += 1
         if self._dispatcher is not None:
             self._dispatcher.cancel()
             self._dispatcher = None
         self._waiting.clear()
         for job in self.unsent():
-            job.fail(web_utils.NotSentError("the connector was stopped before it was sent"))
+            job.fail(web_utils.NotSentError(_STOPPED))
 
     def _enqueue(self, jobs: Sequence[_Job]) -> None:
         self._waiting.extend(jobs)
@@ -296,19 +339,26 @@ class _Lane:
         return jobs
 
     async def _carry(self, jobs: Sequence[_Job], prepared: Any) -> None:
+        stops = self.stops
         try:
             results = await self._send(jobs, prepared)
         except web_utils.RateLimitedError as error:
-            self._try_again(jobs, error)
+            if self.stops == stops:
+                self._try_again(jobs, error)
+            else:
+                self._fail(jobs, error)
         except web_utils.ParadexError as error:
-            for job in jobs:
-                job.fail(error)
+            self._fail(jobs, error)
         except Exception as error:  # something that nobody foresaw, after it may have left: not known, then
-            for job in jobs:
-                job.fail(web_utils.NoAnswerError(f"an answer makes no sense: {type(error).__name__} {error}"))
+            self._fail(jobs, web_utils.NoAnswerError(f"an answer makes no sense: {type(error).__name__} {error}"))
         else:
             for job, result in zip(jobs, results, strict=True):
                 job.resolve(result)
+
+    @staticmethod
+    def _fail(jobs: Sequence[_Job], error: Exception) -> None:
+        for job in jobs:
+            job.fail(error)
 
     def sent(self, jobs: Sequence[_Job]) -> None:
         """Says that jobs are about to leave: from now on they cannot be withdrawn."""
@@ -394,7 +444,7 @@ class OrderEntry:
             self._sign_jobs,
             self._send_orders,
             lambda: self._batch_size,
-            _is_for_socket,
+            self._is_for_socket,
             self._patience,
             sleep,
             lambda: self._monotonic(),
@@ -439,7 +489,7 @@ class OrderEntry:
             (body,) = await self._signed([request])
             by_rest = partial(self._modify_by_rest, body)
             try:
-                if not _is_for_socket(body):
+                if not self._is_for_socket(body):
                     return await self._watched(by_rest())
                 return await self._either_way("order.modify", _with_price(body), by_rest, "order")
             except web_utils.ApiError as error:
@@ -473,6 +523,9 @@ class OrderEntry:
             outcomes = await self._cancel_together(jobs)
         except web_utils.ParadexError as error:
             outcomes = [error] * len(jobs)
+        except Exception as error:  # something that nobody foresaw, after it may have left: not known, then
+            text = f"the answer to a cancel makes no sense: {type(error).__name__} {error}"
+            outcomes = [web_utils.NoAnswerError(text)] * len(jobs)
         finally:
             for other, outcome in zip(jobs[1:], outcomes[1:], strict=True):
                 other.resolve(outcome)
@@ -560,10 +613,8 @@ class OrderEntry:
         """Waits for an answer and tells the circuit breaker of it; only new orders prove that new orders work."""
         try:
             result = await answer
-        except web_utils.ApiError as error:
-            if error.code in CONSTANTS.EXCHANGE_FAILURE_ERRORS:
-                self._record_failure(str(error))
-            elif creates:
+        except web_utils.ApiError:
+            if creates:
                 self.breaker.record_success()
             raise
         except web_utils.NotSentError as error:
@@ -582,6 +633,15 @@ class OrderEntry:
         return result
 
     # === How ===
+
+    def _is_for_socket(self, body: Mapping[str, Any]) -> bool:
+        """Whether an order may go over the socket.
+
+        Its description knows no take-profits and stop-losses. They only reduce a position: that cancel on disconnect
+        does not cover what goes over REST is to the good there, and so it is for stops that only reduce.
+        """
+        protects = "trigger_price" in body and _only_reduces(body)
+        return body["type"] in CONSTANTS.SOCKET_ORDER_TYPES and not (protects and self._settings.cancel_on_disconnect)
 
     async def _admit(self, limit_id: str) -> None:
         async with self._throttler.execute_task(limit_id):
@@ -722,9 +782,13 @@ class OrderEntry:
             size = self._batch_size = CONSTANTS.BATCH_SIZE
             self._log(f"Paradex takes no batches of {len(bodies)} orders: {size} are sent at a time from now on.")
         outcomes: list[Any] = []
+        stops = self._submits.stops
         for start in range(0, len(bodies), size):
             chunk = bodies[start : start + size]
             await self._admit(CONSTANTS.SUBMIT_LIMIT)
+            if self._submits.stops != stops:
+                outcomes += [web_utils.NotSentError(_STOPPED)] * len(chunk)
+                continue
             try:
                 outcomes += await self._create(chunk)
             except web_utils.RateLimitedError as limited:  # not for the lane, which would send all of them again
@@ -747,7 +811,7 @@ class OrderEntry:
     async def _create_one(self, body: dict[str, Any]) -> Any:
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_PATH, data=body)
         try:
-            if _is_for_socket(body):
+            if self._is_for_socket(body):
                 cover, params = self._needs_cover([body]), _with_price(body)
                 order = await self._either_way(
                     "order.create", params, by_rest, "order", creates=True, needs_cover=cover
@@ -758,12 +822,14 @@ class OrderEntry:
             raise
         except web_utils.ApiError as error:
             raise _refused_or_known(error) from None
-        return order if _is_order(order) else web_utils.NoAnswerError("an order was answered without an order id")
+        if not _is_order(order) or not _may_be_of(order, body["client_id"]):
+            return web_utils.NoAnswerError("an order was answered without its id")
+        return order
 
     async def _create_batch(self, bodies: Sequence[dict[str, Any]]) -> list[Any]:
         params = {"orders": [_with_price(body) for body in bodies]}
         by_rest = partial(self._rest, RESTMethod.POST, CONSTANTS.ORDERS_BATCH_PATH, data=list(bodies))
-        if _is_for_socket(bodies[0]):
+        if self._is_for_socket(bodies[0]):
             cover = self._needs_cover(bodies)
             answer = await self._either_way("order.create_batch", params, by_rest, creates=True, needs_cover=cover)
         else:
@@ -841,23 +907,22 @@ def _with_price(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"price": "0", **body}
 
 
-def _is_for_socket(body: Mapping[str, Any]) -> bool:
-    """Whether the socket's description knows the type of an order. The others, take-profits and stop-losses, only
-    reduce a position: that cancel on disconnect does not cover what goes over REST is to the good there."""
-    return body["type"] in CONSTANTS.SOCKET_ORDER_TYPES
-
-
 def _is_order(payload: Any) -> bool:
-    return isinstance(payload, dict) and bool(payload.get("id"))
+    return isinstance(payload, dict) and isinstance(payload.get("id"), str | int) and bool(payload["id"])
+
+
+def _may_be_of(order: Mapping[str, Any], client_id: str) -> bool:
+    """Whether an order has this client id, or does not say which it has."""
+    return order.get("client_id") in (client_id, "", None)
 
 
 def _is_timestamp_error(outcome: Any) -> bool:
     return isinstance(outcome, web_utils.ApiError) and outcome.code in CONSTANTS.TIMESTAMP_ERRORS
 
 
-def _refused_or_known(error: web_utils.ApiError) -> web_utils.ParadexError:
-    """A refusal as it is, except that a client id which is taken says that the order is there already."""
-    if error.code == CONSTANTS.ERROR_DUPLICATED_CLIENT_ID:
+def _refused_or_known(error: web_utils.ParadexError) -> web_utils.ParadexError:
+    """An error as it is, except that a client id which is taken says that the order is there already."""
+    if isinstance(error, web_utils.ApiError) and error.code == CONSTANTS.ERROR_DUPLICATED_CLIENT_ID:
         return web_utils.NoAnswerError(f"it is there already: {error}")
     return error
 
@@ -867,7 +932,8 @@ def batch_outcomes(client_ids: Sequence[str], answer: Any) -> list[Any]:
 
     REST answers with the orders it took and, apart, the errors of the others; neither says to which they belong, but
     orders carry their client id. An order that is in neither list is unknown. *Assumed*: errors come in the order of
-    the request; it decides only about the text that an order fails with. The socket answers for each order in turn.
+    the request; it decides only about the text that an order fails with. The socket answers for each order in turn; if
+    one of them says otherwise, only those count that say whose they are.
 
     :return: for each order the exchange's payload, or an exception
     """
@@ -878,18 +944,25 @@ def batch_outcomes(client_ids: Sequence[str], answer: Any) -> list[Any]:
     if isinstance(results := answer.get("results"), list):
         if len(results) != len(client_ids):
             return [unknown] * len(client_ids)
-        return [_socket_outcome(result, request) or unknown for result in results]
+        outcomes = [_socket_outcome(result, request) or unknown for result in results]
+        pairs = zip(outcomes, client_ids, strict=True)
+        if all(_may_be_of(order, client_id) for order, client_id in pairs if isinstance(order, dict)):
+            return outcomes
+        taken = {order.get("client_id"): order for order in outcomes if isinstance(order, dict)}
+        return [taken.get(client_id, unknown) for client_id in client_ids]
     orders = {str(order.get("client_id")): order for order in answer.get("orders") or [] if _is_order(order)}
     errors = [
-        web_utils.ApiError(400, str(error.get("error") or "REFUSED"), str(error.get("message") or ""), request)
+        web_utils.error_of(str(error.get("error") or "REFUSED"), str(error.get("message") or ""), request)
         for error in answer.get("errors") or []
         if isinstance(error, dict)
     ]
     missing = [client_id for client_id in client_ids if client_id not in orders]
+    errors = list(map(_refused_or_known, errors))
+    # Whose an error is, is not said: it does not matter if all are refusals, or if there is one.
     is_clear = len(errors) == len(missing) and (
-        len(errors) == 1 or all(error.code != CONSTANTS.ERROR_DUPLICATED_CLIENT_ID for error in errors)
+        len(errors) == 1 or all(isinstance(error, web_utils.ApiError) for error in errors)
     )
-    refusals = dict(zip(missing, map(_refused_or_known, errors), strict=True)) if is_clear else {}
+    refusals = dict(zip(missing, errors, strict=True)) if is_clear else {}
     return [orders.get(client_id) or refusals.get(client_id) or unknown for client_id in client_ids]
 
 

@@ -209,8 +209,8 @@ class Settings(BaseModel):
     cancel_on_disconnect: Annotated[bool, _flag("cancel on disconnect")] = Field(
         default=False,
         description="Whether the exchange is to cancel open orders as soon as the bot's private socket drops. Orders "
-        "then go over that socket, for it covers no others, and none are placed while it is gone; take-profits and "
-        "stop-losses stay.",
+        "then go over that socket, for it covers no others, and none are placed while it is gone; take-profits, "
+        "stop-losses and stops that only reduce stay.",
     )
     rpi: Annotated[bool, _flag("RPI default")] = Field(
         default=False,
@@ -886,7 +886,7 @@ def order_state(payload: Mapping[str, Any], was_open: bool) -> OrderState:
         raise ValueError(f"order {shown(payload.get('id'))} has the unknown status {shown(status)}")
     if remaining > size:
         raise ValueError(f"remaining_size {remaining} of order {shown(payload.get('id'))} is above its size {size}")
-    if remaining == 0:
+    if remaining == 0 and size > 0:  # of one whose size was taken to 0, as one that reduces may be, nothing is filled
         return OrderState.FILLED
     reason = text_or_empty(payload, "cancel_reason")
     if was_open or remaining < size or not reason or reason.startswith(CONSTANTS.CANCEL_REASON_PREFIXES):
@@ -917,8 +917,15 @@ def executed_size(payload: Mapping[str, Any]) -> Decimal:
 
 
 def fill_key(payload: Mapping[str, Any]) -> str:
-    """What makes a fill unique: its id is so only within its type. The same for REST and stream."""
-    return f"{payload.get('fill_type') or 'FILL'}-{text_from(payload, 'id')}"
+    """What makes a fill unique: its id is so only within its type. The same for REST and stream.
+
+    :raises ValueError: if the id is missing, or the type is one that binary messages have no name for: REST tells that
+        fill with its type, and under another key it would count twice
+    """
+    fill_type = payload.get("fill_type", "")
+    if fill_type is None:
+        raise _wrong("fill_type", "a type with a name", fill_type)
+    return f"{fill_type or 'FILL'}-{text_from(payload, 'id')}"
 
 
 def trade_update_from_fill(payload: Mapping[str, Any], order: InFlightOrder) -> TradeUpdate:
@@ -1703,7 +1710,7 @@ def modify_request(order: InFlightOrder, terms: OrderTerms, market: str) -> dict
 def modification_id(answer: Any) -> str | None:
     """The id of the request to modify in its answer; None if it is not told."""
     request = answer.get("request_info") if isinstance(answer, dict) else None
-    return str((request or {}).get("id") or "") or None
+    return (str(request.get("id") or "") or None) if isinstance(request, dict) else None
 
 
 def is_modification_decided(terms: OrderTerms, before: OrderTerms, wanted: OrderTerms, request_id: str | None) -> bool:
@@ -1735,9 +1742,14 @@ def position_from_payload(payload: Mapping[str, Any], trading_pair: str, leverag
 
     :param leverage: the leverage that is set for the market; the payload's own is what the position really uses
     :return: None if the position is closed
+    :raises ValueError: if a number is missing or none, or a binary message has no name for the side, which is the sign
     """
+    if payload.get("status") == "CLOSED":
+        return None
+    if payload.get("side", "") is None:
+        raise _wrong("side", "LONG or SHORT", None)
     size = decimal_from(payload, "size")
-    if size == 0 or payload.get("status") == "CLOSED":
+    if size == 0:
         return None
     return Position(
         trading_pair=trading_pair,

@@ -9,6 +9,7 @@ import math
 import os
 import random
 import re
+import socket
 import struct
 import time
 from collections import deque
@@ -75,7 +76,7 @@ def build_api_factory(
 ) -> WebAssistantsFactory:
     """The factory of the connector's assistants; none of its requests leaves before the server's time is known."""
     throttler = throttler or create_throttler()
-    time_synchronizer = time_synchronizer or TimeSynchronizer()
+    time_synchronizer = time_synchronizer or ParadexTimeSynchronizer()
     time_provider = time_provider or (lambda: get_current_server_time(throttler=throttler, domain=domain))
     factory = WebAssistantsFactory(
         throttler=throttler,
@@ -108,7 +109,7 @@ async def get_current_server_time(
 ) -> float:
     """:return: the exchange's time in milliseconds since the epoch (`GET /system/time`)"""
     factory = build_api_factory_without_time_synchronizer_pre_processor(throttler or create_throttler())
-    answer = await api_request(factory, CONSTANTS.SYSTEM_TIME_PATH, domain=domain)
+    answer = await api_request(factory, CONSTANTS.SYSTEM_TIME_PATH, domain=domain, timeout=CONSTANTS.TIME_TIMEOUT)
     return float(answer["server_time"])  # sent as text
 
 
@@ -117,11 +118,18 @@ def local_time() -> float:
 
 
 class ParadexTimeSynchronizer(TimeSynchronizer):
-    """As in the base class, which works out its medians and means anew, 0.1 ms, each time that it is asked the time."""
+    """As the base class, but for three things.
+
+    That one works out its medians and means anew, 0.1 ms, each time that it is asked the time. It mixes what it
+    measured before and after a clock was set, or this machine has slept, into a time that is neither. And while the
+    exchange does not tell the time, it lets each request wait for a question of its own, one after the other.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._offset_ms: float | None = None
+        self._ask_again_at = -math.inf
+        self._say = Sparingly(self.logger().warning)
 
     @property
     def time_offset_ms(self) -> float:
@@ -131,13 +139,39 @@ class ParadexTimeSynchronizer(TimeSynchronizer):
             self._offset_ms = float(super().time_offset_ms)
         return self._offset_ms
 
+    async def update_server_time_if_not_initialized(self, time_provider: Any) -> None:
+        async with self._lock:
+            if self._time_offset_ms or time.monotonic() < self._ask_again_at:
+                time_provider.close()
+                return
+            await self.update_server_time_offset_with_time_provider(time_provider)
+            if not self._time_offset_ms:  # the local clock has to do for a while
+                self._ask_again_at = time.monotonic() + CONSTANTS.TIME_RETRY
+
     def add_time_offset_ms_sample(self, offset: float) -> None:
+        # A measurement is wrong by half of the time that it took, at most.
+        if self._time_offset_ms and abs(offset - self.time_offset_ms) > CONSTANTS.TIME_TIMEOUT * 1e3:
+            self._time_offset_ms.clear()
         super().add_time_offset_ms_sample(offset)
         self._offset_ms = None
 
     def clear_time_offset_ms_samples(self) -> None:
         super().clear_time_offset_ms_samples()
         self._offset_ms = None
+
+    async def update_server_time_offset_with_time_provider(self, time_provider: Awaitable[float]) -> None:
+        """Takes a sample of the exchange's time, in ms; the base class logs a traceback each time that it cannot.
+
+        The request that wanted the time goes on without it, and says itself what is wrong.
+        """
+        before_ms = self._current_seconds_counter() * 1e3
+        try:
+            server_time_ms = await time_provider
+        except (LookupError, TypeError, ValueError, ParadexError) as error:
+            self._say(f"The time of Paradex is not known, this machine's is used: {error}")
+            return
+        after_ms = self._current_seconds_counter() * 1e3
+        self.add_time_offset_ms_sample(server_time_ms - (before_ms + after_ms) / 2)
 
 
 # === The rate limiter ===
@@ -448,6 +482,11 @@ def _token_holder(api_factory: WebAssistantsFactory) -> TokenHolder | None:
     return cast("TokenHolder", api_factory.auth) if hasattr(api_factory.auth, "token_refused") else None
 
 
+# What aiohttp sends once more, over a new connection, when one that it has kept is dropped: that there is no new one
+# does not say that it had not arrived before.
+_SENT_TWICE = frozenset({RESTMethod.PUT, RESTMethod.DELETE})
+
+
 class ParadexError(IOError):
     """A request without the answer that was wanted."""
 
@@ -483,6 +522,10 @@ class NoAnswerError(ParadexError):
 
 class UnreadableAnswerError(NoAnswerError):
     """An answer came in a form that Paradex does not document: trying again will hardly help."""
+
+
+class ListTooLongError(NoAnswerError):
+    """A list has more pages than its reader has patience for."""
 
 
 async def api_request(
@@ -530,8 +573,11 @@ async def api_request(
             )
             async with asyncio.timeout(timeout):
                 text = await response.text()
-        except aiohttp.ClientConnectorError as error:
-            raise NotSentError(f"{request} was not sent: {error}") from None
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # there was no connection
+            why = _why_unreachable(error)
+            if method in _SENT_TWICE:
+                raise NoAnswerError(f"{request} was perhaps not sent: {why}") from None
+            raise NotSentError(f"{request} was not sent: {why}") from None
         except (TimeoutError, aiohttp.ClientError, UnicodeDecodeError) as error:
             raise NoAnswerError(f"{request} was not answered: {type(error).__name__} {error}".rstrip()) from None
         if isinstance(api_factory.throttler, TokenBucketThrottler):
@@ -544,6 +590,20 @@ async def api_request(
         if method is RESTMethod.GET and not isinstance(answer, dict):
             raise UnreadableAnswerError(f"{request} was answered with {utils.shown(answer)}, which is no object")
         return answer
+
+
+def _why_unreachable(error: aiohttp.ClientError) -> str:
+    """In words: aiohttp's own name the arguments of a system call instead of the reason."""
+    # A certificate that is not accepted has no error of the system, and neither has a time-out.
+    if not isinstance(error, aiohttp.ClientConnectorError) or not isinstance(
+        getattr(error, "_os_error", None), OSError
+    ):
+        return str(error)
+    cause = error.os_error
+    # Of a name that is not known the number is no errno.
+    code = None if isinstance(cause, socket.gaierror) else cause.errno
+    reason = os.strerror(code) if code else cause.strerror or str(cause)
+    return f"{error.host} port {error.port} cannot be reached ({reason})"
 
 
 def _answer(status: int, text: str, request: str, retry_after: str | None = None) -> Any:
@@ -562,7 +622,15 @@ def _answer(status: int, text: str, request: str, retry_after: str | None = None
         raise RateLimitedError(code, message, request, _seconds_to_wait(retry_after))
     if status >= 500 or status == 408:
         raise NoAnswerError(f"{request} was answered with HTTP {status} {code}")
-    raise ApiError(status, code, message, request)
+    raise error_of(code, message, request, status)
+
+
+def error_of(code: str, message: str, request: str, status: int = 400) -> ParadexError:
+    """What the exchange's error code means: a refusal, unless it says that the exchange itself failed, for then it may
+    have done what it was asked for."""
+    if code in CONSTANTS.EXCHANGE_FAILURE_ERRORS:
+        return NoAnswerError(f"{request} was answered with {code}, {message}".removesuffix(", "))
+    return ApiError(status, code, message, request)
 
 
 def _seconds_to_wait(retry_after: Any) -> float:
@@ -580,7 +648,7 @@ async def all_pages(
     """Every result of a paginated list, page by page.
 
     :param fetch: asks for one page with the given query
-    :raises NoAnswerError: if there are more than `max_pages`: an incomplete list must not pass for a complete one
+    :raises ListTooLongError: if there are more than `max_pages`: an incomplete list must not pass for a complete one
     """
     query: dict[str, Any] = {"page_size": CONSTANTS.PAGE_SIZE, **params}
     results: list[dict[str, Any]] = []
@@ -592,7 +660,7 @@ async def all_pages(
         if not cursor or not entries:
             return results
         query = {**query, "cursor": cursor}
-    raise NoAnswerError(f"the list has more than {max_pages} pages")
+    raise ListTooLongError(f"the list has more than {max_pages} pages")
 
 
 def results_of(answer: Mapping[str, Any], what: str) -> list[Any]:
@@ -716,7 +784,9 @@ _ERROR_CODE = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)+\b")
 class RpcError(ParadexError):
     """A call over the socket that the exchange answered with an error."""
 
-    def __init__(self, method: str, error: Mapping[str, Any]):
+    def __init__(self, method: str, error: Any):
+        if not isinstance(error, dict):  # in a form of its own
+            error = {"message": utils.shown(error)}
         self.code = error.get("code")
         self.message = str(error.get("message") or "")
         self.data = error.get("data")
@@ -742,10 +812,10 @@ class RpcError(ParadexError):
         return error_from_text(text, self.message, method, status, default=f"RPC_{self.code}")
 
 
-def error_from_text(text: str, message: str, request: str, status: int = 400, default: str = "REFUSED") -> ApiError:
-    """A refusal whose code stands somewhere in a text, as on the socket: `INVALID_ORDER_SIZE: too small`."""
+def error_from_text(text: str, message: str, request: str, status: int = 400, default: str = "REFUSED") -> ParadexError:
+    """:func:`error_of` a code that stands somewhere in a text, as on the socket: `INVALID_ORDER_SIZE: too small`."""
     found = _ERROR_CODE.search(text)
-    return ApiError(status, found.group() if found else default, message, request)
+    return error_of(found.group() if found else default, message, request, status)
 
 
 class Backoff:
@@ -830,6 +900,7 @@ class RpcSession:
         self._began_at: float | None = None  # by the event loop's clock, as the following
         self._heard_at = 0.0
         self._has_heartbeats = False
+        self._unanswered = asyncio.Event()  # a call was not answered, and it is not known yet whether others are
         self._authenticating = asyncio.Lock()
         self._token_generation = 0  # of the token that the socket was authenticated with
         self.assistant: WSAssistant | None = None
@@ -853,7 +924,13 @@ class RpcSession:
         tasks = [task for task in (self._reader, self._watchdog) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:  # who cancels once more meanwhile, as a second `stop_network` does, leaves no socket open
+            await self.disconnect()
+
+    async def disconnect(self) -> None:
+        """Closes the socket, whether or not the server takes note."""
         if self.assistant is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CONSTANTS.WS_CLOSE_TIMEOUT):
@@ -872,7 +949,7 @@ class RpcSession:
     async def closed(self) -> None:
         """Returns never; raises what ended the connection.
 
-        :raises ConnectionError: when the socket is gone, or open but silent
+        :raises ConnectionError: when the socket is gone, or open but silent or deaf
         """
         assert self._reader is not None
         assert self._watchdog is not None
@@ -881,12 +958,19 @@ class RpcSession:
             task.result()
 
     async def _watch(self) -> None:
-        """Ends the session when the server has been silent for longer than its heartbeats allow."""
+        """Ends the session when the server has been silent for longer than its heartbeats allow, or when it tells its
+        news but answers no calls: orders would get lost there for as long as it stands."""
         loop = asyncio.get_running_loop()
         while True:
             silence = loop.time() - self._heard_at
-            if silence < CONSTANTS.WS_SILENCE:
-                await asyncio.sleep(CONSTANTS.WS_SILENCE - silence)
+            if self._unanswered.is_set():
+                self._unanswered.clear()
+                if not await self._answers():
+                    raise ConnectionError("the socket is open, but calls are not answered any more")
+            elif silence < CONSTANTS.WS_SILENCE:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CONSTANTS.WS_SILENCE - silence):
+                        await self._unanswered.wait()
             elif not await self._answers_though_silent():
                 raise ConnectionError(f"the socket is open, but nothing has come for {CONSTANTS.WS_SILENCE:g} s")
 
@@ -896,13 +980,15 @@ class RpcSession:
         A private socket can have nothing to tell, and dropping it can cost the account its orders (cancel on
         disconnect): should the server send no heartbeats here, an answer to a call is enough, even a refusal.
         """
-        if not self._authenticate or self._has_heartbeats:
-            return False
+        return self._authenticate and not self._has_heartbeats and await self._answers()
+
+    async def _answers(self) -> bool:
+        """Whether a call that changes nothing is answered, be it with a refusal."""
         try:
             await self.call("unsubscribe", {"channel": "bbo.ALL"})  # never subscribed to on this socket
         except RpcError:
             pass
-        except (ConnectionError, NoAnswerError):
+        except (ConnectionError, ParadexError):
             return False
         return True
 
@@ -938,10 +1024,12 @@ class RpcSession:
         self._pending[call_id] = answer
         payload = {"jsonrpc": "2.0", "method": method, "params": dict(params), "id": call_id}
         try:
-            await self.assistant.send(_Call(payload=payload, is_auth_required=is_auth_required))
             async with asyncio.timeout(CONSTANTS.WS_CALL_TIMEOUT):
+                # A server that does not read lets the writing wait, too; what was written may still arrive.
+                await self.assistant.send(_Call(payload=payload, is_auth_required=is_auth_required))
                 message = await answer
         except TimeoutError:
+            self._unanswered.set()
             raise NoAnswerError(f"{method} was not answered within {CONSTANTS.WS_CALL_TIMEOUT:g} s") from None
         except RuntimeError as error:  # the assistant's word for a socket that is gone, before it sends anything
             raise NotSentError(f"{method} was not sent: {error}") from None
@@ -988,8 +1076,8 @@ class RpcSession:
             self._token_generation = tokens.token_generation
         try:
             await self.call("auth", {}, is_auth_required=True)
-        except RpcError:
-            if tokens is not None:
+        except RpcError as error:
+            if tokens is not None and error.code in CONSTANTS.RPC_AUTHENTICATION_ERRORS:
                 tokens.token_refused(self._token_generation)
             raise
 
@@ -1214,8 +1302,8 @@ class SummaryFrame(NamedTuple):
 def decode_frame(frame: bytes) -> BookFrame | TradeFrame | BboFrame | SummaryFrame | dict[str, Any] | None:
     """What a binary frame says, by the block length that it states: appended fields are jumped over.
 
-    :return: None for templates that nobody here needs, heartbeats among them; private payloads come in the form of
-        their JSON, `{"channel": ..., "data": ...}`
+    :return: None for what nobody here needs, such as heartbeats; private payloads come in the form of their JSON,
+        `{"channel": ..., "data": ...}`
     :raises FrameError: if it is cut off or of another schema
     """
     try:
@@ -1250,9 +1338,9 @@ def _decode_book(frame: bytes, block_length: int) -> BookFrame:
 def _rows(frame: bytes, position: int, seq: int) -> tuple[list[OrderBookRow], int]:
     length, count = _GROUP.unpack_from(frame, position)
     start, end = position + 4, position + 4 + length * count
-    if end > len(frame) or length < _LEVEL.size:
+    if end > len(frame) or (length < _LEVEL.size and count):
         raise FrameError(f"a group of {count} levels of {length} bytes does not fit into its frame")
-    if length == _LEVEL.size:
+    if length == _LEVEL.size or not count:
         levels = _LEVEL.iter_unpack(frame[start:end])
     else:
         levels = _spread_levels(frame, start, end, length)
@@ -1285,13 +1373,13 @@ def decode_display_book(frame: bytes) -> DisplayBookFrame | None:
 def _exact_levels(frame: bytes, position: int) -> tuple[list[utils.Level], int]:
     length, count = _GROUP.unpack_from(frame, position)
     start, end = position + 4, position + 4 + length * count
-    if end > len(frame) or length < _LEVEL.size:
+    if end > len(frame) or (length < _LEVEL.size and count):
         raise FrameError(f"a group of {count} levels of {length} bytes does not fit into its frame")
     return [(_exact(price), _exact(size)) for price, size in _spread_levels(frame, start, end, length)], end
 
 
 def _spread_levels(frame: bytes, start: int, end: int, length: int) -> Iterator[tuple[int, int]]:
-    return (_LEVEL.unpack_from(frame, offset) for offset in range(start, end, length))
+    return (_LEVEL.unpack_from(frame, offset) for offset in range(start, end, length or 1))
 
 
 def _exact(number: int) -> Decimal:
@@ -1317,8 +1405,10 @@ def _decode_trade(frame: bytes, block_length: int) -> TradeFrame:
     return TradeFrame(market, trade_id, side == 1, price / _SCALE, size / _SCALE, created_at * 1e-6)
 
 
-def _decode_summary(frame: bytes, block_length: int) -> SummaryFrame:
+def _decode_summary(frame: bytes, block_length: int) -> SummaryFrame | None:
     timestamp, _, mark, index, last, _, _, rate = _block(_SUMMARY, frame, block_length)
+    if NULL in (mark, index, rate):  # none of them should be, but as a number it would be a price of -9e10
+        return None
     funding_rate = Decimal(rate).scaleb(-8)
     if block_length >= _SUMMARY_PRECISE_RATE_OFFSET + 8:
         (precise,) = struct.unpack_from("<q", frame, 8 + _SUMMARY_PRECISE_RATE_OFFSET)
@@ -1329,7 +1419,7 @@ def _decode_summary(frame: bytes, block_length: int) -> SummaryFrame:
         market,
         Decimal(mark).scaleb(-8),
         Decimal(index).scaleb(-8),
-        Decimal(last).scaleb(-8),
+        Decimal(0 if last == NULL else last).scaleb(-8),
         funding_rate,
         timestamp * 1e-6,
     )
@@ -1371,8 +1461,8 @@ _INTEGER: _Reader = ("q", int)
 _INTEGER_OR_NONE: _Reader = ("q", lambda number: None if number == NULL else number)
 _UNSIGNED: _Reader = ("Q", int)
 _MILLISECONDS: _Reader = ("q", lambda microseconds: microseconds // 1000)
-_DECIMAL: _Reader = ("q", _fixed)
-_DECIMAL_OR_NONE: _Reader = ("q", lambda number: None if number == NULL else _fixed(number))
+# None also where the schema wants a number: whoever needs that one will miss it then, and ask REST.
+_DECIMAL: _Reader = ("q", lambda number: None if number == NULL else _fixed(number))
 _ADDRESS: _Reader = ("32s", lambda address: hex(int.from_bytes(address, "big")))
 _SIDE = _one_of("BUY", "SELL")
 _ORDER_TYPE = _one_of(
@@ -1428,9 +1518,7 @@ _PRIVATE_LAYOUTS = {
             "side": _SIDE,
             "type": _ORDER_TYPE,
             "instruction": _one_of("GTC", "IOC", "POST_ONLY", "RPI"),
-            **dict.fromkeys(("price", "trigger_price"), _DECIMAL_OR_NONE),
-            **dict.fromkeys(("size", "remaining_size"), _DECIMAL),
-            "avg_fill_price": _DECIMAL_OR_NONE,
+            **dict.fromkeys(("price", "trigger_price", "size", "remaining_size", "avg_fill_price"), _DECIMAL),
             **dict.fromkeys(("created_at", "last_updated_at"), _MILLISECONDS),
             "account": _ADDRESS,
             **dict.fromkeys(("received_at", "published_at"), _MILLISECONDS),
@@ -1452,8 +1540,7 @@ _PRIVATE_LAYOUTS = {
             "fill_type": _one_of("FILL", "LIQUIDATION", "UNWIND_TRANSFER", "SETTLE_MARKET", "RPI", "BLOCK_TRADE"),
             "side": _SIDE,
             "liquidity": _one_of("MAKER", "TAKER"),
-            **dict.fromkeys(("price", "size", "fee"), _DECIMAL),
-            "realized_pnl": _DECIMAL_OR_NONE,
+            **dict.fromkeys(("price", "size", "fee", "realized_pnl"), _DECIMAL),
             "created_at": _MILLISECONDS,
             "account": _ADDRESS,
             **dict.fromkeys(("underlying_price", "realized_funding"), _DECIMAL),
@@ -1471,8 +1558,7 @@ _PRIVATE_LAYOUTS = {
             **_HEAD,
             "side": _one_of("LONG", "SHORT"),
             **dict.fromkeys(("size", "average_entry_price", "unrealized_pnl", "realized_pnl"), _DECIMAL),
-            **dict.fromkeys(("mark_price", "liquidation_price"), _DECIMAL_OR_NONE),
-            "leverage": _DECIMAL,
+            **dict.fromkeys(("mark_price", "liquidation_price", "leverage"), _DECIMAL),
             "last_updated_at": _MILLISECONDS,
             "account": _ADDRESS,
             **dict.fromkeys(("avg_entry_price_usd", "cost", "cost_usd", "cached_funding_index"), _DECIMAL),
@@ -1486,8 +1572,7 @@ _PRIVATE_LAYOUTS = {
         {
             **_HEAD,
             **dict.fromkeys(("total_collateral", "free_collateral", "initial_margin_requirement"), _DECIMAL),
-            **dict.fromkeys(("maintenance_margin_requirement", "account_value"), _DECIMAL),
-            "unrealized_pnl": _DECIMAL_OR_NONE,
+            **dict.fromkeys(("maintenance_margin_requirement", "account_value", "unrealized_pnl"), _DECIMAL),
             "updated_at": _MILLISECONDS,
             "account": _ADDRESS,
             "margin_cushion": _DECIMAL,
@@ -1507,10 +1592,19 @@ def _decode_private(frame: bytes, template: int, block_length: int, version: int
         channel += f".{data['market']}"
     if template == ORDER_TEMPLATE:
         data["request_info"] = _request_info(data)
-    elif template == POSITION_TEMPLATE and data["side"] == "SHORT" and not data["size"].startswith("-"):
-        # The frame's size has no sign; in the JSON, short positions are negative.
-        data["size"] = f"-{data['size']}" if Decimal(data["size"]) else data["size"]
+    elif template == POSITION_TEMPLATE:
+        data["size"] = _signed_size(data["size"], data["side"])
     return {"channel": channel, "data": data}
+
+
+def _signed_size(size: str | None, side: str | None) -> str | None:
+    """A position's size as the JSON has it, where short positions are negative; the frame's has no sign.
+
+    :return: None if it is not known which side it is on
+    """
+    if size is None or not Decimal(size) or side == "LONG":
+        return size
+    return None if side is None else f"-{size.removeprefix('-')}"
 
 
 def _request_info(data: dict[str, Any]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import fcntl
 import gc
 import http.client
@@ -44,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _serve(arguments)
         if arguments.command == "record":
             return _record(arguments)
-        print(json.dumps(create_account(arguments.url, arguments.usdc)))
+        account = create_account(arguments.url, arguments.usdc)
+        # A program reads a line; a person copies one value after the other.
+        print(json.dumps(account, indent=2 if sys.stdout.isatty() else None))
     except CommandError as error:
         print(f"paradex-sandbox: {error}", file=sys.stderr)
         return _USAGE_ERROR
@@ -74,8 +77,12 @@ def create_account(url: str, usdc: Decimal | None = None) -> dict[str, str]:
     except urllib.error.HTTPError as error:
         raise CommandError(f"the server at {base} refused: HTTP {error.code}{_reason(error)}") from None
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise CommandError(f"no sandbox answers at {base}: {reason}") from None
+        cause = getattr(error, "reason", None) or error
+        reason = os.strerror(cause.errno) if isinstance(cause, ConnectionError) and cause.errno else cause
+        raise CommandError(
+            f"no sandbox answers at {base} ({reason}): start one with `paradex-sandbox serve`, or say where it is with "
+            f"--url or {URL_VARIABLE}"
+        ) from None
     except ValueError as error:
         raise CommandError(f"{url} is not the address of a sandbox: {error}") from None
     if not isinstance(account, dict) or "account_address" not in account:
@@ -174,7 +181,8 @@ async def _run_server(arguments: argparse.Namespace) -> int:
     except OSError as error:
         await server.stop()
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise CommandError(f"cannot listen on {arguments.host} port {arguments.port}: {reason}") from None
+        advice = f"; --port 0 takes a free one, then set {URL_VARIABLE}" if error.errno == errno.EADDRINUSE else ""
+        raise CommandError(f"cannot listen on {arguments.host} port {arguments.port}: {reason}{advice}") from None
     stop = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)

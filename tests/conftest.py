@@ -19,13 +19,12 @@ settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)
-def connections_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hummingbot shares one HTTP session among all connectors of a process. A task that outlives its test by a moment,
-    such as the renewal of a token, can open one after the test has closed it; the next test would use it, and hang or
-    fail, for its loop is gone."""
-    from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
-
-    monkeypatch.setattr(ConnectionsFactory, "_instance", None)
+def own_http_client() -> None:
+    """Hummingbot's one HTTP client of the process belongs to the loop that it was made in. One that a task of an
+    earlier test has opened while it ended, in a loop that is closed by now, fails every request of the next."""
+    module = sys.modules.get("hummingbot.core.web_assistant.connections.connections_factory")
+    if module is not None:
+        module.ConnectionsFactory._instance = None
 
 
 class IsolatedAsyncioWrapperTestCase(unittest.IsolatedAsyncioTestCase):

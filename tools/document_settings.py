@@ -20,7 +20,8 @@ TEMPLATE_LINES = "# Settings. A line that is left out or empty has its default, 
 
 
 def template(domain: str) -> Path:
-    return ROOT / "conf_templates" / "conf" / "connectors" / f"{domain}.yml.template"
+    # Hummingbot takes every file in that folder for a connector's keys, unless its name begins with _ or a dot.
+    return ROOT / "conf_templates" / "conf" / "connectors" / f"_{domain}.yml.template"
 
 
 def table() -> str:

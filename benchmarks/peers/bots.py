@@ -5,7 +5,6 @@ connector's.
 """
 
 import asyncio
-import gc
 import importlib
 import logging
 import os
@@ -22,6 +21,7 @@ from hummingbot.core.event.event_forwarder import EventForwarder
 from hummingbot.core.event.events import MarketEvent
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 
+from benchmarks._stalls import Stalls, paced
 from benchmarks.peers._worker import serve
 
 LADDER = 10
@@ -156,42 +156,7 @@ class Bot:
 
     async def replace_at(self, rate: float, seconds: float) -> float:
         """Replaces so many orders a second; returns how many it was."""
-        loop = asyncio.get_running_loop()
-        start, ladders = loop.time(), max(1, round(seconds * rate / LADDER))
-        for number in range(1, ladders + 1):
-            await self.replace()
-            await asyncio.sleep(max(0.0, start + number * LADDER / rate - loop.time()))
-        return ladders * LADDER / (loop.time() - start)
-
-
-class Stalls:
-    """The most CPU seconds of the loop's thread between two rounds of its timers; garbage collections are in it."""
-
-    def __init__(self) -> None:
-        self.longest = self.longest_collection = 0.0
-        self._began = 0.0
-
-    async def __aenter__(self) -> "Stalls":
-        gc.callbacks.append(self._on_collection)
-        self._task = asyncio.create_task(self._watch())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        gc.callbacks.remove(self._on_collection)
-
-    async def _watch(self) -> None:
-        while True:
-            before = time.thread_time()
-            await asyncio.sleep(_TICK)
-            self.longest = max(self.longest, time.thread_time() - before)
-
-    def _on_collection(self, phase: str, _: dict[str, int]) -> None:
-        if phase == "start":
-            self._began = time.thread_time()
-        else:
-            self.longest_collection = max(self.longest_collection, time.thread_time() - self._began)
+        return await paced(self.replace, LADDER, rate, seconds)
 
 
 def memory() -> tuple[float, float]:
@@ -254,7 +219,7 @@ class Worker:
         async with Stalls() as stalls:
             await bot.replace_at(job["orders"], job["seconds"])
         await bot.replace(0)
-        return {"stall": stalls.longest * 1000, "collection": stalls.longest_collection * 1000}
+        return {"stall": stalls.cpu * 1000, "collection": stalls.collection * 1000}
 
     def close(self) -> None:
         if self._bot is not None:

@@ -344,7 +344,7 @@ class ParadexMarketMaking(StrategyV2Base):
 
     def _reference_price(self) -> Decimal | None:
         if self.config.price_type == "mark":
-            price = self._connector.get_funding_info(self._pair).mark_price
+            price = self._mark_price()
         else:
             price = self._connector.get_price_by_type(self._pair, PriceType.MidPrice)
         return price if price is not None and price.is_finite() and price > 0 else None
@@ -493,9 +493,10 @@ class ParadexMarketMaking(StrategyV2Base):
     def format_status(self) -> str:
         """What `hbot status` shows."""
         if not self.ready_to_trade:
-            return "The connector is not ready yet."
-        reference = self._reference_price()
-        lines = [f"{self.config.connector} {self._pair}" + ("" if self._is_connected() else "  NOT CONNECTED")]
+            return "\n".join(self._not_ready_lines())
+        is_connected = self._is_connected()
+        reference = self._reference_price() if is_connected else None
+        lines = [f"{self.config.connector} {self._pair}" + ("" if is_connected else "  NOT CONNECTED")]
         lines.append(f"  reference price ({self.config.price_type}): {reference if reference else 'none'}")
         lines += self._position_lines()
         lines.append(f"  {'side':<5}{'level':>6}{'price':>14}{'size':>12}{'bps':>8}{'age':>7}")
@@ -509,20 +510,48 @@ class ParadexMarketMaking(StrategyV2Base):
         if not self._quotes:
             lines.append("  no orders")
         for side, tally in self._totals.sides.items():
-            lines.append(f"  {side.name}: {tally.fills} fills, {tally.base} for {tally.quote:.2f} USDC")
+            lines.append(f"  {side.name}: {tally.fills} fills, {tally.base.normalize():f} for {tally.quote:.2f} USDC")
         lines.append(f"  fees: {self._totals.fees:.4f} USDC")
+        result = self._result()
+        lines.append(f"  result of these fills, after fees: {'unknown' if result is None else f'{result:+.4f} USDC'}")
         lines += [f"  {line}" for line in self._connector.format_status_lines()]
         lines += [f"  ! {text}" for text in self._said.values() if text]
         return "\n".join(lines)
 
+    def _not_ready_lines(self) -> list[str]:
+        missing = [part for part, is_there in self._connector.status_dict.items() if not is_there]
+        waits_for = ", ".join(part.removesuffix("_initialized").replace("_", " ") for part in missing)
+        lines = [f"{self.config.connector} is not ready: it waits for {waits_for or 'its first tick'}"]
+        return lines + [f"  {line}" for line in self._connector.format_status_lines()]
+
+    def _result(self) -> Decimal | None:
+        """What the fills since the start have earned in USDC: after fees, before funding, and with what is left of them
+        valued at the mark price; None while that is not known.
+
+        `hbot history` has no figure for it: it pairs orders that open a position with orders that close one, and all of
+        these open.
+        """
+        bought, sold = (self._totals.sides[side] for side in SIDES)
+        left = bought.base - sold.base
+        mark_price = self._mark_price() if left else Decimal(0)
+        return None if mark_price is None else sold.quote - bought.quote + left * mark_price - self._totals.fees
+
+    def _mark_price(self) -> Decimal | None:
+        try:
+            price: Decimal = self._connector.get_funding_info(self._pair).mark_price
+        except KeyError:  # a connector that is not connected knows none
+            return None
+        return price
+
     def _position_lines(self) -> list[str]:
         lines = [f"  position: {self._position()} (at most {self.config.max_position})"]
-        mark_price = self._connector.get_funding_info(self._pair).mark_price
+        mark_price = self._mark_price()
         for position in self._connector.account_positions.values():
             if position.trading_pair == self._pair:
                 # The position's own figure is as old as the last message about it.
-                unrealized = position.amount * (mark_price - position.entry_price)
-                lines.append(f"  entry price: {position.entry_price:.2f}, unrealized PnL: {unrealized:+.4f} USDC")
+                unrealized = None if mark_price is None else position.amount * (mark_price - position.entry_price)
+                pnl = "unknown" if unrealized is None else f"{unrealized:+.4f} USDC"
+                lines.append(f"  entry price: {position.entry_price:.2f}, unrealized PnL: {pnl}")
         return lines
 
     def _say(self, topic: str, text: str) -> None:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from paradex_sandbox.api.errors import ApiError
 from paradex_sandbox.exchange.model import Page
+from paradex_sandbox.exchange.paging import TimeRange
 
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 5000
@@ -147,9 +148,7 @@ class Cursors:
         return hmac.digest(self._secret, payload, hashlib.sha256)[:16]
 
 
-def time_range(
-    query: Mapping[str, str], start_name: str = "start_at", end_name: str = "end_at"
-) -> dict[str, int | None]:
+def time_range(query: Mapping[str, str], start_name: str = "start_at", end_name: str = "end_at") -> TimeRange:
     """`start_at` and `end_at` (milliseconds, both included) as the exchange's keyword arguments in µs."""
     start = integer(query, start_name, minimum=0, maximum=_MAX_TIME_MS)
     end = integer(query, end_name, minimum=0, maximum=_MAX_TIME_MS)

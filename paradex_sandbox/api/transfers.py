@@ -4,9 +4,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from typing import Unpack
 
 from paradex_sandbox.exchange.events import AccountCreated, BalanceChanged, BalanceChangeKind, Event
 from paradex_sandbox.exchange.model import Page
+from paradex_sandbox.exchange.paging import Window, page
 from paradex_sandbox.storage import Storage
 
 #: What older files have: all in one value.
@@ -59,21 +61,17 @@ class TransferLog:
         self._transfers += new
         return new
 
-    def page(
-        self, account: str, *, start_at: int | None, end_at: int | None, before: str | None, limit: int
-    ) -> Page[Transfer]:
-        """An account's transfers, newest first, created within `start_at` and `end_at` (µs), before id `before`."""
-        found = [
-            transfer
-            for transfer in reversed(self._transfers)
-            if transfer.account == account
-            and (start_at is None or transfer.created_at >= start_at)
-            and (end_at is None or transfer.created_at <= end_at)
-            and (before is None or int(transfer.id) < int(before))
-        ]
-        return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+    def page(self, account: str, **window: Unpack[Window]) -> Page[Transfer]:
+        """An account's transfers, newest first; the cursor is an id."""
+        return page(
+            reversed(self._transfers),
+            key=lambda transfer: transfer.id,
+            created_at=lambda transfer: transfer.created_at,
+            matches=lambda transfer: transfer.account == account,
+            **window,
+        )
 
     def _transfer(self, account: str, token: str, amount: Decimal, created_at: int, offset: int) -> Transfer:
-        # Counted, and so in order, whatever the clock does.
+        # Counted, and of ten digits: so in order, as numbers and as text, whatever the clock does.
         number = len(self._transfers) + offset + 1
         return Transfer(f"{1_000_000_000 + number}", account, token, amount, created_at)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from paradex_sandbox.exchange.algo import AlgoOrder
 from paradex_sandbox.exchange.mmp import MmpConfig, MmpEventKind, MmpRecord, MmpTripReason
 from paradex_sandbox.exchange.model import (
+    ZERO,
     Account,
     AccountSummary,
     Bbo,
@@ -206,12 +207,12 @@ class BalanceChanged(AccountEvent):
     token: str
     before: Decimal
     after: Decimal
-    market: str
-    fill_id: str
-    fees: Decimal
-    realized_pnl: Decimal
-    realized_funding: Decimal
-    funding_index: Decimal
+    market: str = ""
+    fill_id: str = ""
+    fees: Decimal = ZERO
+    realized_pnl: Decimal = ZERO
+    realized_funding: Decimal = ZERO
+    funding_index: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,12 +102,6 @@ class RiskMonitor:
                 token=SETTLEMENT_TOKEN,
                 before=before,
                 after=after,
-                market="",
-                fill_id="",
-                fees=ZERO,
-                realized_pnl=ZERO,
-                realized_funding=ZERO,
-                funding_index=ZERO,
             )
         )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from itertools import chain
 from types import MappingProxyType
+from typing import Unpack
 
 from paradex_sandbox.exchange import listing, views
 from paradex_sandbox.exchange.accounts import AccountState
@@ -39,7 +40,7 @@ from paradex_sandbox.exchange.model import (
     Trade,
     TradeBust,
 )
-from paradex_sandbox.exchange.paging import page
+from paradex_sandbox.exchange.paging import Window, page
 from paradex_sandbox.exchange.state import ExchangeState
 
 
@@ -123,39 +124,20 @@ class Queries:
     def market_summary(self, market: str) -> MarketSummary:
         return views.market_summary(self._state, self._state.market(market))
 
-    def trades(
-        self,
-        market: str,
-        *,
-        start_at: int | None = None,
-        end_at: int | None = None,
-        before: str | None = None,
-        limit: int = 100,
-    ) -> Page[Trade]:
-        """Public trades, newest first, created within `start_at` and `end_at` (both included), before id `before`."""
+    def trades(self, market: str, **window: Unpack[Window]) -> Page[Trade]:
+        """Public trades, newest first; the cursor is an id."""
         return page(
             reversed(self._state.market(market).trades),
             key=lambda trade: trade.id,
             created_at=lambda trade: trade.created_at,
-            start_at=start_at,
-            end_at=end_at,
-            before=before,
-            limit=limit,
+            **window,
         )
 
     def funding_data(self, market: str) -> FundingData:
         """Current funding of a perpetual; MARKET_NOT_FOUND for other kinds."""
         return self._funding(market).data(self._state.now)
 
-    def funding_history(
-        self,
-        market: str,
-        *,
-        start_at: int | None = None,
-        end_at: int | None = None,
-        before: str | None = None,
-        limit: int = 100,
-    ) -> Page[FundingData]:
+    def funding_history(self, market: str, **window: Unpack[Window]) -> Page[FundingData]:
         """Funding data minute by minute, newest first, the current one on top; the cursor is its `created_at`."""
         funding = self._funding(market)
         current = funding.data(self._state.now)
@@ -164,10 +146,7 @@ class Queries:
             chain((current,), (data for data in history if data.created_at < current.created_at)),
             key=lambda data: f"{data.created_at:016d}",
             created_at=lambda data: data.created_at,
-            start_at=start_at,
-            end_at=end_at,
-            before=before,
-            limit=limit,
+            **window,
         )
 
     # -- an account's data --------------------------------------------------------------------------------------------
@@ -201,44 +180,26 @@ class Queries:
         side: Side | None = None,
         type: OrderType | None = None,
         status: OrderStatus | None = None,
-        start_at: int | None = None,
-        end_at: int | None = None,
-        before: str | None = None,
-        limit: int = 100,
+        **window: Unpack[Window],
     ) -> Page[Order]:
-        """Orders of any status, newest first, created within `start_at` and `end_at`, before id `before`; copies."""
+        """Orders of any status, newest first; copies. The cursor is an id."""
         wanted = {"market": market, "client_id": client_id, "side": side, "type": type, "status": status}
         filters = [(name, value) for name, value in wanted.items() if value is not None]
         found = page(
             reversed(self._state.account(account).orders.values()),
             key=lambda order: order.id,
             created_at=lambda order: order.created_at,
-            start_at=start_at,
-            end_at=end_at,
-            before=before,
-            limit=limit,
+            **window,
             matches=lambda order: all(getattr(order, name) == value for name, value in filters),
         )
         return Page(tuple(order.snapshot() for order in found.items), found.next)
 
-    def fills(
-        self,
-        account: str,
-        *,
-        market: str | None = None,
-        start_at: int | None = None,
-        end_at: int | None = None,
-        before: str | None = None,
-        limit: int = 100,
-    ) -> Page[Fill]:
+    def fills(self, account: str, *, market: str | None = None, **window: Unpack[Window]) -> Page[Fill]:
         return page(
             reversed(self._state.account(account).fills),
             key=lambda fill: fill.id,
             created_at=lambda fill: fill.created_at,
-            start_at=start_at,
-            end_at=end_at,
-            before=before,
-            limit=limit,
+            **window,
             matches=lambda fill: market is None or fill.market == market,
         )
 
@@ -259,23 +220,13 @@ class Queries:
         return views.account_summary(self._state, self._state.account(account))
 
     def funding_payments(
-        self,
-        account: str,
-        *,
-        market: str | None = None,
-        start_at: int | None = None,
-        end_at: int | None = None,
-        before: str | None = None,
-        limit: int = 100,
+        self, account: str, *, market: str | None = None, **window: Unpack[Window]
     ) -> Page[FundingPayment]:
         return page(
             reversed(self._state.account(account).funding_payments),
             key=lambda payment: payment.id,
             created_at=lambda payment: payment.created_at,
-            start_at=start_at,
-            end_at=end_at,
-            before=before,
-            limit=limit,
+            **window,
             matches=lambda payment: market is None or payment.market == market,
         )
 
@@ -291,24 +242,13 @@ class Queries:
             and (end_at is None or liquidation.created_at <= end_at)
         ]
 
-    def tradebusts(
-        self,
-        account: str,
-        *,
-        start_at: int | None = None,
-        end_at: int | None = None,
-        before: str | None = None,
-        limit: int = 100,
-    ) -> Page[TradeBust]:
+    def tradebusts(self, account: str, **window: Unpack[Window]) -> Page[TradeBust]:
         """Busted fills, newest first; the cursor is made of `created_at` and the fill's id."""
         return page(
             reversed(self._state.account(account).tradebusts),
             key=lambda bust: f"{bust.created_at:016d}{bust.busted_fill_id}",
             created_at=lambda bust: bust.created_at,
-            start_at=start_at,
-            end_at=end_at,
-            before=before,
-            limit=limit,
+            **window,
         )
 
     def open_algos(self, account: str, market: str | None = None) -> list[AlgoOrder]:
@@ -330,10 +270,7 @@ class Queries:
         market: str | None = None,
         side: Side | None = None,
         status: OrderStatus | None = None,
-        start_at: int | None = None,
-        end_at: int | None = None,
-        before: str | None = None,
-        limit: int = 100,
+        **window: Unpack[Window],
     ) -> Page[AlgoOrder]:
         """Algo orders of any status, newest first; copies."""
         wanted = {"market": market, "side": side, "status": status}
@@ -342,10 +279,7 @@ class Queries:
             reversed(self._state.account(account).algos.values()),
             key=lambda algo: algo.id,
             created_at=lambda algo: algo.created_at,
-            start_at=start_at,
-            end_at=end_at,
-            before=before,
-            limit=limit,
+            **window,
             matches=lambda algo: all(getattr(algo, name) == value for name, value in filters),
         )
         return Page(tuple(algo.snapshot() for algo in found.items), found.next)

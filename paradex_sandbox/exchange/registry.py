@@ -75,12 +75,6 @@ class AccountRegistry:
                 token=token,
                 before=before,
                 after=after,
-                market="",
-                fill_id="",
-                fees=ZERO,
-                realized_pnl=ZERO,
-                realized_funding=ZERO,
-                funding_index=ZERO,
             )
         )
         self._publish(account)

@@ -1,7 +1,10 @@
 """What the benchmark of the footprint reports, and that whole bots trade on its servers."""
 
+import json
+
 from benchmarks import footprint
 from benchmarks._peers import Peer
+from benchmarks._sandbox import served
 
 
 def test_ours_is_held_against_the_other_in_everything() -> None:
@@ -22,7 +25,8 @@ def test_ours_is_held_against_the_other_in_everything() -> None:
 def test_both_bots_trade_whole_on_their_servers() -> None:
     told = footprint.facts()
     for client in footprint.CLIENTS:
-        with footprint.venue({**told, "pairs": 2}) as url, Peer("bots", own_environment=False) as peer:
+        venue = served("_bot_venue", json.dumps({**told, "pairs": 2}))
+        with venue as url, Peer("bots", own_environment=False) as peer:
             job = footprint.job_of(told, url, client, 2) | {"bare": True}
             assert peer.ask({**job, "do": "idle", "seconds": 0.1})["idle"] >= 0
             work = peer.ask({"do": "work", "seconds": 0.5, "books": 50, "orders": 20})

@@ -4,17 +4,17 @@ import asyncio
 import time
 
 from benchmarks import startup
+from benchmarks._stalls import Stalls
 
 
 async def test_a_loop_that_is_blocked_is_noticed_and_an_idle_one_is_not() -> None:
-    stalls = startup.Stalls()
-    await asyncio.sleep(0.02)
-    assert stalls.cpu < 0.5  # the garbage collection may come
-    end = time.thread_time() + 0.6
-    while time.thread_time() < end:
-        pass
-    await asyncio.sleep(0.02)
-    stalls.stop()
+    async with Stalls() as stalls:
+        await asyncio.sleep(0.02)
+        assert stalls.cpu < 0.5  # the garbage collection may come
+        end = time.thread_time() + 0.6
+        while time.thread_time() < end:
+            pass
+        await asyncio.sleep(0.02)
     assert stalls.cpu > 0.5
     assert stalls.clock > 0.5
     assert stalls.long >= 1

@@ -108,3 +108,6 @@ def test_payments_count_once_and_those_of_before_the_start_need_not_be_known(tmp
     assert payment_differences(events, 1, 1000, [before, own]) == []
     assert payment_differences(events, 1, 1000, [own, ("BTC-USDC", 3000, Decimal(1))])
     assert payment_differences(events, 1, 1000, [])
+    a_moment_before = ("BTC-USDC", 1999, Decimal("0.5"))
+    assert payment_differences(events, 1, 1000, [before, a_moment_before]) == []
+    assert payment_differences(events, 1, 1000, [before, own, a_moment_before])

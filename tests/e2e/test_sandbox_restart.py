@@ -22,6 +22,7 @@ def test_the_bot_goes_on_when_a_killed_exchange_returns_and_nothing_is_lost(vent
         lambda: any("not connected" in line.message for line in venture.bot.log_lines("INFO")),
         "the strategy notices",
     )
+    assert "NOT CONNECTED" in venture.bot.status()["format_status"]
     wait_until(lambda: is_free(port), "the port is free")
     (tmp_path / "second").mkdir()
     with running_sandbox(tmp_path / "second", "--data", str(tmp_path / "data"), port=port):

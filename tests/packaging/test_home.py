@@ -68,6 +68,11 @@ def test_a_home_that_is_not_offline_keeps_the_users_configuration(tmp_path: Path
     assert '"log_level": "DEBUG"' in make_home(home.path).run("config", "--json", timeout=300).stdout
 
 
+def test_a_new_home_counts_in_usdc(tmp_path: Path) -> None:
+    said = make_home(tmp_path / "home").run("config", "--json", timeout=300).stdout
+    assert '"global_token.global_token_name": "USDC"' in said
+
+
 def test_secrets_go_by_environment_and_standard_input(tmp_path: Path) -> None:
     command, environment = Home(tmp_path).invocation("balance", env=PASSWORD)
     assert not any("correct horse" in word for word in command)

@@ -223,6 +223,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
         line = complaint(run("serve", "--port", str(port)))
         assert str(port) in line
         assert "in use" in line
+        assert "--port 0 takes a free one" in line
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,21 @@ def test_wrong_arguments_are_told_in_one_line(arguments: tuple[str, ...]) -> Non
     "url", ["http://127.0.0.1:1/v1", "ftp://127.0.0.1", "nonsense", "http://", "http://127.0.0.1:x"]
 )
 def test_a_sandbox_that_is_not_there_is_told_in_one_line(url: str) -> None:
-    complaint(run("account", "--url", url))
+    line = complaint(run("account", "--url", url))
+    if url.startswith("http://127.0.0.1:1/"):
+        assert "(Connection refused): start one with `paradex-sandbox serve`" in line
+
+
+def test_on_a_terminal_each_value_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {"account_address": "0x1", "api_secret": "0x2"}
+    monkeypatch.setattr(cli, "create_account", lambda url, usdc: keys)
+    controller, terminal = os.openpty()
+    with open(controller) as seen, open(terminal, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert cli.main(["account"]) == 0
+        stdout.flush()
+        lines = [seen.readline().rstrip() for _ in range(4)]
+    assert lines == ["{", '  "account_address": "0x1",', '  "api_secret": "0x2"', "}"]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '[{"symbol": 5}]', "nothing at all", '{"results": [{}]}'])

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 MEBIBYTE = 2**20
 RSS = "resident memory"
+HEAP = "C heap in use"
 TRACED = "memory of Python objects"
-FLOORS = {RSS: 10.0 * MEBIBYTE, TRACED: 3.0 * MEBIBYTE}
+FLOORS = {RSS: 10.0 * MEBIBYTE, HEAP: 3.0 * MEBIBYTE, TRACED: 3.0 * MEBIBYTE}
 COUNT_FLOOR = 12.0
 SIGMAS = 3.0
 _MAD_TO_SIGMA = 1.4826

@@ -1,6 +1,7 @@
 """What is measured: the process, the event loop, and everything in the connector that can hold things."""
 
 import asyncio
+import ctypes
 import gc
 import os
 import tracemalloc
@@ -12,13 +13,35 @@ from typing import Any
 import psutil
 from cachetools import TTLCache
 
-from tests.soak.growth import RSS, TRACED
+from tests.soak.growth import HEAP, RSS, TRACED
 
 CONTAINERS = (dict, set, list, deque, asyncio.Queue)
 #: As long as a bounded container beside them.
 MIRRORS = ("connector._told_fills_set",)
 _OURS = ("hummingbot.connector", "hummingbot.core.data_type", "hummingbot.core.web_assistant")
 _DEPTH = 5
+_MALLINFO2 = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+
+
+class _MallInfo(ctypes.Structure):
+    """`struct mallinfo2` of glibc: what is in its heap and, of large pieces, beside it."""
+
+    _fields_ = tuple((name, ctypes.c_size_t) for name in _MALLINFO2)
+
+
+_LIBC = ctypes.CDLL(None)
+_HAS_GLIBC = hasattr(_LIBC, "mallinfo2")
+if _HAS_GLIBC:
+    _LIBC.mallinfo2.restype = _MallInfo
+
+
+def _heap() -> dict[str, float]:
+    """Bytes of the C heap that are in use. What is free in it goes back to the system first: RSS shows what is held."""
+    if not _HAS_GLIBC:
+        return {}
+    _LIBC.malloc_trim(0)
+    info = _LIBC.mallinfo2()
+    return {HEAP: info.uordblks + info.hblkhd - tracemalloc.get_tracemalloc_memory()}
 
 
 def measure(connector: Any) -> dict[str, float]:
@@ -27,7 +50,8 @@ def measure(connector: Any) -> dict[str, float]:
     process = psutil.Process(os.getpid())
     descriptors = [_target(link) for link in Path("/proc/self/fd").iterdir()]
     numbers: dict[str, float] = {
-        RSS: process.memory_info().rss,
+        **_heap(),
+        RSS: process.memory_info().rss - tracemalloc.get_tracemalloc_memory(),
         TRACED: tracemalloc.get_traced_memory()[0],
         "tasks": len(asyncio.all_tasks()),
         "open files": len(descriptors),

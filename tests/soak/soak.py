@@ -14,6 +14,8 @@ from pathlib import Path
 
 from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_constants as CONSTANTS
 from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
+from hummingbot.core.event.event_logger import EventLogger
+from hummingbot.core.event.events import MarketEvent
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 
 from tests.soak.probes import measure
@@ -141,8 +143,11 @@ class _Maker:
         return all(number >= least for number, least in zip(done, self._plan.least, strict=True))
 
     def _sample(self, seconds: float) -> None:
-        # The tests' own listener keeps all events.
+        # The tests' own listener keeps all events, and that of Hummingbot all fills, for strategies to read.
         self._bot.events.log.clear()
+        for listener in self._bot.connector.get_listeners(MarketEvent.OrderFilled):
+            if isinstance(listener, EventLogger):
+                listener.clear()
         self._report.samples += 1
         numbers = measure(self._bot.connector)
         for name, value in numbers.items():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hummingbot.client.config import config_helpers
 from hummingbot.connector.derivative.paradex_perpetual import paradex_perpetual_utils as utils
 
 from tests.unit.connector.payloads import ADDRESS, SUBKEY
@@ -23,6 +24,16 @@ def test_a_template_is_a_file_that_hummingbot_would_read(domain: str) -> None:
     config = config_map(**{**lines, f"{domain}_api_secret": SUBKEY, f"{domain}_account_address": ADDRESS})
     assert config.connector == domain
     assert utils.settings_from(config, domain) == utils.Settings()
+
+
+def test_templates_that_are_copied_into_a_home_are_not_taken_for_a_connectors_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hummingbot reads every file there, whatever its ending, and ends each command if it cannot decrypt one."""
+    folder = document_settings.template(document_settings.DOMAINS[0]).parent
+    monkeypatch.setattr(config_helpers, "CONNECTORS_CONF_DIR_PATH", folder)
+    assert list(folder.iterdir())
+    assert config_helpers.list_connector_configs() == []
 
 
 def test_the_guide_says_of_each_setting_what_it_does_in_whole_sentences() -> None:

@@ -306,6 +306,53 @@ async def test_the_status_shows_the_accounts_health(desk: Desk) -> None:
     assert "  Account ACTIVE" in desk.strategy.format_status().splitlines()
 
 
+async def test_the_status_says_what_the_fills_have_earned(desk: Desk) -> None:
+    desk.strategy.ready_to_trade = True
+    desk.connector.get_funding_info = lambda pair: SimpleNamespace(mark_price=Decimal(100_000))  # type: ignore[attr-defined]
+    desk.tick()
+    assert "  result of these fills, after fees: +0.0000 USDC" in desk.strategy.format_status().splitlines()
+    fee = AddedToCostTradeFee(flat_fees=[TokenAmount("USDC", Decimal("0.25"))])
+    for side, amount, price in ((BUY, "0.03", "99000"), (SELL, "0.01", "101000")):
+        desk.strategy.did_fill_order(
+            OrderFilledEvent(
+                desk.now, side.name, PAIR, side, OrderType.LIMIT_MAKER, Decimal(price), Decimal(amount), fee
+            )
+        )
+    # 1010 received, 2970 paid, 0.02 BTC left at the mark price of 100000, and twice 0.25 of fees
+    assert "  result of these fills, after fees: +39.5000 USDC" in desk.strategy.format_status().splitlines()
+
+
+async def test_the_status_says_what_a_connector_that_is_not_ready_waits_for(desk: Desk) -> None:
+    desk.connector.live = False
+    status = desk.strategy.format_status().splitlines()
+    assert status == ["fake_perpetual is not ready: it waits for order books", "  Account ACTIVE"]
+
+
+async def test_the_status_is_shown_when_the_connection_is_lost(desk: Desk) -> None:
+    """Hummingbot shows nothing of a status that raises. A connector that is not connected forgets books and marks."""
+
+    def forgotten(pair: str) -> Any:
+        raise KeyError(pair)
+
+    desk.strategy.ready_to_trade = True
+    desk.connector.position = Decimal("0.01")
+    desk.tick()
+    fill = OrderFilledEvent(
+        desk.now, "1", PAIR, BUY, OrderType.LIMIT_MAKER, Decimal(99000), Decimal("0.010"), AddedToCostTradeFee()
+    )
+    desk.strategy.did_fill_order(fill)
+    desk.connector.connected = False
+    desk.connector.get_funding_info = forgotten  # type: ignore[attr-defined]
+    desk.connector.bid = desk.connector.ask = Decimal("NaN")
+    desk.strategy.on_tick()
+    status = desk.strategy.format_status()
+    assert status.startswith("fake_perpetual BTC-USDC  NOT CONNECTED")
+    assert "unrealized PnL: unknown" in status
+    assert "  BUY: 1 fills, 0.01 for 990.00 USDC" in status
+    assert "  result of these fills, after fees: unknown" in status
+    assert "  ! fake_perpetual is not connected" in status
+
+
 async def test_an_empty_side_of_the_book_is_no_price(desk: Desk) -> None:
     desk.tick()
     desk.connector.ask = Decimal("NaN")

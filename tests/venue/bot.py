@@ -9,6 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_user_stream_data_source import (
+    ParadexPerpetualUserStreamDataSource,
+)
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_web_utils import RpcSession
 from hummingbot.connector.derivative.position import Position
 from hummingbot.core.clock import Clock, ClockMode
 from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
@@ -206,7 +210,13 @@ class Bot:
         """Waits until the connector has this position."""
         await until(lambda: self.position_amount(pair) == amount, f"the position in {pair} is {amount}")
 
-    # === Books ===
+    # === Streams ===
+
+    def private_session(self) -> RpcSession | None:
+        """The socket of the private stream, while it is up."""
+        source = self.connector._user_stream_tracker.data_source
+        assert isinstance(source, ParadexPerpetualUserStreamDataSource)
+        return source.session
 
     def book(self, pair: str) -> "Book":
         return Book(self.connector, pair)

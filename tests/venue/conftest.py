@@ -202,6 +202,12 @@ def expected_errors() -> list[str]:
     return []
 
 
+@pytest.fixture(autouse=True)
+def own_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hummingbot shares one client in a process; what outlives a test by a moment must open none for the next one."""
+    monkeypatch.setattr(ConnectionsFactory, "_instance", None)
+
+
 @pytest.fixture
 async def make_bot(
     venue: Venue,
@@ -228,7 +234,6 @@ async def make_bot(
     finally:
         for bot in bots:
             await bot.stop()
-        # Hummingbot shares one client among all connectors; the next test has another event loop.
         await ConnectionsFactory().close()
     errors = errors_of([*caplog.get_records("call"), *caplog.get_records("teardown")])
     assert not [error for error in errors if not any(part in error for part in expected_errors)]

@@ -345,6 +345,12 @@ class TestMarkets:
             failure = await bot.events.one(MarketOrderFailureEvent, order_id)
             assert "is not listed on Paradex any more" in failure.error_message
             assert not bot.connector.is_book_live(PAIR)
+            before = bot.private_session()
+            assert before is not None
+            await trouble.fault("drop_sockets")  # its payments cannot be subscribed to any more
+            await until(
+                lambda: bot.private_session() not in (None, before), "the account is followed again", pause=0.01
+            )
         finally:
             await trouble.control("POST", "/markets", listed | {"simulation": {"base_price": mark}})
         await until(lambda: not bot.connector._untradable, "the market is back")

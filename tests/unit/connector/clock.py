@@ -24,6 +24,11 @@ class Clock:
         self.now += seconds
         await asyncio.sleep(0)
 
+    async def live(self, seconds: float) -> None:
+        """Let the time pass here as it passes everywhere, for what waits for answers over the network."""
+        await asyncio.sleep(seconds)
+        self.now += seconds
+
     def drive(self, synchronizer: TimeSynchronizer) -> TimeSynchronizer:
         """Make `synchronizer` show this clock's time."""
         synchronizer._current_seconds_counter = self.time

@@ -51,10 +51,12 @@ def clock() -> Clock:
 @pytest.fixture
 async def venue(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Venue]:
     """A venue at which the sandbox's domain is."""
+    # Hummingbot has one for the process; what outlives a test by a moment must open no sockets for the next one.
+    monkeypatch.setattr(ConnectionsFactory, "_instance", None)
     async with Venue() as venue:
         monkeypatch.setenv(CONSTANTS.SANDBOX_URL_VARIABLE, venue.url)
         yield venue
-        await ConnectionsFactory().close()  # one for the process; its sockets belong to this test's loop
+        await ConnectionsFactory().close()
 
 
 @pytest.fixture

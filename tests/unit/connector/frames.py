@@ -10,6 +10,7 @@ from decimal import Decimal
 from tests.unit.connector.payloads import ADDRESS, MARKET, NOW_MS
 
 NULL = -(2**63)
+NOT_REPRESENTABLE = 254  # an enumeration of the exchange has a value that the schema does not
 NOW_US = NOW_MS * 1000
 
 Number = str | int
@@ -86,10 +87,10 @@ def trade(
 
 
 def market_summary(
-    mark: Number = "60010.5",
-    index: Number = "60005.25",
-    last: Number = "60001.1",
-    rate: Number = "0.00012345",
+    mark: Number | None = "60010.5",
+    index: Number | None = "60005.25",
+    last: Number | None = "60001.1",
+    rate: Number | None = "0.00012345",
     precise_rate: Number | None = "0.000123456789",
     *,
     market: str = MARKET,
@@ -146,12 +147,13 @@ def fill(
     size: Number = "0.2",
     fee: Number = "0.36",
     order_id: str = "1800000000000201709233470000",
+    fill_type: int = 1,
     version: int = 2,
     extra: int = 0,
 ) -> bytes:
     block = struct.pack(
         "<qqBBBqqqqq32sqq",
-        *(NOW_US, 1, 1, 2, 1, fixed(price), fixed(size), fixed(fee), NULL, NOW_US + 10_000),
+        *(NOW_US, 1, fill_type, 2, 1, fixed(price), fixed(size), fixed(fee), NULL, NOW_US + 10_000),
         *(_address(), fixed("60005"), 0),
     )
     texts = [fill_id, order_id, client_id, "4711", MARKET]
@@ -163,9 +165,10 @@ def fill(
 
 def position(size: Number = "0.5", side: str = "LONG", *, status: int = 1, version: int = 2, extra: int = 0) -> bytes:
     """:param size: without a sign, as the frame has it"""
+    side_code = {"LONG": 1, "SHORT": 2, "": NOT_REPRESENTABLE}[side]
     block = struct.pack(
         "<qqB8q32s5qB",
-        *(NOW_US, 1, {"LONG": 1, "SHORT": 2}[side], fixed(size), fixed("59000"), fixed("12.5"), 0),
+        *(NOW_US, 1, side_code, fixed(size), fixed("59000"), fixed("12.5"), 0),
         *(NULL, NULL, fixed("7.5"), NOW_US, _address()),
         *(fixed("59000"), fixed("29500"), fixed("29500"), fixed(1), 0, status),
     )

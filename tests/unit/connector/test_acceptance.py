@@ -72,12 +72,16 @@ class TestHummingbotsAcceptance(Suite):
         nowhere = patch.dict(os.environ, {CONSTANTS.SANDBOX_URL_VARIABLE: "http://127.0.0.1:9/v1"})
         nowhere.start()
         self.addCleanup(nowhere.stop)
+        # Hummingbot has one for the process; what outlives a test by a moment must open no sockets for the next one.
+        own = patch.object(ConnectionsFactory, "_instance", None)
+        own.start()
+        self.addCleanup(own.stop)
         super().setUp()
         info = FundingInfo(self.trading_pair, Decimal(1), Decimal(1), 0, Decimal(100))
         self.exchange._perpetual_trading.initialize_funding_info(info)
 
     async def asyncTearDown(self) -> None:
-        await ConnectionsFactory().close()  # one for the process; its sessions belong to this test's loop
+        await ConnectionsFactory().close()
 
     def create_exchange_instance(self) -> ParadexPerpetualDerivative:
         exchange = ParadexPerpetualDerivative(
@@ -265,7 +269,7 @@ class TestHummingbotsAcceptance(Suite):
     def configure_erroneous_cancelation_response(
         self, order: InFlightOrder, mock_api: aioresponses, callback: Callback = None
     ) -> re.Pattern[str]:
-        body = json.dumps(payloads.error("INTERNAL_ERROR"))
+        body = json.dumps(payloads.error("VALIDATION_ERROR"))
         mock_api.delete(self._cancelation_url(order), status=400, body=body, callback=callback)
         return self._cancelation_url(order)
 

@@ -86,7 +86,7 @@ class TestHealth:
 
     async def test_a_strategy_can_show_it(self, trader: Trader) -> None:
         await trader.hear("account", payloads.account())
-        await trader.hear("positions", payloads.position(liquidation_price="20000.5"))
+        await trader.hear("positions", payloads.position(liquidation_price="20000.50191124"))
         assert trader.exchange.format_status_lines() == [
             "Account ACTIVE: value 15.00, free collateral 10.00 USDC",
             "Margin: initial 5.00, maintenance 2.50 USDC",
@@ -121,8 +121,8 @@ class TestPositions:
     async def test_the_liquidation_price_is_that_of_the_open_position(self, trader: Trader, venue: Venue) -> None:
         exchange = trader.exchange
         assert exchange.liquidation_price(PAIR) is None
-        await trader.hear("positions", payloads.position(liquidation_price="20000.5"))
-        assert exchange.liquidation_price(PAIR) == Decimal("20000.5")
+        await trader.hear("positions", payloads.position(liquidation_price="20000.50191124"))
+        assert exchange.liquidation_price(PAIR) == Decimal("20000.50191124")
         await trader.hear("positions", payloads.position(liquidation_price="0", last_updated_at=NOW_MS + 1))
         assert exchange.liquidation_price(PAIR) is None
         await trader.hear("positions", payloads.position(liquidation_price="21000", last_updated_at=NOW_MS + 2))

@@ -125,7 +125,8 @@ class TestLogin:
         venue.on("POST", "/auth/*", answer)
         with pytest.raises(ParadexAuthenticationError) as refused:
             await auth.token()
-        for hint in ("swapped", "main account", "revoked", "another environment than paradex_perpetual_sandbox"):
+        environment = "another environment than paradex_perpetual_sandbox"
+        for hint in ("swapped", "main account", "revoked", environment, "started again without --data"):
             assert hint in str(refused.value)
 
     async def test_a_refusal_for_another_reason_is_passed_on(self, venue: Venue, auth: ParadexPerpetualAuth) -> None:
@@ -200,6 +201,20 @@ class TestRenewal:
         clock.now += 179
         await auth.token()
         assert auth._renewal is renewal
+
+    @pytest.mark.parametrize(("ahead", "token"), [(600.0, jwt()), (200.0, jwt()), (600.0, jwt(NOW + 300, issued_at=0))])
+    async def test_a_bot_whose_clock_is_ahead_does_not_ask_for_a_token_with_each_request(
+        self, venue: Venue, make_auth: MakeAuth, clock: Clock, ahead: float, token: str
+    ) -> None:
+        venue.on("POST", "/auth/*", {"jwt_token": token})
+        auth = make_auth(time=lambda: clock.now + ahead)
+        for _ in range(5):
+            assert await auth.token() == token
+            clock.now += 1
+        assert len(tokens_asked(venue)) == 1
+        clock.now += 300  # it does not live for ever, either
+        await auth.token()
+        assert len(tokens_asked(venue)) == 2
 
     async def test_however_many_wait_there_is_one_renewal(self, venue: Venue, auth: ParadexPerpetualAuth) -> None:
         tokens = await asyncio.gather(*(auth.token() for _ in range(50)))

@@ -108,6 +108,37 @@ class TestWrongBooks:
         assert levels(live.book()) == RIGHT
         assert not is_live(live)
 
+    @pytest.mark.parametrize("whole_books", [False, True])
+    async def test_books_that_stay_crossed_are_not_asked_for_without_end(
+        self, venue: Venue, make_exchange: Any, clock: Clock, whole_books: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(CONSTANTS, "BOOK_SNAPSHOT_TIMEOUT", 3600.0)
+        feed = Feed(venue, make_exchange(paradex_perpetual_book_feed="snapshot" if whole_books else "deltas"), clock)
+        seq = 10
+        tasks = []
+
+        def with_a_crossed_book(socket: Socket, call: dict[str, Any]) -> dict[str, Any]:
+            nonlocal seq
+            if call["params"]["channel"].startswith("order_book."):
+                seq += 1
+                crossed = frames.book(seq, [("103", "1")], ASKS, snapshot=True)
+                tasks.append(asyncio.create_task(socket.send(crossed)))
+            return {"result": {}}
+
+        feed.start()
+        socket = await venue.socket(1, subscriptions=4)
+        await feed.send(frames.book(10, BIDS, ASKS, snapshot=True))
+        venue.rpc["subscribe"] = with_a_crossed_book
+        await feed.send(frames.book(11, [("103", "1")], ASKS, snapshot=whole_books))
+        for _ in range(20):
+            await feed.taken(socket)
+        assert not is_live(feed)
+        assert len(tasks) == (0 if whole_books else 1)
+        await feed.send(frames.book(50, BIDS, ASKS, snapshot=True))
+        assert is_live(feed)
+        feed.tasks[0].cancel()
+        await asyncio.gather(*tasks, *feed.tasks, return_exceptions=True)
+
     async def test_grouped_levels_may_meet(self, venue: Venue, make_exchange: Any, clock: Clock) -> None:
         feed = Feed(venue, make_exchange(paradex_perpetual_book_price_tick="10"), clock)
         feed.start()
@@ -152,6 +183,24 @@ class TestWhatDoesNotCome:
         assert len(venue.sockets) == 1
 
     @pytest.mark.usefixtures("impatient_for_snapshots")
+    async def test_a_feed_of_changes_that_never_tells_a_whole_book_is_left_for_the_one_that_does(
+        self, venue: Venue, feed: Feed, log: pytest.LogCaptureFixture
+    ) -> None:
+        feed.start()
+        socket = await venue.socket(1, subscriptions=4)
+        deltas, whole = DELTAS.format(MARKET), SNAPSHOTS.format(MARKET)
+        seq = 10
+        while whole not in socket.channels:
+            seq += 1
+            await feed.send(frames.book(seq, [("100", "1")]))
+        assert socket.calls.count(("subscribe", {"channel": deltas})) >= CONSTANTS.MAX_MISSED_SNAPSHOTS
+        assert deltas not in socket.channels
+        assert "changes without a book" in log.text
+        await feed.send(frames.book(seq + 5, BIDS, ASKS, snapshot=True))
+        assert is_live(feed)
+        assert levels(feed.book()) == RIGHT
+
+    @pytest.mark.usefixtures("impatient_for_snapshots")
     async def test_a_market_that_is_refused_is_asked_for_after_pauses_and_the_socket_stays(self, live: Feed) -> None:
         live.venue.rpc["subscribe"] = lambda *_: {"error": {"code": -32602, "message": "no such market"}}
         await live.send(frames.book(12))
@@ -161,6 +210,29 @@ class TestWhatDoesNotCome:
         await live.venue.until(lambda: DELTAS.format(MARKET) in socket.channels)
         await live.send(frames.book(3, BIDS, ASKS, snapshot=True))
         assert is_live(live)
+
+    async def test_a_subscription_that_the_exchange_has_ended_by_itself_is_made_again_on_the_same_socket(
+        self, live: Feed
+    ) -> None:
+        socket = await live.venue.socket()
+        socket.channels.remove(DELTAS.format(MARKET))  # to unsubscribe is refused from now on
+        await live.send(frames.book(12))
+        await live.venue.until(lambda: DELTAS.format(MARKET) in socket.channels)
+        await live.send(frames.book(20, BIDS, ASKS, snapshot=True))
+        assert is_live(live)
+        assert len(live.venue.sockets) == 1
+
+    @pytest.mark.usefixtures("impatient_for_snapshots")
+    async def test_a_rate_limit_is_waited_for_and_the_socket_stays(self, live: Feed) -> None:
+        live.venue.rpc["unsubscribe"] = lambda *_: {"error": {"code": 42901, "message": "rate limited"}}
+        await live.send(frames.book(12))
+        socket = await live.venue.socket()
+        await live.venue.until(lambda: [method for method, _ in socket.calls].count("unsubscribe") >= 2)
+        del live.venue.rpc["unsubscribe"]
+        await subscribed_again(live)
+        await live.send(frames.book(20, BIDS, ASKS, snapshot=True))
+        assert is_live(live)
+        assert len(live.venue.sockets) == 1
 
     async def test_a_frozen_channel_is_noticed_by_asking_rest(
         self, live: Feed, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
@@ -214,13 +286,50 @@ class TestWhatDoesNotCome:
         assert is_live(live)
         assert live.exchange.book_resyncs == {}
 
-    @pytest.mark.parametrize(("seq", "bids"), [(10, BIDS), (9, [("98", "1")]), (1000, BIDS)])
+    @pytest.mark.parametrize(("seq", "bids"), [(9, BIDS), (10, BIDS), (10, [("98", "1")]), (1000, BIDS)])
     async def test_a_quiet_market_is_left_in_peace(
         self, live: Feed, monkeypatch: pytest.MonkeyPatch, seq: int, bids: Any
     ) -> None:
         rest_knows(live.venue, seq, bids)
         monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 0.01)
         await live.venue.until(lambda: len(live.venue.asked("GET", "/orderbook/*")) >= 3)
+        assert is_live(live)
+        assert live.exchange.book_resyncs == {}
+
+    async def test_rest_may_be_behind_the_stream_for_a_moment(
+        self, live: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 3600.0)
+        rest_knows(live.venue, 9, [("98", "1")])
+        await live.send(frames.book(11, [("100", "0"), ("99", "0")]))
+        await live.venue.until(lambda: live.venue.asked("GET", "/orderbook/*"))
+        await eventually(lambda: not live.source._feeds[MARKET].is_suspect)
+        assert is_live(live)
+        assert live.exchange.book_resyncs == {}
+
+    async def test_numbers_that_have_begun_anew_without_a_word_are_noticed_by_asking_rest(
+        self, live: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rest_knows(live.venue, 3, [("50", "1")], [("51", "1")])
+        monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 0.01)
+        await subscribed_again(live)
+        assert not is_live(live)
+        monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 60)
+        await live.send(frames.book(4, [("50", "1")], [("51", "1")], snapshot=True))
+        assert levels(live.book()) == ([(50, 1)], [(51, 1)])
+
+    @pytest.mark.parametrize("snapshot", [True, False])
+    async def test_numbers_that_begin_anew_in_the_stream_are_noticed_soon(self, live: Feed, snapshot: bool) -> None:
+        rest_knows(live.venue, 3, [("50", "1")], [("51", "1")])
+        await live.send(frames.book(2, [("50", "1")], [("51", "1")], snapshot=snapshot), frames.book(3))
+        await subscribed_again(live)
+        assert not is_live(live)
+
+    async def test_what_is_told_twice_at_the_end_leaves_the_book_live(self, live: Feed) -> None:
+        rest_knows(live.venue, 11)
+        await live.send(frames.book(11), frames.book(10, BIDS, ASKS, snapshot=True))
+        await live.venue.until(lambda: live.venue.asked("GET", "/orderbook/*"))
+        await eventually(lambda: not live.source._feeds[MARKET].is_suspect)
         assert is_live(live)
         assert live.exchange.book_resyncs == {}
 
@@ -276,6 +385,25 @@ class TestBooksThatNobodyKeepsUp:
         await asyncio.wait(live.tasks)
         assert levels(live.book()) == ([], [])
         await eventually(lambda: live.source._feeds[MARKET].subscribing.done())  # type: ignore[union-attr]
+
+    async def test_a_listener_that_ends_slowly_leaves_the_next_one_its_books(self, live: Feed) -> None:
+        assert live.source._session is not None
+        assert live.source._session.assistant is not None
+        close, may_close = live.source._session.assistant.disconnect, asyncio.Event()
+
+        async def close_slowly() -> None:
+            await may_close.wait()
+            await close()
+
+        live.source._session.assistant.disconnect = close_slowly  # type: ignore[method-assign]
+        live.tasks[0].cancel()
+        live.start()
+        await live.venue.socket(2, subscriptions=4)
+        await live.send(frames.book(20, BIDS, ASKS, snapshot=True), socket=2)
+        may_close.set()
+        await asyncio.wait(live.tasks[:1])
+        assert is_live(live)
+        assert levels(live.book()) == RIGHT
 
     async def test_a_new_book_does_not_wait_for_the_stream(self, venue: Venue, feed: Feed) -> None:
         rest_knows(venue, 5)

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +13,10 @@ from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_web_utils as web_utils,
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
+from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionSide, TradeType
+from hummingbot.model.funding_payment import FundingPayment
+from hummingbot.model.sql_connection_manager import SQLConnectionManager, SQLConnectionType
 
 from tests.unit.connector import frames, payloads
 from tests.unit.connector.payloads import ETH_MARKET, ETH_PAIR, MARKET, NOW, NOW_MS, PAIR, Payload
@@ -333,6 +338,25 @@ class TestOrderClass:
 
 
 class TestFunding:
+    async def test_the_recorder_keeps_each_of_the_payments_of_one_millisecond(
+        self, funded: Trader, tmp_path: Path
+    ) -> None:
+        """It looks them up by their time alone, in whatever pair they are."""
+        config: Any = SimpleNamespace(db_mode=SimpleNamespace(get_url=lambda path: f"sqlite:///{path}"))
+        database = SQLConnectionManager(config, SQLConnectionType.TRADE_FILLS, str(tmp_path / "bot.sqlite"))
+        collection: Any = SimpleNamespace(market_data_collection_enabled=False)
+        recorder = MarketsRecorder(database, [funded.exchange], "bot.yml", "bot", collection)
+        recorder.start()
+        for number, market in enumerate((MARKET, ETH_MARKET)):
+            payment = payloads.funding_payment(str(1 + number), market, id=str(number))
+            await funded.hear(f"funding_payments.{market}", payment, payment)
+        recorder.stop()
+        with database.get_new_session() as session:
+            recorded = FundingPayment.get_funding_payments(session)
+        assert recorded is not None
+        assert sorted((payment.symbol, payment.amount) for payment in recorded) == [(PAIR, 1.0), (ETH_PAIR, 2.0)]
+        assert [event.timestamp for event in funded.funded()] == pytest.approx([NOW, NOW], abs=0.002)
+
     @pytest.fixture
     def funded(self, trader: Trader) -> Trader:
         """A trader that has been told the present funding rate."""

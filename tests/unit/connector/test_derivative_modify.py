@@ -17,7 +17,7 @@ from tests.unit.connector import payloads, signatures
 from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import NOW_MS, Payload
 from tests.unit.connector.trader import EXCHANGE_ORDER_ID, Trader, eventually, settle
-from tests.unit.connector.venue import NO_ANSWER, PATIENCE, SILENCE, Answer, refusal
+from tests.unit.connector.venue import NO_ANSWER, PATIENCE, SILENCE, Answer, Given, refusal
 
 PATH = f"/orders/{EXCHANGE_ORDER_ID}"
 BY_CLIENT_ID = "/orders/by_client_id/*"
@@ -141,9 +141,13 @@ async def test_while_the_circuit_breaker_is_open_orders_are_only_made_smaller(
     assert [request.body["size"] for request in trader.venue.asked("PUT", PATH)] == ["0.4"]
 
 
-@pytest.mark.parametrize("answer", [NO_ANSWER, Answer(503, text="busy"), Answer(200, text="not json")])
+@pytest.mark.parametrize(
+    "answer",
+    [NO_ANSWER, Answer(503, text="busy"), Answer(200, text="not json"), {"request_info": "none"}, Answer(200, [1])],
+    ids=str,
+)
 async def test_an_unanswered_change_that_has_happened_is_found(
-    trader: Trader, order: InFlightOrder, answer: Answer
+    trader: Trader, order: InFlightOrder, answer: Given
 ) -> None:
     trader.venue.on("PUT", PATH, answer)
     trader.venue.on("GET", BY_CLIENT_ID, told(), told("SUCCESS", price="59500"))

@@ -78,12 +78,15 @@ class TestMarkets:
             make_exchange(trading_pairs=[pair])
 
     async def test_markets_that_could_not_be_read_are_no_reason_to_call_a_pair_wrong(
-        self, venue: Venue, exchange: ParadexPerpetualDerivative
+        self, venue: Venue, exchange: ParadexPerpetualDerivative, log: pytest.LogCaptureFixture
     ) -> None:
         exchange._set_trading_pair_symbol_map(None)
         venue.on("GET", "/markets", refusal("SERVICE_UNAVAILABLE", 503))
         with pytest.raises(web_utils.NoAnswerError, match="could not be read yet"):
             await exchange.exchange_symbol_associated_to_pair(PAIR)
+        (record,) = [record for record in log.records if "The markets of" in record.getMessage()]
+        assert "SERVICE_UNAVAILABLE" in record.getMessage()
+        assert record.exc_info is None
 
     async def test_one_market_that_makes_no_sense_does_not_take_the_others_with_it(
         self, venue: Venue, exchange: ParadexPerpetualDerivative, log: pytest.LogCaptureFixture
@@ -138,15 +141,37 @@ class TestNetworkCheck:
         venue.on("GET", "/system/state", answer)
         assert await exchange.check_network() is NetworkStatus.NOT_CONNECTED
 
+    async def test_why_there_is_no_connection_is_said_once_and_stands_in_the_status(
+        self,
+        venue: Venue,
+        exchange: ParadexPerpetualDerivative,
+        log: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv(CONSTANTS.SANDBOX_URL_VARIABLE, "http://127.0.0.1:9/v1")  # nobody is there
+            for _ in range(3):
+                assert await exchange.check_network() is NetworkStatus.NOT_CONNECTED
+        why = "127.0.0.1 port 9 cannot be reached (Connection refused)"
+        assert [why in line for line in exchange.format_status_lines()].count(True) == 1
+        said = [record for record in log.records if why in record.getMessage()]
+        assert [record.levelname for record in said].count("WARNING") == 1
+        assert not any(record.exc_info for record in log.records)
+        venue.on("GET", "/system/state", {"status": "ok"})
+        assert await exchange.check_network() is NetworkStatus.CONNECTED
+        assert not any("Not connected" in line for line in exchange.format_status_lines())
+
 
 class TestRunning:
     @pytest.fixture
-    async def running(self, venue: Venue, exchange: ParadexPerpetualDerivative) -> ParadexPerpetualDerivative:
+    async def running(
+        self, venue: Venue, exchange: ParadexPerpetualDerivative, clock: Clock
+    ) -> ParadexPerpetualDerivative:
         """A connector that is ready, with a public socket and a private one."""
         quiet(venue)
         exchange._set_trading_pair_symbol_map(None)
         exchange._trading_rules.clear()
-        exchange._sleep = asyncio.sleep  # type: ignore[method-assign]
+        exchange._sleep = clock.live  # type: ignore[method-assign]
         venue.rpc["subscribe"] = self.with_snapshot
         await exchange.start_network()
         exchange.tick(payloads.NOW)
@@ -214,6 +239,20 @@ class TestRunning:
 
         await eventually(lambda: not left())
 
+    async def test_it_closes_its_sockets_though_it_is_stopped_once_more_meanwhile(
+        self, venue: Venue, running: ParadexPerpetualDerivative
+    ) -> None:
+        """As by a user's `stop` just when the network is found to be gone."""
+        sources = (running._orderbook_ds, running._user_stream_tracker.data_source)
+        sessions = [source._session for source in sources]  # so that it is not the garbage collector who closes them
+        assert len(venue.sockets) == len(list(filter(None, sessions))) == 2
+        stopping = asyncio.ensure_future(running.stop_network())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await running.stop_network()
+        await stopping
+        await venue.until(lambda: all(socket.websocket.closed for socket in venue.sockets))
+
     async def test_what_is_stopped_before_it_has_begun_leaves_no_coroutine_behind(
         self, trader: Trader, recwarn: pytest.WarningsRecorder
     ) -> None:
@@ -266,6 +305,20 @@ class TestRunning:
         assert running.trading_pairs == [PAIR]
         assert running.ready
 
+    async def test_a_funding_payment_soon_after_a_pair_was_added_is_told_though_the_stream_loses_it(
+        self, venue: Venue, running: ParadexPerpetualDerivative
+    ) -> None:
+        trader = Trader(running, venue)
+        before, after = (
+            payloads.funding_payment(str(number), ETH_MARKET, id=str(number), created_at=payloads.NOW_MS + number)
+            for number in (1, 2)
+        )
+        venue.on("GET", "/funding/payments", payloads.page(before))
+        assert await running.add_trading_pair(ETH_PAIR)
+        venue.on("GET", "/funding/payments", payloads.page(after, before))
+        await running._update_funding_payment(ETH_PAIR, fire_event_on_new=True)
+        assert [(event.trading_pair, event.amount) for event in trader.funded()] == [(ETH_PAIR, Decimal(2))]
+
     async def test_a_pair_that_does_not_exist_cannot_be_added(
         self, venue: Venue, running: ParadexPerpetualDerivative
     ) -> None:
@@ -280,14 +333,14 @@ class TestRunning:
         assert running.ready
 
     async def test_without_keys_it_watches_and_asks_for_nothing_private(
-        self, venue: Venue, make_exchange: Make
+        self, venue: Venue, make_exchange: Make, clock: Clock
     ) -> None:
         quiet(venue)
         venue.rpc["subscribe"] = self.with_snapshot
         watching = make_exchange(
             paradex_perpetual_api_secret="", paradex_perpetual_account_address="", trading_required=False
         )
-        watching._sleep = asyncio.sleep  # type: ignore[method-assign]
+        watching._sleep = clock.live  # type: ignore[method-assign]
         await watching.start_network()
         await eventually(lambda: watching.ready)
         assert [request.path for request in venue.requests if "Authorization" in request.headers] == []
@@ -368,6 +421,35 @@ class TestPolling:
         venue.on("POST", "/auth/*", {"jwt_token": payloads.jwt(issued_at=clock.now)})
         assert await exchange.check_network() is NetworkStatus.CONNECTED
         assert exchange.order_restriction is None
+
+    @pytest.mark.parametrize(
+        ("path", "loop", "what"),
+        [
+            ("/markets", "_trading_rules_polling_loop", "markets"),
+            ("/account/info", "_trading_fees_polling_loop", "fees"),
+        ],
+    )
+    async def test_what_is_read_now_and_then_is_asked_for_ever_more_seldom_while_it_fails(
+        self, venue: Venue, trader: Trader, log: pytest.LogCaptureFixture, path: str, loop: str, what: str
+    ) -> None:
+        venue.on("GET", path, *[refusal("SERVICE_UNAVAILABLE", 503)] * 12, payloads.page())
+        pauses: list[float] = []
+
+        async def note(delay: float) -> None:
+            pauses.append(delay)
+            if len(pauses) == 13:
+                raise asyncio.CancelledError
+
+        trader.exchange._sleep = note  # type: ignore[method-assign]
+        with pytest.raises(asyncio.CancelledError):
+            await getattr(trader.exchange, loop)()
+        assert sum(pauses[:5]) < 15
+        assert min(pauses[6:12]) >= 2.5
+        assert pauses[12] > 60
+        said = [record for record in log.records if f"The {what} of" in record.getMessage()]
+        assert [record.levelname for record in said] == ["WARNING"]
+        assert "SERVICE_UNAVAILABLE" in said[0].getMessage()
+        assert not any(record.exc_info for record in log.records)
 
     async def test_a_failure_that_lasts_is_said_once_in_a_while(
         self, venue: Venue, trader: Trader, log: pytest.LogCaptureFixture

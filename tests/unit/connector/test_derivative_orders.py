@@ -32,6 +32,7 @@ def accepted(request: Request) -> Payload:
 @pytest.fixture(autouse=True)
 def open_for_orders(venue: Venue) -> None:
     venue.on("POST", "/orders", accepted)
+    venue.on("GET", "/orders", payloads.page())
 
 
 async def placed(trader: Trader, **order: Any) -> Payload:
@@ -93,6 +94,14 @@ class TestPlacing:
         (request,) = trader.venue.asked("POST", "/orders")
         assert request.headers["Authorization"] == f"Bearer {payloads.jwt()}"
 
+    @pytest.mark.parametrize("created_at", ["2027-01-15T08:00:00Z", {}, -1, None], ids=str)
+    async def test_an_order_whose_time_cannot_be_read_is_there_all_the_same(
+        self, trader: Trader, created_at: Any
+    ) -> None:
+        trader.venue.on("POST", "/orders", lambda request: {**accepted(request), "created_at": created_at})
+        await placed(trader)
+        assert trader.failed() == []
+
 
 class TestRefusals:
     async def test_a_refused_order_has_failed_with_the_exchanges_reason(self, trader: Trader) -> None:
@@ -151,9 +160,11 @@ class TestRefusals:
 UNCERTAIN = [
     NO_ANSWER,
     refusal("SERVICE_UNAVAILABLE", 503),
+    refusal("INTERNAL_ERROR"),  # whatever the status: the exchange itself failed
     Answer(504, text="<html>Gateway Timeout</html>"),
     Answer(201, text='{"id": "1800'),
     Answer(201, {}),
+    Answer(201, payloads.order("another")),
     Answer(200),
 ]
 
@@ -231,6 +242,21 @@ class TestUnknownOutcome:
         assert f"{client_id} was not placed" in trader.failed()[0].error_message
         assert len(trader.venue.asked("POST", "/orders")) == 1
         assert len(unknown) < 25  # asked with patience
+
+    async def test_one_that_waits_for_its_trigger_is_found_in_the_list_of_open_orders(self, trader: Trader) -> None:
+        """By its client id, the pages say, only orders are told that are OPEN; this one is UNTRIGGERED."""
+
+        def waiting(_: Request) -> Payload:
+            return payloads.page(payloads.order("another"), payloads.order(client_id, "UNTRIGGERED"))
+
+        trader.venue.on("POST", "/orders", NO_ANSWER)
+        trader.venue.on("GET", BY_CLIENT_ID, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        trader.venue.on("GET", "/orders", waiting)
+        client_id = trader.submit()
+        await eventually(lambda: trader.created() or trader.failed())
+        assert [event.order_id for event in trader.created()] == [client_id]
+        assert trader.failed() == []
 
     @pytest.mark.parametrize("shift", [-600, 600])
     async def test_an_exchanges_clock_that_is_set_meanwhile_changes_nothing_about_that(
@@ -330,16 +356,16 @@ async def test_an_order_may_be_on_its_way_for_as_long_as_any_was_allowed_to_be(
 ) -> None:
     for path in ("/orders", "/orders-history"):
         trader.venue.on("GET", path, payloads.page())
-    await trader.exchange._place_order(
-        "first", PAIR, Decimal("0.5"), TradeType.BUY, OrderType.LIMIT, Decimal(60000), PositionAction.OPEN,
-        recv_window=window,
-    )  # fmt: skip
+    order = (PAIR, Decimal("0.5"), TradeType.BUY, OrderType.LIMIT, Decimal(60000), PositionAction.OPEN)
+    await trader.exchange._place_order("first", *order, recv_window=window)
     trader.track(exchange_order_id=None)
+    await trader.exchange._place_order("mine", *order)
     clock.now += window * 1e-3 + CONSTANTS.OUTCOME_MARGIN - 1
-    for count in (0, 1):
-        await trader.exchange._compare_open_orders()
-        assert trader.exchange._order_tracker._order_not_found_records["mine"] == count
-        clock.now += CONSTANTS.NOT_FOUND_SPACING
+    await trader.exchange._compare_open_orders()
+    assert trader.failed() == []
+    clock.now += 2
+    await trader.exchange._compare_open_orders()
+    assert [event.order_id for event in trader.failed()] == ["mine"]
 
 
 async def test_an_order_that_is_neither_open_nor_closed_yet_is_found_by_the_exchanges_id(trader: Trader) -> None:
@@ -465,9 +491,9 @@ async def test_a_cancel_that_has_waited_long_for_the_submission_is_sent_after_it
 
 class TestCancelling:
     @pytest.fixture(autouse=True)
-    def open_for_cancels(self, venue: Venue, trader: Trader) -> None:
+    def open_for_cancels(self, venue: Venue, trader: Trader, clock: Clock) -> None:
         venue.on("DELETE", BY_CLIENT_ID, Answer(204))
-        trader.exchange._sleep = asyncio.sleep  # cancels are not repeated yet
+        trader.exchange._sleep = clock.live  # cancels are not repeated yet
 
     async def test_a_cancel_names_the_client_id_and_the_market_and_waits_for_the_stream(self, trader: Trader) -> None:
         order = trader.track()
@@ -493,6 +519,22 @@ class TestCancelling:
         assert trader.venue.asked("DELETE", BY_CLIENT_ID)
         assert "mine is not cancelled yet (not sent, for want of a token" in log.text
         await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", cancel_reason="USER_CANCELED"))
+        assert [event.order_id for event in trader.cancelled()] == ["mine"]
+
+    async def test_an_order_that_was_made_larger_is_cancelled_though_all_that_it_was_for_is_filled(
+        self, trader: Trader, clock: Clock
+    ) -> None:
+        trader.exchange._sleep = clock.sleep  # type: ignore[method-assign]
+        trader.track()
+        trader.venue.on("GET", "/orders", payloads.page(payloads.order("mine", size="1", remaining_size="0.5")))
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        filled = payloads.fill("mine", size="0.5")
+        cancelling = asyncio.ensure_future(trader.exchange._execute_cancel(PAIR, "mine"))
+        await trader.venue.until(lambda: trader.venue.asked("DELETE", BY_CLIENT_ID))
+        await trader.hear("fills.ALL", filled)
+        assert await cancelling == "mine"
+        await trader.venue.until(lambda: len(trader.venue.asked("DELETE", BY_CLIENT_ID)) == 2)  # nothing is heard
+        await trader.hear("orders.ALL", payloads.order("mine", "CLOSED", size="1", remaining_size="0.5"))
         assert [event.order_id for event in trader.cancelled()] == ["mine"]
 
     async def test_an_id_with_odd_characters_stays_one_part_of_the_path(self, trader: Trader) -> None:

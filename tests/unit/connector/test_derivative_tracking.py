@@ -7,11 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from bidict import bidict
 from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_constants as CONSTANTS,
     paradex_perpetual_web_utils as web_utils,
 )
-from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
+from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import (
+    ParadexOrderTracker,
+    ParadexPerpetualDerivative,
+)
 from hummingbot.core.data_type.in_flight_order import OrderState
 from hummingbot.core.data_type.trade_fee import TokenAmount
 from hummingbot.core.event.event_forwarder import EventForwarder
@@ -21,7 +25,7 @@ from tests.unit.connector import frames, payloads
 from tests.unit.connector.clock import Clock
 from tests.unit.connector.payloads import NOW, NOW_MS, Payload
 from tests.unit.connector.trader import Trader, eventually, settle
-from tests.unit.connector.venue import PATIENCE, Answer, Venue, refusal
+from tests.unit.connector.venue import PATIENCE, Answer, Request, Venue, refusal
 
 ORDERS, FILLS = "orders.BTC-USD-PERP", "fills.BTC-USD-PERP"
 
@@ -115,6 +119,20 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.2")
         assert len(trader.filled()) == 1
 
+    async def test_what_is_looked_up_for_each_message_and_each_order_copies_no_others(
+        self, trader: Trader, lists: Lists, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A thousand closed orders are remembered: with each of fifty orders copying them, each poll took 80 ms."""
+        trader.track()
+        trader.track("ended", "2")
+        await trader.hear(ORDERS, closed("USER_CANCELED", client_id="ended", id="2"))
+        monkeypatch.setattr(ParadexOrderTracker, "all_fillable_orders", property(lambda _: pytest.fail("copied")))
+        await trader.hear(FILLS, payloads.fill("mine"), payloads.fill("ended", id="2", order_id="2"))
+        await trader.hear(FILLS, payloads.fill("another's", id="3", order_id="3"))
+        await trader.exchange._look_for_unknown_orders([payloads.order("mine"), payloads.order("another's")], NOW)
+        assert [fill.order_id for fill in trader.filled()] == ["mine", "ended"]
+        assert trader.exchange._unknown_orders.others == {payloads.MARKET: 1}
+
     async def test_fills_of_one_number_but_two_types_are_two(self, trader: Trader) -> None:
         order = trader.track()
         await trader.hear(FILLS, payloads.fill("mine"), payloads.fill("mine", fill_type="RPI"))
@@ -124,6 +142,17 @@ class TestStream:
         order = trader.track()
         await trader.hear(FILLS, payloads.fill(""))
         assert order.executed_amount_base == Decimal("0.2")
+
+    async def test_a_fill_without_an_order_is_nobodys_whatever_is_on_its_way(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        trader.track(exchange_order_id=None)
+        settlement = payloads.fill("", fill_type="SETTLE_MARKET", order_id=None)
+        await trader.hear(FILLS, settlement)
+        lists.show(fills=[settlement], open_orders=[payloads.order("mine")])
+        await trader.exchange._update_order_status()
+        assert trader.filled() == []
+        assert trader.exchange._fills_watermark is not None  # it has been read
 
     async def test_orders_and_fills_of_others_are_passed_over(self, trader: Trader) -> None:
         order = trader.track()
@@ -261,6 +290,20 @@ class TestStream:
         assert order.executed_amount_base == Decimal("0.3")
         assert clock.pauses == list(CONSTANTS.FILLS_PATIENCE[:2])
 
+    async def test_an_end_is_told_although_its_fills_cannot_be_asked_for(
+        self, trader: Trader, lists: Lists, clock: Clock
+    ) -> None:
+        """The pair may be gone by then, and its market's name with it."""
+        trader.track()
+        exchange = trader.exchange
+        lists.venue.on("GET", "/fills", payloads.page(payloads.fill("mine")))
+        exchange._set_trading_pair_symbol_map(bidict({"ETH-USD-PERP": "ETH-USDC"}))
+        await trader.hear(ORDERS, closed("USER_CANCELED", "0.3"))
+        await eventually(lambda: trader.cancelled())
+        exchange._initialize_trading_pair_symbols_from_exchange_info(payloads.page(payloads.market()))
+        await eventually(lambda: trader.filled())
+        await eventually(lambda: not exchange._fills_owed)
+
     async def test_fills_that_have_all_come_are_not_asked_for(self, trader: Trader, lists: Lists) -> None:
         trader.track()
         await trader.hear(FILLS, payloads.fill("mine", size="0.5"))
@@ -275,6 +318,21 @@ class TestStream:
         await trader.hear(binary["channel"], binary["data"])
         await trader.hear(FILLS, payloads.fill("mine"))
         assert order.executed_amount_base == Decimal("0.2")
+
+    async def test_a_fill_of_a_type_that_binary_messages_have_no_name_for_counts_once_with_rests_name(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        order = trader.track()
+        binary = web_utils.decode_frame(frames.fill("mine", fill_type=frames.NOT_REPRESENTABLE))
+        assert isinstance(binary, dict)
+        with pytest.raises(ValueError, match="fill_type should be a type with a name"):  # so REST is asked
+            trader.exchange._process_user_event(binary["channel"], binary["data"])
+        lists.show(fills=[payloads.fill("mine", fill_type="NEW_TYPE")], open_orders=[payloads.order("mine")])
+        await trader.exchange._update_order_status()
+        with pytest.raises(ValueError, match="fill_type"):  # told once more
+            trader.exchange._process_user_event(binary["channel"], binary["data"])
+        assert order.executed_amount_base == Decimal("0.2")
+        assert [fill.exchange_trade_id for fill in trader.filled()] == ["NEW_TYPE-8615262148007718462"]
 
 
 # Reasons that the pages and the constants name, likely others, and one that nobody names: the list is open. Of an
@@ -478,6 +536,23 @@ class TestLists:
         assert int(first.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
         assert second.query["cursor"] == "more"
 
+    async def test_many_are_asked_for_one_by_one_if_the_history_since_the_oldest_of_them_is_long(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        """One order from last week, and a market maker has made a hundred thousand since."""
+        count = CONSTANTS.FEW_ORDERS + 1
+        orders = [trader.track(f"order-{number}", f"{number}") for number in range(count)]
+
+        def history(request: Request) -> Payload:
+            if "client_id" not in request.query:
+                return payloads.page(closed("USER_CANCELED", client_id="another", id="another"), cursor="more")
+            return payloads.page(closed("USER_CANCELED", client_id=request.query["client_id"]))
+
+        lists.venue.on("GET", "/orders-history", history)
+        await trader.exchange._update_order_status()
+        assert all(order.is_cancelled for order in orders)
+        assert len(lists.venue.asked("GET", "/orders-history")) == 2 * count
+
     async def test_a_fill_that_stream_and_list_tell_counts_once(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()
         lists.show(fills=[payloads.fill("mine")], open_orders=[payloads.order("mine", remaining_size="0.3")])
@@ -502,6 +577,18 @@ class TestLists:
             NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000),
             newest - int(CONSTANTS.FILLS_OVERLAP * 1000),
         ]
+
+    async def test_fills_are_not_asked_for_in_the_future_though_the_bots_clock_was_set_back(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        trader.exchange._set_current_timestamp(NOW + 3600)
+        order = trader.track()
+        trader.exchange._set_current_timestamp(NOW)
+        lists.show(fills=[payloads.fill("mine")], open_orders=[payloads.order("mine")])
+        await trader.exchange._update_order_status()
+        assert order.executed_amount_base == Decimal("0.2")
+        (request,) = lists.venue.asked("GET", "/fills")
+        assert int(request.query["start_at"]) == NOW_MS - int(CONSTANTS.CLOCK_MARGIN * 1000)
 
     async def test_fills_that_could_not_be_had_are_asked_for_again_from_the_same_time_on(
         self, trader: Trader, lists: Lists, log: pytest.LogCaptureFixture
@@ -585,16 +672,37 @@ class TestLists:
             clock.now += CONSTANTS.NOT_FOUND_SPACING
         assert order.is_failure
 
-    async def test_an_order_still_on_its_way_is_not_looked_for(
+    async def test_an_order_that_is_taken_and_not_on_the_book_yet_is_not_lost(
         self, trader: Trader, lists: Lists, clock: Clock
     ) -> None:
-        trader.track(exchange_order_id=None)
+        """It is NEW until its risk checks are over, and no page says that the list of open orders tells it then."""
+        lists.venue.on("POST", "/orders", lambda request: payloads.order(request.body["client_id"], "NEW"))
+        client_id = trader.submit()
+        await eventually(lambda: trader.created())
+        await eventually(lambda: not trader.exchange._submitting)
+        for _ in range(4):
+            clock.now += trader.exchange.LONG_POLL_INTERVAL
+            await trader.exchange._update_order_status()
+        assert trader.failed() == []
+        await trader.hear(ORDERS, payloads.order(client_id, "OPEN"))  # now it would be in the list
+        for _ in range(2):
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
+            await trader.exchange._update_order_status()
+        assert [event.order_id for event in trader.failed()] == [client_id]
+
+    async def test_a_bots_clock_that_is_behind_does_not_make_an_order_old(
+        self, make_exchange: Callable[..., ParadexPerpetualDerivative], lists: Lists, clock: Clock
+    ) -> None:
+        before = Trader(make_exchange(), lists.venue)
+        before.exchange._set_current_timestamp(clock.now - 120)
+        before.track(exchange_order_id=None)
+        trader = Trader(make_exchange(), lists.venue)  # at once: the exchange may still work on what was sent
+        trader.exchange.restore_tracking_states(before.exchange.tracking_states)
         for _ in range(5):
             await trader.exchange._update_order_status()
+            clock.now += CONSTANTS.NOT_FOUND_SPACING
+        assert trader.failed() == []
         assert trader.exchange._order_tracker._order_not_found_records["mine"] == 0
-        clock.now += CONSTANTS.RECV_WINDOW_MS * 1e-3 + CONSTANTS.OUTCOME_MARGIN + 1
-        await trader.exchange._update_order_status()
-        assert trader.exchange._order_tracker._order_not_found_records["mine"] == 1
 
     async def test_an_order_that_an_earlier_process_never_sent_is_lost_with_the_first_look_that_can_tell(
         self, make_exchange: Callable[..., ParadexPerpetualDerivative], lists: Lists, clock: Clock
@@ -605,20 +713,19 @@ class TestLists:
         clock.now += 3600  # however long ago it was made, it may have been sent when that process was ended
         trader = Trader(make_exchange(), lists.venue)
         trader.exchange.restore_tracking_states(before.exchange.tracking_states)
-        clock.now += trader.exchange._time_to_come - CONSTANTS.NOT_FOUND_SPACING
+        clock.now += trader.exchange._time_to_come - 1
         await trader.exchange._update_order_status()
         trader.exchange._forget_ended_orders()  # of which there are none
         assert set(trader.exchange.in_flight_orders) == {"mine", "rested"}
-        assert trader.exchange._order_tracker._order_not_found_records["mine"] == 1
-        trader.exchange._order_tracker.found("mine")  # as if nobody had looked yet
-        trader.exchange._order_tracker.found("rested")
-        clock.now += CONSTANTS.NOT_FOUND_SPACING + 1
+        assert trader.exchange._order_tracker._order_not_found_records["mine"] == 0
+        trader.exchange._order_tracker.found("rested")  # as if nobody had looked yet
+        clock.now += CONSTANTS.NOT_FOUND_SPACING
         await trader.exchange._update_order_status()
         assert [event.order_id for event in trader.failed()] == ["mine"]
         assert set(trader.exchange.in_flight_orders) == {"rested"}  # the exchange has had it: one look is no proof
         trader.exchange._order_tracker._lost_orders.clear()
         trader.exchange._forget_ended_orders()
-        assert set(trader.exchange._restored_at) == {"rested"}
+        assert set(trader.exchange._sent_by) == {"rested"}
 
     async def test_the_status_of_one_order_is_found_open_or_closed(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()

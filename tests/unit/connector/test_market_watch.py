@@ -201,6 +201,28 @@ class TestWatching:
         exchange.best_bid_ask(PAIR)
         assert (await venue.socket(2, subscriptions=1)).channels == [BBO]
 
+    async def test_a_socket_that_closes_slowly_forgets_nothing_of_the_next_one(
+        self, exchange: ParadexPerpetualDerivative, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        close, may_close = web_utils.RpcSession.disconnect, asyncio.Event()
+
+        async def close_slowly(session: web_utils.RpcSession) -> None:
+            await may_close.wait()
+            await close(session)
+
+        exchange.best_bid_ask(PAIR)
+        await venue.socket(1, subscriptions=1)
+        slow = exchange._orderbook_ds._watch._task
+        assert slow is not None
+        monkeypatch.setattr(web_utils.RpcSession, "disconnect", close_slowly)
+        exchange.stop_watching()
+        exchange.best_bid_ask(PAIR)
+        await (await venue.socket(2, subscriptions=1)).send(frames.bbo())
+        await eventually(lambda: exchange.best_bid_ask(PAIR))
+        may_close.set()
+        await asyncio.wait([slow])
+        assert exchange.best_bid_ask(PAIR) is not None
+
     async def test_stopping_the_connector_closes_the_socket(
         self, exchange: ParadexPerpetualDerivative, venue: Venue
     ) -> None:
@@ -288,6 +310,41 @@ class TestSilence:
             return loop.time() - began
 
         assert run_jumping(silence()) == 10 * 3.0 + 4.0
+
+    @pytest.mark.parametrize("blocked", [False, True])
+    async def test_a_socket_that_tells_its_news_but_answers_no_calls_is_dead(
+        self, api_factory: Any, venue: Venue, monkeypatch: pytest.MonkeyPatch, blocked: bool
+    ) -> None:
+        monkeypatch.setattr(CONSTANTS, "WS_SILENCE", 3600.0)
+        monkeypatch.setattr(CONSTANTS, "WS_CLOSE_TIMEOUT", 0.05)
+        venue.rpc = dict.fromkeys(("order.create", "unsubscribe"), lambda *_: None)
+        async with web_utils.RpcSession(api_factory, CONSTANTS.SANDBOX_DOMAIN, lambda _: None) as session:
+            socket = await venue.socket()
+            monkeypatch.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05)
+            if blocked:  # until what waits to be written is more than anybody on the way will keep
+                socket.transport.pause_reading()
+            with pytest.raises(web_utils.NoAnswerError):
+                await session.call("order.create", {"client_id": "a" * 20_000_000 if blocked else "a"})
+            assert "calls are not answered any more" in await self.until_closed(session)
+            await socket.send(frames.heartbeat())  # it is not the server that has closed it
+        if blocked:
+            socket.transport.abort()
+
+    async def test_a_single_call_that_is_not_answered_ends_nothing(
+        self, api_factory: Any, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(CONSTANTS, "WS_SILENCE", 3600.0)
+        venue.rpc["order.create"] = lambda *_: None
+        async with web_utils.RpcSession(api_factory, CONSTANTS.SANDBOX_DOMAIN, lambda _: None) as session:
+            socket = await venue.socket()
+            with monkeypatch.context() as impatient:
+                impatient.setattr(CONSTANTS, "WS_CALL_TIMEOUT", 0.05)
+                with pytest.raises(web_utils.NoAnswerError):
+                    await session.call("order.create", {})
+            await venue.until(lambda: ("unsubscribe", {"channel": "bbo.ALL"}) in socket.calls)
+            await session.call("order.cancel", {})  # answered after that one
+            assert session.is_open
+            assert not session._unanswered.is_set()
 
     async def test_a_private_socket_without_heartbeats_lives_while_calls_are_answered(
         self, api_factory: Any, venue: Venue, monkeypatch: pytest.MonkeyPatch

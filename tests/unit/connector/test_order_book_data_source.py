@@ -411,6 +411,22 @@ class TestPairs:
         assert await live.source.subscribe_to_trading_pair(ETH_PAIR)
         assert socket.channels == channels() + channels(ETH_MARKET)
 
+    async def test_a_pair_that_is_removed_while_its_book_is_asked_for_stays_removed(
+        self, live: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        changed = payloads.order_book() | {"seq_no": 99, "bids": [("98", "1")], "asks": []}
+        live.venue.on("GET", "/orderbook/*", changed)
+        monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 0.0)
+        await live.venue.until(lambda: live.venue.asked("GET", "/orderbook/*"))
+        asking = live.source._feeds[MARKET].asking
+        assert asking is not None
+        await live.source.unsubscribe_from_trading_pair(PAIR)
+        await asyncio.wait([asking])
+        socket = await live.venue.socket()
+        await live.taken(socket)
+        assert socket.channels == []
+        assert live.source._books == {}
+
     async def test_a_pair_that_cannot_be_had_is_not_added(self, live: Feed, log: pytest.LogCaptureFixture) -> None:
         assert not await live.source.subscribe_to_trading_pair("NOPE-USDC")
         live.venue.rpc["subscribe"] = lambda *_: {"error": {"code": 100, "message": "halted"}}

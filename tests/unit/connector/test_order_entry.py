@@ -620,10 +620,10 @@ class TestCancels:
         assert len(venue.asked("DELETE", "/orders/batch")) == 1
 
     async def test_an_order_cancelled_twice_at_once_is_cancelled_once(
-        self, make_trader: MakeTrader, venue: Venue
+        self, make_trader: MakeTrader, venue: Venue, clock: Clock
     ) -> None:
         trader = make_trader()
-        trader.exchange._sleep = asyncio.sleep  # nothing is repeated yet
+        trader.exchange._sleep = clock.live  # nothing is repeated yet
         order = trader.track()
         trader.exchange.cancel(PAIR, "mine")
         trader.exchange.cancel(PAIR, "mine")
@@ -705,6 +705,30 @@ class TestCancels:
         (result,) = await trader.exchange.cancel_all(5)
         assert result.success
         await eventually(lambda: trader.cancelled())
+
+    async def test_a_cancel_at_which_the_exchange_failed_is_followed(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        trader.track()
+        venue.on("DELETE", BY_CLIENT_ID, refusal("INTERNAL_ERROR"), Answer(204))
+        venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        assert await trader.exchange._execute_cancel(PAIR, "mine") == "mine"
+        assert len(venue.asked("DELETE", BY_CLIENT_ID)) == 2
+
+    @pytest.mark.parametrize("results", [[None], ["text"], 3, [{"id": {}}], [{"client_id": ["order-0"]}]], ids=str)
+    async def test_a_batch_of_cancels_whose_answer_makes_no_sense_is_followed_whole(
+        self, make_trader: MakeTrader, venue: Venue, results: Any
+    ) -> None:
+        trader = make_trader()
+        orders = [trader.track(f"order-{number}", f"id-{number}") for number in range(2)]
+        venue.on("DELETE", "/orders/batch", {"results": results})
+        cancels = asyncio.gather(*(trader.exchange._execute_cancel(PAIR, order.client_order_id) for order in orders))
+        await eventually(lambda: set(trader.exchange._cancels) == {"order-0", "order-1"})
+        for order in orders:
+            ended = payloads.order(order.client_order_id, "CLOSED", cancel_reason="USER_CANCELED")
+            await trader.hear("orders.ALL", ended)
+        assert await cancels == ["order-0", "order-1"]
 
     @pytest.mark.parametrize("trading_pair", [None, PAIR])
     async def test_all_orders_of_the_account_or_of_a_pair_are_cancelled_with_one_request(
@@ -833,7 +857,9 @@ class TestSocket:
         protection = trader.exchange.place_trigger_order(
             PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000), trigger_type="stop_loss"
         )
-        stop = trader.exchange.place_trigger_order(PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000))
+        stop = trader.exchange.place_trigger_order(
+            PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000), position_action=PositionAction.OPEN
+        )
         await eventually(lambda: len(trader.created()) == 4)
         (request,) = venue.asked("POST", "/orders")
         assert (request.body["client_id"], request.body["type"]) == (protection, "STOP_LOSS_MARKET")
@@ -882,6 +908,18 @@ class TestSocket:
         assert [failure.order_id for failure in trader.failed()] == [ids[1]]
         assert "INVALID_ORDER_SIZE" in trader.failed()[0].error_message
 
+    async def test_an_order_has_its_own_id_whatever_the_order_of_the_answers(
+        self, on_socket: Callable[..., Any], venue: Venue
+    ) -> None:
+        trader = await on_socket()
+        venue.rpc["order.create_batch"] = lambda _, call: {
+            "result": {"results": [{"order": taken(body)} for body in reversed(call["params"]["orders"])]}
+        }
+        ids = submit_many(trader, 3)
+        await eventually(lambda: len(trader.created()) == 3)
+        orders = trader.exchange.in_flight_orders
+        assert [orders[client_id].exchange_order_id for client_id in ids] == [f"id-{client_id}" for client_id in ids]
+
     async def test_many_calls_are_in_the_air_at_once(self, on_socket: Callable[..., Any], venue: Venue) -> None:
         trader = await on_socket(batch_size=1)
         kept: list[tuple[int, Payload]] = []
@@ -924,6 +962,20 @@ class TestSocket:
         assert [text for text in log.messages if "REST is used instead" in text] == [
             f"order.create is not understood on this socket: {code} Invalid. REST is used instead."
         ]
+
+    @pytest.mark.parametrize(
+        "data", ["SERVICE_UNAVAILABLE", {"error": "INTERNAL_ERROR", "message": "deadline exceeded"}]
+    )
+    async def test_an_order_at_which_the_exchange_failed_is_looked_for(
+        self, on_socket: Callable[..., Any], venue: Venue, data: Any
+    ) -> None:
+        trader = await on_socket()
+        venue.rpc["order.create"] = lambda *_: {"error": {"code": 100, "message": "method error", "data": data}}
+        venue.on("GET", BY_CLIENT_ID, lambda request: payloads.order(request.path.rsplit("/", 1)[-1]))
+        client_id = trader.submit()
+        await eventually(lambda: trader.created() or trader.failed())
+        assert [event.order_id for event in trader.created()] == [client_id]
+        assert venue.asked("POST", "/orders") == []
 
     async def test_an_order_that_the_socket_refuses_for_a_reason_is_refused(
         self, on_socket: Callable[..., Any], venue: Venue
@@ -1063,6 +1115,16 @@ class TestCancelOnDisconnect:
         assert [event.order_id for event in trader.failed()] == [opening]
         assert [request.body["client_id"] for request in venue.asked("POST", "/orders")] == [closing]
 
+    async def test_a_stop_that_only_reduces_is_not_taken_away_from_a_position_that_stays(
+        self, on_socket: Callable[..., Any], venue: Venue
+    ) -> None:
+        trader = await on_socket(cancel_on_disconnect=True)
+        place, sold = trader.exchange.place_trigger_order, (PAIR, TradeType.SELL, Decimal("0.5"), Decimal(59000))
+        closing, opening = place(*sold), place(*sold, position_action=PositionAction.OPEN)
+        await eventually(lambda: len(trader.created()) == 2)
+        assert [request.body["client_id"] for request in venue.asked("POST", "/orders")] == [closing]
+        assert [params["client_id"] for params in calls(await venue.socket(), "order.create")] == [opening]
+
     async def test_of_a_batch_whose_cover_goes_as_it_leaves_what_only_reduces_is_placed_all_the_same(
         self, on_socket: Callable[..., Any], venue: Venue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -1081,6 +1143,19 @@ class TestCancelOnDisconnect:
         assert [event.order_id for event in trader.created()] == [closing]
         sent = [*calls(await venue.socket(), "order.create"), *(r.body for r in venue.asked("POST", "/orders"))]
         assert [body["client_id"] for body in sent] == [closing]
+
+    @pytest.mark.parametrize("code", [42901, -32603])
+    async def test_what_is_not_granted_for_now_is_asked_for_again(
+        self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture, code: int
+    ) -> None:
+        venue.rpc["order.cancel_on_disconnect"] = lambda *_: {"error": {"code": code, "message": "not now"}}
+        trader = await on_socket(cancel_on_disconnect=True)
+        trader.submit()
+        await eventually(lambda: trader.failed())
+        assert "no orders are placed" in log.text
+        del venue.rpc["order.cancel_on_disconnect"]
+        await eventually(lambda: trader.exchange._order_entry._covering_session())
+        assert len(venue.sockets) == 1
 
     async def test_a_refusal_is_said_once_and_no_order_is_placed(
         self, on_socket: Callable[..., Any], venue: Venue, log: pytest.LogCaptureFixture
@@ -1397,6 +1472,47 @@ class TestStopping:
         assert {name for name in left if name.startswith(("_Lane", "OrderEntry", "ParadexPerpetual"))} == set()
         assert order.executed_amount_base == 0
 
+    async def test_what_a_rate_limit_refuses_after_it_is_not_sent_again(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        answered = asyncio.Event()
+
+        async def refuse(_: Request) -> Answer:
+            await answered.wait()
+            return Answer(429, payloads.error("TOO_MANY_REQUESTS"), headers={"Retry-After": "0"})
+
+        trader = make_trader()
+        venue.on("POST", "/orders", refuse, lambda request: taken(request.body))
+        trader.submit()
+        await venue.until(lambda: venue.asked("POST", "/orders"))
+        await trader.exchange.stop_network()
+        answered.set()
+        await eventually(lambda: trader.failed() or trader.created())
+        assert "TOO_MANY_REQUESTS" in trader.failed()[0].error_message
+        assert len(venue.asked("POST", "/orders")) == 1
+
+    async def test_nor_are_the_orders_of_a_batch_that_is_refused_after_it(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        answered = asyncio.Event()
+
+        async def refuse(_: Request) -> Answer:
+            answered.set()
+            return refusal("INVALID_ORDER_SIGNATURE")
+
+        trader = make_trader()
+        held = asyncio.Event()
+        venue.on("POST", "/orders/batch", refuse)
+        submit_many(trader, 2)
+        await answered.wait()
+        trader.exchange._order_entry._admit = lambda _: held.wait()
+        await settle()
+        await trader.exchange.stop_network()
+        held.set()
+        await eventually(lambda: len(trader.failed()) == 2)
+        assert "stopped before it was sent" in trader.failed()[0].error_message
+        assert venue.asked("POST", "/orders") == []
+
     async def test_what_is_asked_for_right_after_it_is_done(self, make_trader: MakeTrader, venue: Venue) -> None:
         entry = make_trader(breaker_failures=1).exchange._order_entry
         entry._sleep = lambda _: asyncio.Event().wait()
@@ -1442,7 +1558,7 @@ class TestOutcomes:
     def outcomes(self, answer: Any) -> list[str]:
         told = batch_outcomes(self.IDS, answer)
         assert all(isinstance(outcome, dict | web_utils.ApiError | web_utils.NoAnswerError) for outcome in told)
-        return [outcome["id"] if isinstance(outcome, dict) else getattr(outcome, "code", "?") for outcome in told]
+        return [str(outcome["id"]) if isinstance(outcome, dict) else getattr(outcome, "code", "?") for outcome in told]
 
     @pytest.mark.parametrize(
         ("answer", "outcomes"),
@@ -1468,7 +1584,18 @@ class TestOutcomes:
                 },
                 "? 2 ?",
             ),
+            ({"orders": [], "errors": [{"error": "A"}, {"error": "INTERNAL_ERROR"}, {"error": "C"}]}, "? ? ?"),
             ({"orders": [{"client_id": "a"}], "errors": ["text", None]}, "? ? ?"),
+            (
+                {
+                    "results": [
+                        {"error": "INTERNAL_ERROR"},
+                        {"error": "NO_GOOD"},
+                        {"error": "SERVICE_UNAVAILABLE: late"},
+                    ]
+                },
+                "? NO_GOOD ?",
+            ),
             ({"results": [{"order": {"id": "1"}}, {"error": "NO_GOOD: really"}, {"neither": 1}]}, "1 NO_GOOD ?"),
             (
                 {"results": [{"order": {"id": "1"}}, {"error": "DUPLICATED_CLIENT_ID"}, {"error": "just text"}]},
@@ -1476,6 +1603,12 @@ class TestOutcomes:
             ),
             ({"results": [{"order": {"id": "1"}}, None, "text"]}, "1 ? ?"),
             ({"results": [{"order": {"id": "1"}}]}, "? ? ?"),
+            ({"results": [{"order": {"id": name, "client_id": name}} for name in "bca"]}, "a b c"),
+            (  # whose the error is cannot be told then
+                {"results": [{"order": {"id": "3", "client_id": "c"}}, {"error": "NO_GOOD"}, {"order": {"id": "1"}}]},
+                "? ? 3",
+            ),
+            ({"results": [{"order": {"id": {}}}, {"order": {"id": []}}, {"order": {"id": 3}}]}, "? ? 3"),
             ([], "? ? ?"),
             (None, "? ? ?"),
         ],

@@ -101,6 +101,43 @@ class TestSubscribing:
         assert len(venue.sockets) == 2
         assert "refused subscribe: -32600 no such channel" in log.text
 
+    async def test_channels_that_stay_refused_do_not_keep_the_orders_from_being_followed(
+        self, venue: Venue, listener: Listener, log: pytest.LogCaptureFixture
+    ) -> None:
+        gone = {FUNDING, CONSTANTS.TRADEBUSTS_CHANNEL}
+
+        def refuse(socket: Socket, call: dict[str, Any]) -> dict[str, Any]:
+            if call["params"]["channel"] in gone:
+                return {"error": {"code": -32602, "message": "no such channel"}}
+            return {"result": {}}
+
+        venue.rpc["subscribe"] = refuse
+        listener.start()
+        assert await listener.next() == RESUMED
+        assert sorted(venue.sockets[-1].channels) == sorted(set(CHANNELS) - gone)
+        for channel in gone:
+            assert f"goes on without {channel}" in log.text
+        connections = len(venue.sockets)
+        gone.clear()
+        await venue.sockets[-1].close()
+        assert await listener.next() == RESUMED
+        assert len(venue.sockets) == connections + 1
+        assert venue.sockets[-1].channels == CHANNELS
+
+    @pytest.mark.parametrize("refused", sorted(CONSTANTS.INDISPENSABLE_CHANNELS))
+    async def test_without_orders_fills_positions_and_account_there_is_no_stream(
+        self, venue: Venue, listener: Listener, refused: str
+    ) -> None:
+        def refuse(socket: Socket, call: dict[str, Any]) -> dict[str, Any]:
+            if call["params"]["channel"] == refused:
+                return {"error": {"code": -32602, "message": "no such channel"}}
+            return {"result": {}}
+
+        venue.rpc["subscribe"] = refuse
+        listener.start()
+        await venue.until(lambda: len(venue.sockets) == 4)
+        assert listener.events.empty()
+
     async def test_an_account_without_market_maker_protection_has_a_stream_all_the_same(
         self, venue: Venue, listener: Listener
     ) -> None:
@@ -278,6 +315,29 @@ class TestReconnecting:
         listener.start()
         assert await listener.next() == RESUMED
         assert "Unexpected error in the private stream" in log.text
+
+    async def test_a_listener_that_ends_slowly_leaves_the_next_one_its_socket(
+        self, venue: Venue, running: Listener
+    ) -> None:
+        session, slow = running.source.session, running.task
+        assert session is not None
+        assert session.assistant is not None
+        assert slow is not None
+        close, may_close = session.assistant.disconnect, asyncio.Event()
+
+        async def close_slowly() -> None:
+            await may_close.wait()
+            await close()
+
+        session.assistant.disconnect = close_slowly  # type: ignore[method-assign]
+        slow.cancel()
+        running.start()
+        assert await running.next() == RESUMED
+        may_close.set()
+        await asyncio.wait([slow])
+        assert running.source.session is not None
+        assert running.source.session is not session
+        assert running.source.last_recv_time > 0
 
     async def test_stopping_it_closes_the_socket(self, venue: Venue, running: Listener) -> None:
         assert running.task is not None

@@ -277,6 +277,10 @@ class TestOrders:
         payload = payloads.order("mine", status, remaining_size=remaining, cancel_reason=reason)
         assert utils.order_state(payload, was_open) is state
 
+    def test_an_order_whose_size_was_taken_to_nothing_is_not_filled(self) -> None:
+        payload = payloads.order("mine", "CLOSED", size="0", remaining_size="0", cancel_reason="REDUCE_ONLY")
+        assert utils.order_state(payload, was_open=True) is OrderState.CANCELED
+
     @pytest.mark.parametrize(
         "changes", [{"status": "REJECTED"}, {"status": None}, {"remaining_size": ""}, {"size": "x"}]
     )
@@ -313,7 +317,7 @@ class TestFills:
     def test_a_fill_is_unique_within_its_type(self) -> None:
         ordinary, liquidation = payloads.fill("mine"), payloads.fill("mine", fill_type="LIQUIDATION")
         assert utils.fill_key(ordinary) != utils.fill_key(liquidation)
-        assert utils.fill_key(ordinary) == utils.fill_key({**ordinary, "fill_type": None})
+        assert utils.fill_key(ordinary) == utils.fill_key({**ordinary, "fill_type": ""})
 
     def test_a_fill_becomes_a_trade_with_the_fee_that_was_paid(self) -> None:
         trade = utils.trade_update_from_fill(payloads.fill("other side's"), tracked())

@@ -26,6 +26,7 @@ from tests.unit.connector import frames, payloads
 from tests.unit.connector.payloads import ADDRESS, MARKET, NOW, NOW_MS, PAIR
 
 VERSIONS = [0, 1, 2]
+NULL_DECIMAL = "-92233720368.54775808"  # what the SDK makes of a null where none should be
 BIDS = [("60000", "0.5"), ("59999.5", "1.25")]
 ASKS = [("60000.1", "0.00001")]
 
@@ -146,6 +147,16 @@ class TestBook:
         assert isinstance(frame, BookFrame)
         assert rows(frame.bids) == [(1.0, 2.0, 11)]
 
+    def test_an_empty_group_may_leave_the_length_of_its_rows_out(self) -> None:
+        frame = frames.book(11, [], ASKS, snapshot=True)
+        frame = frame[:97] + struct.pack("<HH", 0, 0) + frame[101:]
+        book = decode_frame(frame)
+        assert isinstance(book, BookFrame)
+        assert (book.bids, rows(book.asks)) == ([], [(60000.1, 0.00001, 11)])
+        display = web_utils.decode_display_book(frame)
+        assert display is not None
+        assert (display.bids, len(display.asks)) == ([], 1)
+
     def test_rows_shorter_than_price_and_size_are_refused(self) -> None:
         block = struct.pack("<qqB", frames.NOW_US, 11, 0)
         with pytest.raises(FrameError, match="1 levels of 8 bytes"):
@@ -196,6 +207,15 @@ class TestSummary:
         assert isinstance(frame, SummaryFrame)
         assert (frame.market, frame.funding_rate) == (MARKET, Decimal("0.000123456789"))
 
+    @pytest.mark.parametrize("missing", ["mark", "index", "rate"])
+    def test_without_its_prices_or_its_rate_it_tells_nothing(self, missing: str) -> None:
+        assert decode_frame(frames.market_summary(**{missing: None})) is None
+
+    def test_a_market_without_a_trade_has_no_last_price(self) -> None:
+        frame = decode_frame(frames.market_summary(last=None))
+        assert isinstance(frame, SummaryFrame)
+        assert frame.last_price == 0
+
 
 class TestPrivate:
     """Private payloads read like their JSON, so that one code takes both."""
@@ -215,6 +235,10 @@ class TestPrivate:
             assert model is not None
             names = JSON_NAMES[template]
             expected = {names.get(name, name): value for name, value in model.model_dump().items()}
+            # Numbers that are null where the schema has none, and sizes without a side, are left to be missed.
+            expected = {name: None if value == NULL_DECIMAL else value for name, value in expected.items()}
+            if template == web_utils.POSITION_TEMPLATE and expected["side"] is None and Decimal(expected["size"] or 0):
+                expected["size"] = None
             event = decode_frame(frame)
             assert isinstance(event, dict)
             left_out = {name for name, value in expected.items() if value is None} - set(event["data"])
@@ -277,6 +301,24 @@ class TestPrivate:
         assert position is not None
         assert (position.amount, position.entry_price) == (Decimal(amount), Decimal("59000"))
         closed = decode_frame(frames.position("0", side, status=2))
+        assert isinstance(closed, dict)
+        assert utils.position_from_payload(closed["data"], PAIR, 1) is None
+
+    @pytest.mark.parametrize("change", [(16, b"\xfe"), (17, struct.pack("<q", frames.NULL))], ids=["side", "size"])
+    def test_a_position_of_which_it_is_not_known_what_it_is_is_no_position(self, change: tuple[int, bytes]) -> None:
+        offset, value = 8 + change[0], change[1]
+        frame = frames.position("0.5", "SHORT")
+        event = decode_frame(frame[:offset] + value + frame[offset + len(value) :])
+        assert isinstance(event, dict)
+        with pytest.raises(utils.PAYLOAD_ERRORS):
+            utils.position_from_payload(event["data"], PAIR, 1)
+
+    def test_a_position_whose_side_has_no_name_is_refused_unless_it_is_closed(self) -> None:
+        event = decode_frame(frames.position("0.5", ""))
+        assert isinstance(event, dict)
+        with pytest.raises(ValueError, match="side should be LONG or SHORT"):
+            utils.position_from_payload(event["data"], PAIR, 1)
+        closed = decode_frame(frames.position("0", "", status=2))
         assert isinstance(closed, dict)
         assert utils.position_from_payload(closed["data"], PAIR, 1) is None
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 import pytest
 from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_constants as CONSTANTS,
@@ -113,6 +114,41 @@ class TestRequests:
             await ask()
 
     @pytest.mark.parametrize(
+        ("method", "outcome"),
+        [
+            (RESTMethod.PUT, web_utils.NoAnswerError),
+            (RESTMethod.DELETE, web_utils.NoAnswerError),
+            (RESTMethod.POST, web_utils.NotSentError),
+        ],
+    )
+    async def test_what_may_have_arrived_before_the_connection_was_refused_is_open(
+        self, ask: Ask, monkeypatch: pytest.MonkeyPatch, method: RESTMethod, outcome: type[Exception]
+    ) -> None:
+        """aiohttp repeats a PUT or DELETE when a connection that it has kept is dropped; nobody listens by then."""
+        arrived: list[str] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                arrived.append(request.split(b" ")[0].decode())
+                if arrived[-1] != "GET":
+                    break
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n" + b'{"results":[]}')
+            server.close()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv(CONSTANTS.SANDBOX_URL_VARIABLE, f"http://127.0.0.1:{port}/v1")
+        if outcome is web_utils.NotSentError:
+            server.close()
+            await server.wait_closed()
+        else:
+            await ask()
+        with pytest.raises(outcome, match="not sent"):
+            await ask("/orders/1", method=method, limit_id=CONSTANTS.SUBMIT_LIMIT)
+        assert arrived == ([] if outcome is web_utils.NotSentError else ["GET", method.value])
+
+    @pytest.mark.parametrize(
         ("retry_after", "seconds"), [("3", 3.0), ("0.5", 0.5), (None, 1.0), ("soon", 1.0), ("-1", 1.0), ("inf", 1.0)]
     )
     @pytest.mark.parametrize(
@@ -152,12 +188,36 @@ class TestRequests:
         self, venue: Venue, ask: Ask, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(CONSTANTS.SANDBOX_URL_VARIABLE, "http://127.0.0.1:9/v1")  # nobody is there
+        sentence = r"GET /positions was not sent: 127\.0\.0\.1 port 9 cannot be reached \(Connection refused\)"
+        with pytest.raises(web_utils.NotSentError, match=sentence):
+            await ask()
+
+    async def test_what_found_no_connection_in_time_has_not_happened(
+        self, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def nobody(*_: Any, **__: Any) -> None:
+            raise TimeoutError
+
+        monkeypatch.setattr(aiohttp.TCPConnector, "connect", nobody)
         with pytest.raises(web_utils.NotSentError, match="GET /positions was not sent"):
             await ask()
 
     async def test_the_exchanges_time_comes_in_milliseconds_as_text(self, venue: Venue) -> None:
         venue.on("GET", "/system/time", {"server_time": "1681493415023"})
         assert await web_utils.get_current_server_time(domain=CONSTANTS.SANDBOX_DOMAIN) == 1681493415023.0
+
+    async def test_a_time_that_cannot_be_asked_for_is_said_once_without_a_traceback(
+        self, venue: Venue, log: pytest.LogCaptureFixture
+    ) -> None:
+        venue.on("GET", "/system/time", Answer(503, text="<html>"))
+        synchronizer = web_utils.ParadexTimeSynchronizer()
+        for _ in range(3):
+            await synchronizer.update_server_time_offset_with_time_provider(
+                web_utils.get_current_server_time(domain=CONSTANTS.SANDBOX_DOMAIN)
+            )
+        said = [record for record in log.records if "The time of Paradex is not known" in record.getMessage()]
+        assert [record.levelname for record in said] == ["WARNING"]
+        assert not any(record.exc_info for record in log.records)
 
     async def test_no_request_leaves_before_the_exchanges_time_is_known(self, venue: Venue) -> None:
         synchronizer = TimeSynchronizer()
@@ -166,6 +226,37 @@ class TestRequests:
         await web_utils.api_request(factory, "/positions", domain=CONSTANTS.SANDBOX_DOMAIN)
         assert [request.path for request in venue.requests] == ["/system/time", "/positions"]
         assert synchronizer.time() == pytest.approx(payloads.NOW, abs=5)
+
+    async def test_an_exchange_that_does_not_tell_the_time_is_asked_by_one_request_and_not_by_each(
+        self, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(CONSTANTS, "TIME_TIMEOUT", 0.05)
+        synchronizer = web_utils.ParadexTimeSynchronizer()
+        factory = web_utils.build_api_factory(time_synchronizer=synchronizer, domain=CONSTANTS.SANDBOX_DOMAIN)
+        venue.on("GET", "/system/time", SILENCE)
+        venue.on("GET", "/positions", payloads.page())
+
+        async def ask() -> None:
+            await web_utils.api_request(factory, "/positions", domain=CONSTANTS.SANDBOX_DOMAIN)
+
+        await asyncio.gather(*(ask() for _ in range(5)))
+        assert len(venue.asked("GET", "/positions")) == 5
+        assert len(venue.asked("GET", "/system/time")) == 1
+        venue.on("GET", "/system/time", {"server_time": str(payloads.NOW_MS)})
+        monkeypatch.setattr(CONSTANTS, "TIME_TIMEOUT", 10.0)
+        synchronizer._ask_again_at = 0.0
+        await ask()
+        assert synchronizer.time() == pytest.approx(payloads.NOW, abs=5)
+
+    def test_a_clock_that_has_jumped_is_believed_at_once(self) -> None:
+        synchronizer = web_utils.ParadexTimeSynchronizer()
+        for offset in (100.0, 200.0, 300.0, 3_600_000.0):  # as after an hour's sleep
+            synchronizer.add_time_offset_ms_sample(offset)
+        assert synchronizer.time_offset_ms == 3_600_000.0
+        synchronizer.add_time_offset_ms_sample(3_600_100.0)
+        assert 3_600_000.0 < synchronizer.time_offset_ms < 3_600_100.0
+        synchronizer.add_time_offset_ms_sample(50.0)  # and set back
+        assert synchronizer.time_offset_ms == 50.0
 
 
 class TestTokens:

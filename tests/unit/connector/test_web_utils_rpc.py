@@ -107,6 +107,17 @@ class TestCalls:
             assert error.value.code == -32602
             await session.call("unsubscribe_from_nothing", {})  # the session lives on
 
+    @pytest.mark.parametrize("error", ["not today", ["not today"], {"message": "not today"}])
+    async def test_an_error_in_a_form_that_nobody_documents_is_an_error_all_the_same(
+        self, venue: Venue, sessions: Sessions, error: Any
+    ) -> None:
+        venue.rpc["order.create"] = lambda *_: {"error": error}
+        async with sessions.open() as session:
+            with pytest.raises(RpcError, match="not today"):
+                await session.call("order.create", {})
+            with pytest.raises(NoAnswerError, match="not today"):
+                await session.request("order.create", {})
+
     async def test_a_call_that_is_not_answered_ends_after_the_timeout(
         self, venue: Venue, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -353,6 +364,18 @@ class TestAuthentication:
         del venue.rpc["auth"]
         async with sessions.open(authenticate=True):
             assert (await venue.socket(2)).calls == [("auth", {"bearer": payloads.jwt(name="new")})]
+
+    @pytest.mark.parametrize("code", [42901, -32603, 40112])
+    async def test_what_is_not_refused_for_the_token_leaves_it_to_the_other_requests(
+        self, venue: Venue, sessions: Sessions, auth: ParadexPerpetualAuth, code: int
+    ) -> None:
+        venue.rpc["auth"] = lambda *_: {"error": {"code": code, "message": "not now"}}
+        for _ in range(CONSTANTS.USELESS_TOKENS + 2):
+            with pytest.raises(RpcError, match=f"refused auth: {code}"):
+                await sessions.open(authenticate=True).__aenter__()
+        assert await auth.token() == payloads.jwt()
+        assert auth.refusal is None
+        assert len(venue.asked("POST", "/auth/*")) == 1
 
     async def test_without_a_token_there_is_no_session(self, venue: Venue, sessions: Sessions) -> None:
         venue.on("POST", "/auth/*", refusal("INVALID_SUBKEY"))

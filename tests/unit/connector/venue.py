@@ -48,6 +48,7 @@ class Socket:
     """One connection of the venue's WebSocket, as the server sees it."""
 
     websocket: web.WebSocketResponse
+    transport: asyncio.Transport
     calls: list[tuple[str, Payload]] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)  # subscribed to, in this order
 
@@ -177,7 +178,8 @@ class Venue:
             return web.Response(status=400)
         websocket = web.WebSocketResponse()
         await websocket.prepare(http)
-        socket = Socket(websocket)
+        assert isinstance(http.transport, asyncio.Transport)
+        socket = Socket(websocket, http.transport)
         self.sockets.append(socket)
         await self._notify()
         async for message in websocket:
