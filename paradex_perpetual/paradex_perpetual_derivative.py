@@ -998,8 +998,6 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             if quantized < rule.min_order_size:
                 raise ValueError(utils.too_small_text(amount, rule))
             await self._place_order_and_process_update(order=order, position_action=position_action, **kwargs)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:  # as in the base class: whatever it is, the order has failed
             self._on_order_failure(order_id, trading_pair, quantized, trade_type, order_type, price, error, **kwargs)
             return error
@@ -2561,8 +2559,6 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         async for event in self._iter_user_event_queue():
             try:
                 self._process_user_event(event["channel"], event["data"])
-            except asyncio.CancelledError:
-                raise
             except utils.PAYLOAD_ERRORS as error:
                 # The first text is the framework's: its acceptance tests look for it.
                 self.logger().error("Unexpected error in user stream listener loop.")
