@@ -432,8 +432,6 @@ class ParadexPerpetualAPIOrderBookDataSource(PerpetualAPIOrderBookDataSource):
                         self._connector.markets_may_have_changed()
                     self._has_been_connected = True
                     await session.closed()
-            except asyncio.CancelledError:
-                raise
             except (ConnectionError, web_utils.ParadexError) as error:
                 self._warn_of_interruptions(
                     f"The public stream of {self._domain} was interrupted ({error}). Reconnecting."

@@ -998,8 +998,6 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             if quantized < rule.min_order_size:
                 raise ValueError(utils.too_small_text(amount, rule))
             await self._place_order_and_process_update(order=order, position_action=position_action, **kwargs)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:  # as in the base class: whatever it is, the order has failed
             self._on_order_failure(order_id, trading_pair, quantized, trade_type, order_type, price, error, **kwargs)
             return error
@@ -1914,9 +1912,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         for fill in lost:
             self._remember_fill(utils.fill_key(fill))
         if lost:
-            texts = [utils.fills_text(client_id, fills) for client_id, fills in sorted(_by_client_id(lost).items())]
+            orders = _by_client_id(lost)  # the newest first, as the exchange lists fills
+            named = itertools.islice(orders.items(), CONSTANTS.LOST_ORDERS_NAMED)
+            texts = [utils.fills_text(client_id, fills) for client_id, fills in named]
+            if len(orders) > len(texts):
+                texts.append(f"and {len(orders) - len(texts)} orders before them")
             self.logger().warning(
-                f"{len(lost)} fills of {len(texts)} orders that this bot made before are not in the history of this "
+                f"{len(lost)} fills of {len(orders)} orders that this bot made before are not in the history of this "
                 f"strategy; the position contains them: {'; '.join(texts)}."
             )
 
@@ -2275,7 +2277,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             lines.append(f"There are {self._unknown_orders.others_text()}")
         if self.mmp_frozen:
             lines.append(f"Frozen by market-maker protection: {', '.join(self.mmp_frozen)}")
-        stale = [pair for pair in self._trading_pairs if not self.is_book_live(pair)]
+        known = sorted(self._trading_pairs_by_market.values())
+        absent = [pair for pair in self._trading_pairs if known and pair not in known]
+        lines.extend(utils.trading_pair_advice(pair, known) for pair in absent)
+        lines.extend(self._untradable.values())
+        stale = [pair for pair in self._trading_pairs if pair not in absent and not self.is_book_live(pair)]
         if stale:
             lines.append(f"Order book not live: {', '.join(stale)}")
         return lines
@@ -2308,7 +2314,10 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             return  # another poll is at it
         async with self._leverage_lock:
             for trading_pair in [pair for pair in self._trading_pairs if pair not in self._leverage_known]:
-                symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
+                try:
+                    symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
+                except ValueError:  # there is none: said where its book is subscribed to, and in the status
+                    continue
                 answer = await self._private_get(CONSTANTS.ACCOUNT_MARGIN_PATH, market=symbol)
                 config = next((entry for entry in answer.get("configs") or [] if entry.get("market") == symbol), None)
                 if config is not None and trading_pair not in self._leverage_known:
@@ -2453,13 +2462,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _init_funding_info(self) -> None:
         """Asks until it is told: the base class gives up for good after one failure, and never gets ready."""
         backoff = web_utils.Backoff()
+        said = ""
         while pairs := list(self._trading_pairs):
             try:
                 for funding_info in await self._orderbook_ds.get_funding_infos(pairs):
                     self._perpetual_trading.initialize_funding_info(funding_info)
                 return
             except (LookupError, ValueError, web_utils.ParadexError) as error:
-                self.logger().warning(f"No funding info for {', '.join(pairs)} yet: {error}")
+                if str(error) != said:
+                    said = str(error)
+                    self.logger().warning(f"No funding info for {', '.join(pairs)} yet: {error}")
                 await self._sleep(backoff.next())
 
     async def _fetch_last_fee_payment(self, trading_pair: str) -> tuple[float, Decimal, Decimal]:
@@ -2551,8 +2563,6 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         async for event in self._iter_user_event_queue():
             try:
                 self._process_user_event(event["channel"], event["data"])
-            except asyncio.CancelledError:
-                raise
             except utils.PAYLOAD_ERRORS as error:
                 # The first text is the framework's: its acceptance tests look for it.
                 self.logger().error("Unexpected error in user stream listener loop.")

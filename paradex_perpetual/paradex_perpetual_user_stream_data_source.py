@@ -87,8 +87,6 @@ class ParadexPerpetualUserStreamDataSource(UserStreamTrackerDataSource):
                     output.put_nowait({"channel": CONSTANTS.STREAM_RESUMED, "data": {}})
                     refused = False
                     await session.closed()
-            except asyncio.CancelledError:
-                raise
             except ParadexAuthenticationError as error:
                 if not refused:  # said once: it will not change by itself
                     self.logger().error(f"The private stream of {self._domain} is not authenticated. {error}")

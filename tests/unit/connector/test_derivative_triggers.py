@@ -416,7 +416,7 @@ class TestPositionOrders:
             await trader.hear("orders", order)
         await self.moved(trader, "-0.5")
         await settle()
-        assert trader.venue.asked("PUT", "/orders/*") == trader.venue.asked("DELETE", "/orders/*") == []
+        assert trader.exchange._fitting == {}
         await self.moved(trader, "-0.8")
         await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
 
@@ -429,7 +429,8 @@ class TestPositionOrders:
         await self.moved(trader, "0.8")
         await eventually(lambda: {order["size"] for order in book.orders.values()} == {"0.8"})
         assert len(book.orders) == 2
-        assert clock.pauses  # the attempts do not follow each other at once
+        pauses = [pause for pause in clock.pauses if pause != CONSTANTS.MODIFY_SILENCE]
+        assert len(pauses) >= 2  # the attempts do not follow each other at once
         first = trader.venue.asked("PUT", "/orders/*")[0]
         assert first.body["type"] == "STOP_LOSS_MARKET"  # the one that is missed more
 

@@ -281,6 +281,18 @@ class TestBatches:
         assert alone == ids
         assert [event.order_id for event in trader.created()] == ids[:1]
 
+    async def test_of_a_refused_batch_only_the_order_without_an_answer_is_looked_for(
+        self, make_trader: MakeTrader, venue: Venue
+    ) -> None:
+        trader = make_trader()
+        silent = refusal("SERVICE_UNAVAILABLE", 503)
+        venue.on("POST", "/orders/batch", refusal("INVALID_ORDER_SIGNATURE"))
+        venue.on("POST", "/orders", lambda request: silent if request.body["price"] == "50001" else taken(request.body))
+        venue.on("GET", BY_CLIENT_ID, lambda request: payloads.order(request.path.rsplit("/", 1)[-1]))
+        ids = submit_many(trader, 3)
+        await eventually(lambda: len(trader.created()) == 3)
+        assert [request.path.rsplit("/", 1)[-1] for request in venue.asked("GET", BY_CLIENT_ID)] == [ids[1]]
+
     async def test_a_batch_of_which_the_token_is_refused_is_not_sent_order_by_order(
         self, make_trader: MakeTrader, venue: Venue
     ) -> None:

@@ -400,20 +400,17 @@ class TestModifying:
         with pytest.raises(ValueError, match=part):
             self.modified(terms(**before), **to)
 
-    def test_only_what_closes_the_position_exactly_may_become_smaller_than_the_minimum(self) -> None:
-        before = terms(flags=["REDUCE_ONLY"], side="SELL", remaining_size="0.4")
-        view = replace(VIEW, position=Decimal("0.0001"))
-        change = (None, Decimal("0.1001"), None)
-        assert utils.modified_terms(tracked(side=SELL), before, view, *change).size == Decimal("0.1001")
-        closing = tracked(side=SELL)  # of which the exchange does not say so
-        closing.position = CLOSE
-        plain = replace(before, reduces_only=False)
-        assert utils.modified_terms(closing, plain, view, *change).size == Decimal("0.1001")
-        small = terms(flags=["REDUCE_ONLY"], side="SELL")
+    @pytest.mark.parametrize("flags", [["REDUCE_ONLY"], []])
+    def test_only_what_closes_the_position_exactly_may_become_smaller_than_the_minimum(self, flags: list[str]) -> None:
+        before, order, small = terms(flags=flags, side="SELL"), tracked(side=SELL), Decimal("0.0001")
+        order.position = OPEN if flags else CLOSE  # what either of them says counts
+        change = (before, replace(VIEW, position=small), None, small, None)
+        assert utils.modified_terms(order, *change).size == small
         for position in ("0.0002", "-0.0001"):
-            view = replace(VIEW, position=Decimal(position))
             with pytest.raises(ValueError, match="minimum notional size 10"):
-                utils.modified_terms(tracked(side=SELL), small, view, None, Decimal("0.0001"), None)
+                utils.modified_terms(order, before, replace(VIEW, position=Decimal(position)), None, small, None)
+        with pytest.raises(ValueError, match="minimum notional size 10"):
+            utils.modified_terms(tracked(side=SELL), terms(side="SELL"), *change[1:])
 
     def test_fills_that_only_the_stream_of_fills_has_told_count_too(self) -> None:
         order = tracked()

@@ -244,26 +244,24 @@ class TestRequests:
     async def test_an_answer_that_is_told_twice_does_not_end_the_session(
         self, venue: Venue, sessions: Sessions
     ) -> None:
-        venue.rpc["order.create"] = lambda *_: None
         async with sessions.open() as session:
-            asking = asyncio.create_task(session.request("order.create", {}))
+            answered = asyncio.get_running_loop().create_future()
+            answered.set_result({})
+            session._pending[4711] = answered  # who waits for it has not run since
             socket = await venue.socket()
-            await venue.until(lambda: socket.calls)
-            (call_id,) = session._pending
-            answer = {"jsonrpc": "2.0", "id": call_id, "result": "done"}
-            session._pending[call_id].set_result(answer)
-            await socket.send(answer)
+            await socket.send({"jsonrpc": "2.0", "id": 4711, "result": {}})
             assert await session.call("unsubscribe_from_nothing", {}) == {}
-            assert await asking == "done"
 
     async def test_a_socket_that_closes_leaves_the_outcome_open(self, venue: Venue, sessions: Sessions) -> None:
         venue.rpc["order.create"] = lambda *_: None
         async with sessions.open() as session:
+            session._pending[0] = asyncio.get_running_loop().create_future()
+            session._pending[0].set_result({})  # another call, whose answer came just before the end
             waiting = asyncio.create_task(session.request("order.create", {}))
             socket = await venue.socket()
             await venue.until(lambda: socket.calls)
             await socket.close()
-            with pytest.raises(NoAnswerError, match=r"order\.create was not answered"):
+            with pytest.raises(NoAnswerError, match=r"order\.create was not answered: .*closed"):
                 await waiting
 
     @pytest.mark.parametrize("code", [40110, 40111, 40300])
@@ -330,6 +328,14 @@ class TestData:
             for text in ("not json", "null", "[]", json.dumps({"id": 999, "result": {}}), json.dumps({"id": "x"})):
                 await socket.websocket.send_str(text)
             assert await session.call("anything", {}) == {}
+
+    async def test_a_message_that_is_too_big_ends_the_connection_and_nothing_else(
+        self, venue: Venue, sessions: Sessions
+    ) -> None:
+        async with sessions.open() as session:
+            await (await venue.socket()).send(bytes(5 * 2**20))
+            with pytest.raises(ConnectionError, match="too big"):
+                await session.closed()
 
     async def test_who_waits_for_the_end_is_told_of_it(self, venue: Venue, sessions: Sessions) -> None:
         async with sessions.open() as session:
