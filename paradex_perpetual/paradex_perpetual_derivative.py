@@ -278,6 +278,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._markets_are_old = False
         self._market_update: asyncio.Task[None] | None = None
         self._leverage_known: set[str] = set()
+        self._leverage_lock = asyncio.Lock()
         self._mmp_freezes = utils.MmpFreezes(self.logger())
         self._mmp_used = True  # until the exchange says that the account does not
         self._account_health: utils.AccountHealth | None = None
@@ -1329,7 +1330,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             client_order_id = order.client_order_id
             if self._is_order_not_found_during_cancelation_error(error):
                 self.logger().warning(f"Failed to cancel order {client_order_id} (order not found)")
-                await self._order_tracker.process_order_not_found(client_order_id)
+                if self._absence_counts(client_order_id):
+                    await self._order_tracker.process_order_not_found(client_order_id)
             else:
                 # The first text is the framework's: its acceptance tests look for it.
                 self.logger().error(f"Failed to cancel order {client_order_id}")
@@ -1774,16 +1776,22 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._each(found.values(), self._process_order, "an order")
         missing = [order for order in orders if order.client_order_id not in found]
         closed = await self._closed_orders(missing)
-        now = self._monotonic()
         for order in missing:
-            record = self._records[order.client_order_id]
             if order.client_order_id in closed:
                 self._each([closed[order.client_order_id]], self._process_order, "an order")
-            elif not self._is_on_its_way(order) and now - record.missed_at >= CONSTANTS.NOT_FOUND_SPACING:
-                record.missed_at = now
+            elif not self._is_on_its_way(order) and self._absence_counts(order.client_order_id):
                 if self._would_have_come(order, asked_at):
                     self._order_tracker.one_absence_is_enough(order.client_order_id)
                 await error_handler(order, _OrderNotFoundError(f"Paradex does not know {order.client_order_id}"))
+
+    def _absence_counts(self, client_order_id: str) -> bool:
+        """Whether an order that is found nowhere now counts as not found: what has just been closed need not be in the
+        history yet, so two times have some seconds between them."""
+        record, now = self._records[client_order_id], self._monotonic()
+        if now - record.missed_at < CONSTANTS.NOT_FOUND_SPACING:
+            return False
+        record.missed_at = now
+        return True
 
     async def _closed_orders(self, orders: list[InFlightOrder]) -> dict[str, Mapping[str, Any]]:
         """Those of the given orders that are in the history, by client id.
@@ -1944,6 +1952,14 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         start = oldest if self._fills_watermark is None else max(oldest, self._fills_watermark)
         try:
             fills = await self._all_results(CONSTANTS.FILLS_PATH, start_at=start)
+        except web_utils.ListTooLongError as error:
+            # An old order, and a hundred thousand fills since: read in each poll, they would take the whole rate limit.
+            self._fills_watermark = self._asked_since(math.inf)
+            self.logger().error(
+                f"Not all fills since the oldest order was made could be read, {error}: those of the last minutes are "
+                "compared, and those before, of an order that is still open, when it is closed."
+            )
+            return
         except web_utils.ParadexError as error:
             self.logger().warning(f"Failed to fetch the fills, the next poll repeats it: {error}")
             return
@@ -2029,8 +2045,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 break
             try:
                 updates = await self._all_trade_updates_for_order(order)
-            except (ValueError, web_utils.ParadexError) as error:  # the former if there is no such pair any more
-                self.logger().warning(f"Failed to fetch the fills of {order.client_order_id}, trying again: {error}")
+            except web_utils.ListTooLongError:
+                break
+            except Exception as error:  # whatever it is: the order's end waits for this task
+                text = str(error) if isinstance(error, web_utils.ParadexError) else repr(error)
+                self.logger().warning(f"Failed to fetch the fills of {order.client_order_id}, trying again: {text}")
                 continue
             # The framework forgets a closed order after 30 s, and with it whose fills these are.
             self._order_tracker.remember(order)
@@ -2254,7 +2273,11 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
             lines.append(f"There are {self._unknown_orders.others_text()}")
         if self.mmp_frozen:
             lines.append(f"Frozen by market-maker protection: {', '.join(self.mmp_frozen)}")
-        stale = [pair for pair in self._trading_pairs if not self.is_book_live(pair)]
+        known = sorted(self._trading_pairs_by_market.values())
+        absent = [pair for pair in self._trading_pairs if known and pair not in known]
+        lines.extend(utils.trading_pair_advice(pair, known) for pair in absent)
+        lines.extend(self._untradable.values())
+        stale = [pair for pair in self._trading_pairs if pair not in absent and not self.is_book_live(pair)]
         if stale:
             lines.append(f"Order book not live: {', '.join(stale)}")
         return lines
@@ -2283,18 +2306,24 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     async def _update_leverage(self) -> None:
         """Reads the leverage that is set on the exchange, once for each pair."""
-        for trading_pair in [pair for pair in self._trading_pairs if pair not in self._leverage_known]:
-            symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
-            answer = await self._private_get(CONSTANTS.ACCOUNT_MARGIN_PATH, market=symbol)
-            config = next((entry for entry in answer.get("configs") or [] if entry.get("market") == symbol), None)
-            if config is not None and trading_pair not in self._leverage_known:
-                self._perpetual_trading.set_leverage(trading_pair, int(config["leverage"]))
-                if config.get("margin_type") not in (None, "", CONSTANTS.MARGIN_TYPE_CROSS):
-                    self.logger().error(
-                        f"{symbol} is set to {config['margin_type']} margin on Paradex. This connector trades with "
-                        "CROSS margin only: change it on the exchange before you trade this pair."
-                    )
-            self._leverage_known.add(trading_pair)
+        if self._leverage_lock.locked():
+            return  # another poll is at it
+        async with self._leverage_lock:
+            for trading_pair in [pair for pair in self._trading_pairs if pair not in self._leverage_known]:
+                try:
+                    symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
+                except ValueError:  # there is none: said where its book is subscribed to, and in the status
+                    continue
+                answer = await self._private_get(CONSTANTS.ACCOUNT_MARGIN_PATH, market=symbol)
+                config = next((entry for entry in answer.get("configs") or [] if entry.get("market") == symbol), None)
+                if config is not None and trading_pair not in self._leverage_known:
+                    self._perpetual_trading.set_leverage(trading_pair, int(config["leverage"]))
+                    if config.get("margin_type") not in (None, "", CONSTANTS.MARGIN_TYPE_CROSS):
+                        self.logger().error(
+                            f"{symbol} is set to {config['margin_type']} margin on Paradex. This connector trades with "
+                            "CROSS margin only: change it on the exchange before you trade this pair."
+                        )
+                self._leverage_known.add(trading_pair)
 
     async def _set_trading_pair_leverage(self, trading_pair: str, leverage: int) -> tuple[bool, str]:
         limit = utils.max_leverage(self._markets.get(trading_pair, {}))
@@ -2429,13 +2458,16 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
     async def _init_funding_info(self) -> None:
         """Asks until it is told: the base class gives up for good after one failure, and never gets ready."""
         backoff = web_utils.Backoff()
+        said = ""
         while pairs := list(self._trading_pairs):
             try:
                 for funding_info in await self._orderbook_ds.get_funding_infos(pairs):
                     self._perpetual_trading.initialize_funding_info(funding_info)
                 return
             except (LookupError, ValueError, web_utils.ParadexError) as error:
-                self.logger().warning(f"No funding info for {', '.join(pairs)} yet: {error}")
+                if str(error) != said:
+                    said = str(error)
+                    self.logger().warning(f"No funding info for {', '.join(pairs)} yet: {error}")
                 await self._sleep(backoff.next())
 
     async def _fetch_last_fee_payment(self, trading_pair: str) -> tuple[float, Decimal, Decimal]:

@@ -121,8 +121,17 @@ def _secret_validator(normalize: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(validate)
 
 
-_ApiSecret = Annotated[SecretStr, _secret_validator(normalized_api_secret)]
-_AccountAddress = Annotated[SecretStr, _secret_validator(normalized_account_address)]
+def _refuse_plain_text(value: Any) -> Any:
+    """YAML takes 0x1234 for a number; what Hummingbot has encrypted, and what is typed, is text."""
+    if isinstance(value, int):
+        raise ValueError("It stands unencrypted in the connector's file: remove that file and run `hbot connect`.")
+    return value
+
+
+_ApiSecret = Annotated[SecretStr, BeforeValidator(_refuse_plain_text), _secret_validator(normalized_api_secret)]
+_AccountAddress = Annotated[
+    SecretStr, BeforeValidator(_refuse_plain_text), _secret_validator(normalized_account_address)
+]
 
 
 # === Settings: what nobody is prompted for ===

@@ -1120,6 +1120,8 @@ class RpcSession:
                     await asyncio.sleep(0)
                     turn_began_at = loop.time()
             raise ConnectionError("the socket was closed")
+        except aiohttp.WebSocketError as error:  # a message that is too big; other violations are ConnectionErrors
+            raise ConnectionError(str(error)) from None
         finally:
             for answer in self._pending.values():
                 if not answer.done():

@@ -197,10 +197,20 @@ class TestPositions:
 class TestLeverage:
     async def test_it_is_read_from_the_exchange_once(self, venue: Venue, exchange: ParadexPerpetualDerivative) -> None:
         venue.on("GET", "/account/margin", payloads.margin(leverage=7))
-        await exchange._update_leverage()
+        await asyncio.gather(exchange._update_leverage(), exchange._update_leverage())  # as two polls at the start do
         await exchange._update_leverage()
         assert exchange.get_leverage(PAIR) == 7
         assert [request.query for request in venue.asked("GET", "/account/margin")] == [{"market": MARKET}]
+
+    async def test_a_pair_that_does_not_exist_keeps_no_other_from_it_and_stands_in_the_status(
+        self, venue: Venue, make_exchange: Make
+    ) -> None:
+        exchange = make_exchange(trading_pairs=["FOO-USDC", PAIR])
+        venue.on("GET", "/account/margin", payloads.margin(leverage=7))
+        await exchange._update_leverage()
+        assert exchange.get_leverage(PAIR) == 7
+        assert "There is no perpetual FOO-USDC on Paradex." in "\n".join(exchange.format_status_lines())
+        assert f"Order book not live: {PAIR}" in exchange.format_status_lines()
 
     async def test_a_market_without_a_setting_keeps_what_it_has(
         self, venue: Venue, exchange: ParadexPerpetualDerivative

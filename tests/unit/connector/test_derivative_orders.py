@@ -698,6 +698,23 @@ class TestCancelling:
         await trader.exchange._execute_cancel(PAIR, "mine")
         assert records["mine"] == 1
 
+    async def test_cancels_in_a_row_do_not_make_an_order_lost_that_the_history_does_not_tell_yet(
+        self, trader: Trader, clock: Clock
+    ) -> None:
+        """A strategy may try each second; an order that was filled just now is in no list for a moment."""
+        trader.track()
+        await trader.hear("orders.ALL", payloads.order("mine"))
+        for method, path in (("DELETE", BY_CLIENT_ID), ("GET", BY_CLIENT_ID), ("GET", "/orders/*")):
+            trader.venue.on(method, path, refusal("CLIENT_ORDER_ID_NOT_FOUND"))
+        trader.venue.on("GET", "/orders-history", payloads.page())
+        for _ in range(4):
+            await trader.exchange._execute_cancel(PAIR, "mine")
+            clock.now += 1
+        assert trader.failed() == []
+        clock.now += CONSTANTS.NOT_FOUND_SPACING
+        await trader.exchange._execute_cancel(PAIR, "mine")
+        assert [event.order_id for event in trader.failed()] == ["mine"]
+
     async def test_a_connector_that_stops_leaves_nobody_waiting_for_a_cancel(self, trader: Trader) -> None:
         trader.track()
         trader.venue.on("DELETE", BY_CLIENT_ID, NO_ANSWER)

@@ -578,6 +578,34 @@ class TestLists:
             newest - int(CONSTANTS.FILLS_OVERLAP * 1000),
         ]
 
+    async def test_more_fills_than_can_be_read_are_not_read_in_each_poll(
+        self, trader: Trader, lists: Lists, clock: Clock, log: pytest.LogCaptureFixture
+    ) -> None:
+        """One order from last week, and a market maker has had a hundred thousand fills since."""
+        order = trader.track()
+        clock.now += 7 * 86400
+        trader.exchange._set_current_timestamp(clock.now)
+        recent = payloads.fill("mine", created_at=int(clock.now * 1000) - 1000)
+
+        def fills(request: Request) -> Payload:
+            is_long = int(request.query["start_at"]) < NOW_MS + 86_400_000
+            return (
+                payloads.page(payloads.fill("another's", id="0"), cursor="more") if is_long else payloads.page(recent)
+            )
+
+        lists.venue.on("GET", "/fills", fills)
+        lists.venue.on("GET", "/orders", payloads.page(payloads.order("mine")))
+        for _ in range(3):
+            await trader.exchange._update_order_status()
+        assert order.executed_amount_base == Decimal("0.2")
+        assert len(lists.venue.asked("GET", "/fills")) == 102
+        assert "Not all fills since the oldest order was made could be read" in log.text
+        await trader.hear(ORDERS, closed("USER_CANCELED", "0.1"))
+        await eventually(lambda: trader.cancelled())
+        await eventually(lambda: not trader.exchange._fills_owed)
+        assert len(lists.venue.asked("GET", "/fills")) == 202  # once more, and not for an hour
+        assert "0.4 of mine were filled, but does not tell the fills: only 0.2" in log.text
+
     async def test_fills_are_not_asked_for_in_the_future_though_the_bots_clock_was_set_back(
         self, trader: Trader, lists: Lists
     ) -> None:

@@ -140,6 +140,7 @@ class TestTheEnd:
         await tell(live, event("DELETED"))
         await eventually(lambda: "is not listed on Paradex any more" in log.text)
         assert f"{PAIR} is not listed" in await failure_of(trader, trader.submit())
+        assert f"{PAIR} is not listed" in "\n".join(trader.exchange.format_status_lines())
         assert live.venue.asked("POST", "/orders") == []
         assert not live.exchange.is_book_live(PAIR)
         # A strategy that does not know it yet goes on asking.

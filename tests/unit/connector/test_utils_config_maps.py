@@ -66,6 +66,15 @@ def test_the_connector_is_given_keys_and_configuration_under_its_own_names(
     assert parameters.get("domain", CONSTANTS.DEFAULT_DOMAIN) == domain
 
 
+def test_a_key_that_was_written_into_the_file_is_refused_and_not_shown(domain: str) -> None:
+    lines = yaml.safe_load(f"{domain}_api_secret: {SUBKEY}\n{domain}_account_address: {ADDRESS}\n")
+    with pytest.raises(ValidationError, match="unencrypted in the connector's file: remove that file") as refused:
+        type(CONFIG_MAPS[domain]).model_validate(lines)
+    for number in lines.values():
+        assert str(number) not in str(refused.value)
+        assert f"{number:x}" not in str(refused.value)
+
+
 def test_two_secrets_are_asked_for_and_no_setting_is(domain: str, config: ClientConfigAdapter) -> None:
     asked = [item.attr for item in config.traverse() if item.client_field_data.prompt_on_new]
     assert asked == [f"{domain}_api_secret", f"{domain}_account_address"]

@@ -329,6 +329,14 @@ class TestData:
                 await socket.websocket.send_str(text)
             assert await session.call("anything", {}) == {}
 
+    async def test_a_message_that_is_too_big_ends_the_connection_and_nothing_else(
+        self, venue: Venue, sessions: Sessions
+    ) -> None:
+        async with sessions.open() as session:
+            await (await venue.socket()).send(bytes(5 * 2**20))
+            with pytest.raises(ConnectionError, match="too big"):
+                await session.closed()
+
     async def test_who_waits_for_the_end_is_told_of_it(self, venue: Venue, sessions: Sessions) -> None:
         async with sessions.open() as session:
             ended = asyncio.create_task(session.closed())
