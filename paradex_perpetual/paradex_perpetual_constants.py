@@ -203,6 +203,7 @@ CANCEL_SILENCE_MAXIMUM = 30.0
 CANCEL_PATIENCE = 60.0  # until whoever waits for a cancel is told that it is not decided; it is followed on
 NOT_FOUND_SPACING = 5.0  # between two times that an order is not found which count both
 FEW_ORDERS = 5  # up to so many are looked for one by one, not in the list of all since the oldest of them
+LOST_ORDERS_NAMED = 20  # of those that no record has, in the log
 FILLS_MEMORY = 5000  # ids of the last fills, so that lists which overlap do not tell them as news
 RECONCILIATION_PAUSE = 1.0  # after a comparison with REST, before the next
 # Pauses between the message that closes an order and the questions where its fills are; about an hour of them.

@@ -1912,9 +1912,13 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         for fill in lost:
             self._remember_fill(utils.fill_key(fill))
         if lost:
-            texts = [utils.fills_text(client_id, fills) for client_id, fills in sorted(_by_client_id(lost).items())]
+            orders = _by_client_id(lost)  # the newest first, as the exchange lists fills
+            named = itertools.islice(orders.items(), CONSTANTS.LOST_ORDERS_NAMED)
+            texts = [utils.fills_text(client_id, fills) for client_id, fills in named]
+            if len(orders) > len(texts):
+                texts.append(f"and {len(orders) - len(texts)} orders before them")
             self.logger().warning(
-                f"{len(lost)} fills of {len(texts)} orders that this bot made before are not in the history of this "
+                f"{len(lost)} fills of {len(orders)} orders that this bot made before are not in the history of this "
                 f"strategy; the position contains them: {'; '.join(texts)}."
             )
 

@@ -160,6 +160,20 @@ class TestCancelled:
         await restarted.hear("fills.ALL", account.fills[0])  # as the next poll tells it again
         assert not any("does not track" in text for text in warnings(log))
 
+    async def test_of_many_of_those_the_newest_are_named(
+        self, restarted: Trader, account: Exchange, log: pytest.LogCaptureFixture
+    ) -> None:
+        """As the first start of another strategy in a busy home finds a thousand."""
+        named = CONSTANTS.LOST_ORDERS_NAMED
+        for number in reversed(range(named + 2)):  # the newest come first
+            account.fill(f"{OWN}-{number}-", f"{10 + number}")
+        account.fill(f"{OWN}-0-", "9")
+        await reconcile(restarted)
+        (text,) = [text for text in warnings(log) if "not in the history of this strategy" in text]
+        assert f"{named + 3} fills of {named + 2} orders" in text
+        assert [number for number in range(named + 2) if f"{OWN}-{number}-" in text] == list(range(2, named + 2))
+        assert "and 2 orders before them" in text
+
     async def test_recorded_fills_are_no_news(
         self, restarted: Trader, account: Exchange, log: pytest.LogCaptureFixture
     ) -> None:
