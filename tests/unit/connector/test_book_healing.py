@@ -8,6 +8,7 @@ import pytest
 from hummingbot.connector.derivative.paradex_perpetual import (
     paradex_perpetual_api_order_book_data_source as module,
     paradex_perpetual_constants as CONSTANTS,
+    paradex_perpetual_web_utils as web_utils,
 )
 from hummingbot.connector.derivative.paradex_perpetual.paradex_perpetual_derivative import ParadexPerpetualDerivative
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -248,13 +249,17 @@ class TestWhatDoesNotCome:
 
     async def test_a_snapshot_that_takes_its_time_is_not_asked_for_twice(self, live: Feed) -> None:
         live.source._feeds[MARKET].ask_at = 0.0  # the first subscription is long ago
+        live.source._feeds[MARKET]._backoff = web_utils.Backoff(3600.0, 3600.0)
         await live.send(frames.book(12))
         socket = await subscribed_again(live)
         count = len(socket.calls)
         await asyncio.sleep(10 * CONSTANTS.BOOK_CARE_INTERVAL)
         assert len(socket.calls) == count
 
-    async def test_a_book_of_which_something_was_heard_is_not_asked_for(self, live: Feed) -> None:
+    async def test_a_book_of_which_something_was_heard_is_not_asked_for(
+        self, live: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 3600.0)
         await asyncio.sleep(10 * CONSTANTS.BOOK_CARE_INTERVAL)
         assert live.venue.asked("GET", "/orderbook/*") == []
 
@@ -339,6 +344,10 @@ class TestWhatDoesNotCome:
         live.venue.on("GET", "/orderbook/*", refusal("SERVICE_UNAVAILABLE", 503), {}, {"seq_no": "x"})
         monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 0.01)
         await live.venue.until(lambda: len(live.venue.asked("GET", "/orderbook/*")) >= 4)
+        monkeypatch.setattr(CONSTANTS, "BOOK_SILENCE", 3600.0)
+        asking = live.source._feeds[MARKET].asking
+        assert asking is not None
+        await asking  # raises nothing
         assert is_live(live)
 
     async def test_a_side_that_is_empty_is_confirmed_soon(self, live: Feed) -> None:

@@ -266,12 +266,13 @@ class TestBatches:
         assert trader.failed() == []
 
     async def test_of_a_refused_batch_what_is_over_a_limit_then_fails_and_what_was_taken_is_not_sent_again(
-        self, make_trader: MakeTrader, venue: Venue
+        self, make_trader: MakeTrader, venue: Venue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def first_taken(request: Request) -> Any:
             alone.append(request.body["client_id"])
             return taken(request.body) if len(alone) == 1 else Answer(429, payloads.error("REQUEST_NOT_ALLOWED"))
 
+        monkeypatch.setattr(web_utils.TokenBucketThrottler, "observe", lambda *_: None)  # it waits by the real clock
         alone: list[str] = []
         trader = make_trader()
         venue.on("POST", "/orders/batch", refusal("INVALID_ORDER_SIGNATURE"))
@@ -1519,8 +1520,9 @@ class TestStopping:
         admit, entry._submits._admit = entry._submits._admit, asyncio.Event().wait
         order = {"market": MARKET, "side": "BUY", "type": "LIMIT", "size": "0.5", "price": "50000"}
         before, after = ({**order, "instruction": "GTC", "client_id": name} for name in ("before", "after"))
-        waiting = asyncio.create_task(entry.submit(before))
+        waiting, given_up = (asyncio.create_task(entry.submit({**before, "client_id": name})) for name in "ab")
         await settle()
+        given_up.cancel()
         entry.stop()
         entry._submits._admit = admit
         assert (await entry.submit(after))["id"] == "id-after"

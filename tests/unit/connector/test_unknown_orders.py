@@ -222,6 +222,7 @@ class TestCancelled:
         assert set(account.open) == {f"{OWN}1"} == set(restarted.exchange.in_flight_orders)
         order = restarted.exchange.in_flight_orders[f"{OWN}1"]
         assert (order.position, order.price) == (PositionAction.CLOSE, Decimal("58000"))
+        assert (order.order_type, order.trade_type) == (OrderType.MARKET, TradeType.SELL)
         assert [event.order_id for event in restarted.created()] == [f"{OWN}1"]
         assert any(f"{OWN}1" in text and "It is adopted." in text for text in warnings(log))
 
