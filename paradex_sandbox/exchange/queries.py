@@ -158,16 +158,16 @@ class Queries:
         return [order.snapshot() for order in self._state.account(account).live_orders(market)]
 
     def order(self, account: str, order_id: str) -> Order:
-        """A live order; raises ORDER_ID_NOT_FOUND. Closed ones are in `orders_history`."""
+        """A NEW or OPEN order; raises ORDER_ID_NOT_FOUND. Closed ones are in `orders_history`."""
         order = self._find(self._state.account(account), order_id, None, None)
-        if not order.is_live:
+        if order.status not in (OrderStatus.NEW, OrderStatus.OPEN):
             raise ExchangeError("ORDER_ID_NOT_FOUND", f"no open order has id {order_id}")
         return order.snapshot()
 
     def order_by_client_id(self, account: str, client_id: str, market: str | None = None) -> Order:
-        """A live order; raises CLIENT_ORDER_ID_NOT_FOUND."""
+        """An OPEN order; raises CLIENT_ORDER_ID_NOT_FOUND."""
         order = self._find(self._state.account(account), None, client_id, market)
-        if not order.is_live:
+        if order.status is not OrderStatus.OPEN:
             raise ExchangeError("CLIENT_ORDER_ID_NOT_FOUND", f"no open order has client_id {client_id}")
         return order.snapshot()
 

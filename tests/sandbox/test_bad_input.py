@@ -112,7 +112,7 @@ async def test_what_only_python_takes_for_json_is_none(sandbox: Sandbox, body: b
     assert "JSON" in answer.json["message"]
 
 
-@pytest.mark.parametrize("text", map(bytes.decode, NOT_JSON))
+@pytest.mark.parametrize("text", [text.decode() for text in NOT_JSON])
 async def test_what_only_python_takes_for_json_is_none_on_the_socket_either(sandbox: Sandbox, text: str) -> None:
     socket = await sandbox.socket()
     call = '{"jsonrpc": "2.0", "id": 1, "method": "subscribe", "params": PARAMS}'

@@ -19,7 +19,7 @@ from paradex_sandbox.exchange.events import (
 )
 from paradex_sandbox.exchange.exchange import Exchange
 from paradex_sandbox.exchange.markets import load_markets
-from paradex_sandbox.exchange.model import OrderStatus, Side
+from paradex_sandbox.exchange.model import OrderStatus, OrderType, Side
 from paradex_sandbox.liquidity import SyntheticTraders
 from tests.unit.sandbox.venue import ALICE, BOB, MARKET, SECOND, START, Venue
 
@@ -153,6 +153,25 @@ def test_order_history_filters(venue: Venue) -> None:
     assert ids(status=OrderStatus.CLOSED) == ids(client_id="gone") == ids(side=Side.SELL) == [closed.id]
     assert ids(market=MARKET, status=OrderStatus.OPEN) == [resting.id]
     assert ids(market="OTHER-USD-PERP") == []
+
+
+def test_an_order_that_waits_for_its_trigger_is_found_only_in_the_lists_and_a_new_one_by_its_id(venue: Venue) -> None:
+    """As the OpenAPI file says of both operations."""
+    new_id = venue.submit(ALICE, Side.BUY, "1", "99", client_id="new")
+    assert venue.exchange.order(ALICE, new_id).status is OrderStatus.NEW
+    with pytest.raises(ExchangeError, match="CLIENT_ORDER_ID_NOT_FOUND"):
+        venue.exchange.order_by_client_id(ALICE, "new")
+    venue.process()
+    assert venue.exchange.order_by_client_id(ALICE, "new").status is OrderStatus.OPEN
+    stop_id = venue.submit(
+        ALICE, Side.SELL, "1", None, client_id="stop", type=OrderType.STOP_MARKET, trigger_price=Decimal(50)
+    )
+    venue.process()
+    with pytest.raises(ExchangeError, match="ORDER_ID_NOT_FOUND"):
+        venue.exchange.order(ALICE, stop_id)
+    with pytest.raises(ExchangeError, match="CLIENT_ORDER_ID_NOT_FOUND"):
+        venue.exchange.order_by_client_id(ALICE, "stop")
+    assert [order.client_id for order in venue.exchange.open_orders(ALICE)] == ["new", "stop"]
 
 
 def test_a_closed_order_is_found_only_in_the_history(venue: Venue) -> None:

@@ -136,7 +136,8 @@ def test_restored_orders_keep_their_priority(storage: Storage) -> None:
 def test_what_was_acknowledged_but_not_processed_acts_after_the_restart(storage: Storage) -> None:
     live_through(storage)
     exchange = restored(storage)
-    assert exchange.order_by_client_id(ALICE, "waiting").status is OrderStatus.NEW
+    (waiting,) = (order for order in exchange.open_orders(ALICE) if order.client_id == "waiting")
+    assert waiting.status is OrderStatus.NEW
     exchange.process()
     assert exchange.order_by_client_id(ALICE, "waiting").status is OrderStatus.OPEN
     assert exchange.open_orders(BOB) == []

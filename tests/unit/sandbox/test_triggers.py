@@ -381,7 +381,7 @@ def test_a_link_survives_a_restart(venue: Venue) -> None:
     again = Exchange([plain_market()], seed=1, now_us=START)
     assert storage.restore(again)
     storage.close()
-    assert again.order(ALICE, loss.id).parent_id == parent.id
     venue.exchange = again
+    assert venue.find(ALICE, loss.id).parent_id == parent.id
     venue.sell(BOB, "4", "98")
     assert venue.find(ALICE, loss.id).size == 5
