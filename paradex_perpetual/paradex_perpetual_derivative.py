@@ -116,9 +116,18 @@ class ParadexOrderTracker(ClientOrderTracker):
     """A tracker in which an order goes forward only, whatever arrives late or out of order: a closed one stays closed.
 
     :ivar is_cancelling: whether a cancel of an order is being followed, so that it is not merely open again
+    :ivar sent_by: when each tracked order had left at the latest, by a clock that is never set
     """
 
     is_cancelling: Callable[[str], bool] = staticmethod(lambda client_order_id: False)
+
+    def __init__(self, connector: "ParadexPerpetualDerivative", lost_order_count_limit: int):
+        super().__init__(connector, lost_order_count_limit)
+        self.sent_by: dict[str, float] = {}
+
+    def stop_tracking_order(self, client_order_id: str) -> None:
+        super().stop_tracking_order(client_order_id)
+        self.sent_by.pop(client_order_id, None)
 
     def found(self, client_order_id: str) -> None:
         """The exchange knows an order: what was counted of its absence is void."""
@@ -265,7 +274,6 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         self._held_ends: dict[str, OrderUpdate] = {}  # of orders that are told to be cancelled after their fills are
         self._fills_tasks: dict[str, asyncio.Task[None]] = {}
         self._seen_open: set[str] = set()  # client ids of tracked orders that the exchange has reported as OPEN
-        self._sent_by: dict[str, float] = {}  # by client id, by `_monotonic`: when an order had left at the latest
         self._records: defaultdict[str, _OrderRecord] = defaultdict(_OrderRecord)  # of tracked orders, by client id
         self._longest_recv_window = self._settings.recv_window  # ms, of all orders so far
         self._position_orders_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -1070,7 +1078,8 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
                 order = await self._find_submitted_order(order_id, error, request["recv_window"])
         finally:
             self._submitting.discard(order_id)
-            self._sent_by[order_id] = self._monotonic()
+            if self._order_tracker.updatable_order(order_id) is not None:  # else it has ended already
+                self._order_tracker.sent_by[order_id] = self._monotonic()
         try:
             created_at = utils.milliseconds_or_none(order, "created_at")
         except ValueError as error:  # the order is there all the same
@@ -1410,7 +1419,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         # Orders that were created before the restart have rested, as far as anybody knows: what closed them meanwhile
         # was no rejection.
         self._seen_open.update(self._order_tracker.active_orders)
-        self._sent_by = dict.fromkeys(self._order_tracker.active_orders, self._monotonic())
+        self._order_tracker.sent_by = dict.fromkeys(self._order_tracker.active_orders, self._monotonic())
 
     # === Modifying orders ===
 
@@ -1836,7 +1845,7 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
 
     def _sent_at_the_latest(self, order: InFlightOrder) -> float:
         """:return: by `_monotonic`; of an order that somebody else has tracked, that it was long ago"""
-        return self._sent_by.get(order.client_order_id, -math.inf)
+        return self._order_tracker.sent_by.get(order.client_order_id, -math.inf)
 
     @property
     def _time_to_come(self) -> float:
@@ -2156,7 +2165,6 @@ class ParadexPerpetualDerivative(PerpetualDerivativePyBase):
         tracked = self._order_tracker.all_updatable_orders.keys()
         for client_order_id in self._records.keys() - tracked:
             del self._records[client_order_id]
-        self._sent_by = {name: at for name, at in self._sent_by.items() if name in tracked}
         self._seen_open &= tracked
 
     def _reconcile_soon(self) -> None:

@@ -469,6 +469,17 @@ class TestFinality:
         await trader.hear(ORDERS, closed("USER_CANCELED"), payloads.order("mine", "OPEN"))
         assert trader.exchange._seen_open == set()
 
+    async def test_when_it_left_is_forgotten_with_it_and_not_with_the_next_poll(
+        self, trader: Trader, lists: Lists
+    ) -> None:
+        """A bot that replaces ten orders a second would keep a hundred of them until then."""
+        lists.venue.on("POST", "/orders", lambda request: payloads.order(request.body["client_id"], "NEW"))
+        client_id = trader.submit()
+        await eventually(lambda: client_id in trader.exchange._order_tracker.sent_by)
+        await trader.hear(ORDERS, {**closed("USER_CANCELED"), "client_id": client_id})
+        assert not trader.exchange.in_flight_orders
+        assert not trader.exchange._order_tracker.sent_by
+
     async def test_a_message_that_is_late_by_a_moment_leaves_nothing_of_an_ended_order_behind(
         self, trader: Trader
     ) -> None:
@@ -751,9 +762,7 @@ class TestLists:
         await trader.exchange._update_order_status()
         assert [event.order_id for event in trader.failed()] == ["mine"]
         assert set(trader.exchange.in_flight_orders) == {"rested"}  # the exchange has had it: one look is no proof
-        trader.exchange._order_tracker._lost_orders.clear()
-        trader.exchange._forget_ended_orders()
-        assert set(trader.exchange._sent_by) == {"rested"}
+        assert set(trader.exchange._order_tracker.sent_by) == {"rested"}
 
     async def test_the_status_of_one_order_is_found_open_or_closed(self, trader: Trader, lists: Lists) -> None:
         order = trader.track()
